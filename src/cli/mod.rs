@@ -1,0 +1,1 @@
+//! IO. The command line: one subcommand a file.

@@ -1,0 +1,40 @@
+//! PURE. What the servers said, and what follows from it: the shared model of one cluster.
+//!
+//! Facts enter as [`Observation`]s through [`Model::apply`]; nothing here reads a clock, a socket or the environment.
+
+mod address;
+mod health;
+mod info;
+mod metric;
+mod model;
+mod names;
+mod node;
+mod observation;
+pub mod parse;
+mod room;
+mod series;
+mod slot;
+mod topology;
+mod view;
+
+pub use address::Address;
+pub use health::{Health, Trouble};
+pub use info::{ClusterInfo, Info, ReplicaLink, Server};
+pub use metric::{METRICS, Metric, MetricSpec};
+pub use model::{Change, ChangeKind, Model};
+pub use names::ShardName;
+pub use node::{Node, NodeId, Rates, Role};
+pub use observation::{Fact, Observation, PlayStats, RoomSweep};
+pub use room::{Room, RoomTally, Rooms};
+pub use series::{Ring, Series};
+pub use slot::{SLOTS, SlotRange, SlotSet, hash_tag, key_slot};
+pub use topology::{Conflict, OpenSlot, Shard, Topology};
+pub use view::{Camp, Direction, Flags, Member, Open, View, camps};
+
+/// A point in time, always passed in: pure modules never read a clock.
+pub type Time = chrono::DateTime<chrono::Utc>;
+
+/// How long ago `then` was; zero when clocks disagree and `then` lies ahead.
+pub fn age(now: Time, then: Time) -> std::time::Duration {
+    (now - then).to_std().unwrap_or_default()
+}

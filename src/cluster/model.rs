@@ -1,0 +1,211 @@
+//! PURE. The shared model of one cluster: observations go in, the settled picture and its changes come out.
+
+mod bind;
+mod change;
+mod rates;
+mod settle;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::{
+    Address, Fact, Health, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS, ShardName, SlotSet, Time, Topology,
+    View, age,
+};
+
+pub use change::{Change, ChangeKind};
+
+/// Everything known about one cluster. [`Model::apply`] takes facts, [`Model::settle`] draws conclusions from them.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The name the operator gave this cluster.
+    pub name: String,
+    /// An answer above this is slow (`[alerts] latency_ms`).
+    pub slow: Duration,
+    nodes: BTreeMap<NodeId, Node>,
+    by_address: HashMap<Address, NodeId>,
+    names: BTreeMap<NodeId, ShardName>,
+    topology: Topology,
+    rooms: Rooms,
+    slot_keys: Vec<Option<u32>>,
+    play: Option<PlayStats>,
+    unsettled: bool,
+    changes: Vec<Change>,
+}
+
+impl Model {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            slow: Duration::from_millis(100),
+            nodes: BTreeMap::new(),
+            by_address: HashMap::new(),
+            names: BTreeMap::new(),
+            topology: Topology::default(),
+            rooms: Rooms::default(),
+            slot_keys: vec![None; usize::from(SLOTS)],
+            play: None,
+            unsettled: false,
+            changes: Vec::new(),
+        }
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id)
+    }
+
+    /// The node that is reached, announced or was configured under this address.
+    pub fn node_at(&self, address: &Address) -> Option<&Node> {
+        let by_link = self.by_address.get(address).and_then(|id| self.nodes.get(id));
+        by_link.or_else(|| self.nodes.values().find(|node| node.address == *address))
+    }
+
+    /// What screens call a node: its address, or its id when it is not known any more.
+    pub fn label(&self, id: NodeId) -> String {
+        self.nodes.get(&id).map_or_else(|| id.short(), |node| node.address.to_string())
+    }
+
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    pub fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    /// Keys in a slot as last counted; None when it was not counted.
+    pub fn slot_keys(&self, slot: u16) -> Option<u32> {
+        self.slot_keys.get(usize::from(slot)).copied().flatten()
+    }
+
+    pub fn play(&self) -> Option<&PlayStats> {
+        self.play.as_ref()
+    }
+
+    /// Speakers and what they say: nodes that answer, with their newest view.
+    pub fn views(&self) -> impl Iterator<Item = (NodeId, &View)> {
+        self.nodes.values().filter(|node| node.health.is_alive()).filter_map(|node| Some((node.id, node.view.as_deref()?)))
+    }
+
+    /// The highest epoch anybody speaks of.
+    pub fn current_epoch(&self) -> u64 {
+        let claimed = self.nodes.values().filter_map(|node| node.cluster_info.as_ref()).map(|info| info.current_epoch);
+        claimed.chain(self.nodes.values().map(|node| node.epoch)).max().unwrap_or(0)
+    }
+
+    /// Every node has been asked at least once and somebody has told who is in the cluster.
+    pub fn is_known(&self) -> bool {
+        !self.nodes.is_empty() && self.nodes.values().all(|node| node.health != Health::Unknown)
+    }
+
+    /// Takes one fact in. Conclusions follow at the next [`Model::settle`].
+    pub fn apply(&mut self, observation: &Observation) {
+        let Observation { source, at, fact } = observation;
+        match fact {
+            Fact::Rooms(batch) => return self.rooms.apply(source, batch),
+            Fact::SlotKeys(counts) => return self.count_slots(counts),
+            Fact::Play(stats) => return self.play = Some(*stats),
+            Fact::View(view) => self.bind(source, view, *at),
+            _ => {}
+        }
+        self.note_restart(observation);
+        let slow = self.slow;
+        let Some(node) = self.speaker(source, *at) else { return };
+        let before = node.health;
+        match fact {
+            Fact::Trouble(trouble) => {
+                node.health = trouble.health;
+                node.trouble = Some(trouble.clone());
+            }
+            answer => {
+                node.last_answer = Some(*at);
+                // Replies to different questions arrive together: only PING says whether a node is well or slow.
+                if let Fact::Pong(rtt) = answer {
+                    node.latency = Some(*rtt);
+                    node.health = if *rtt > slow { Health::Slow } else { Health::Up };
+                    node.trouble = None;
+                }
+            }
+        }
+        match fact {
+            Fact::Info(info) => {
+                if let (Some(old), Some(since)) = (&node.info, node.info_at) {
+                    node.rates = rates::between(old, info, age(*at, since));
+                }
+                node.info = Some(info.clone());
+                node.info_at = Some(*at);
+            }
+            Fact::ClusterInfo(info) => node.cluster_info = Some(info.clone()),
+            Fact::View(view) => {
+                let news = node.view.as_ref().is_none_or(|old| !old.says_the_same(view));
+                node.view = Some(view.clone());
+                node.view_at = Some(*at);
+                self.unsettled |= news;
+            }
+            _ => {}
+        }
+        self.note_health(source, before, *at);
+    }
+
+    /// Draws the conclusions from everything applied since the last call; cheap when nothing changed.
+    /// Returns what changed, oldest first.
+    pub fn settle(&mut self, now: Time) -> Vec<Change> {
+        if std::mem::take(&mut self.unsettled) {
+            settle::topology(self, now);
+        }
+        settle::lags(self);
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Adds one sample a node to the series; call it once a poll interval. Answers older than `stale` leave a gap.
+    pub fn sample(&mut self, now: Time, stale: Duration) {
+        for node in self.nodes.values_mut() {
+            let fresh = node.info_at.is_some_and(|at| age(now, at) <= stale) && node.health.is_alive();
+            let (rates, latency, lag) = (node.rates, node.latency, node.lag_bytes);
+            let memory = node.memory_percent().map(|(percent, _)| percent);
+            let clients = node.info.as_ref().and_then(|info| info.connected_clients);
+            node.series.push(|metric| if fresh { sample(metric, &rates, latency, lag, memory, clients) } else { None });
+        }
+    }
+
+    fn count_slots(&mut self, counts: &[(u16, u32)]) {
+        for &(slot, count) in counts {
+            if let Some(entry) = self.slot_keys.get_mut(usize::from(slot)) {
+                *entry = Some(count);
+            }
+        }
+    }
+
+    /// Rooms, players, keys and bytes in the slots that nobody serves, with the number of those slots.
+    pub fn unserved(&self) -> (SlotSet, super::RoomTally) {
+        let slots = self.topology.unserved();
+        let tally = self.rooms.in_slots(&slots);
+        (slots, tally)
+    }
+}
+
+fn sample(
+    metric: Metric,
+    rates: &Rates,
+    latency: Option<Duration>,
+    lag: Option<u64>,
+    memory: Option<f64>,
+    clients: Option<u64>,
+) -> Option<f64> {
+    match metric {
+        Metric::Ops => rates.ops_per_sec,
+        Metric::Latency => latency.map(|rtt| rtt.as_secs_f64() * 1000.0),
+        Metric::Memory => memory,
+        Metric::Cpu => rates.cpu_percent,
+        Metric::NetIn => rates.net_in_bytes_per_sec,
+        Metric::NetOut => rates.net_out_bytes_per_sec,
+        Metric::Clients => clients.map(|count| count as f64),
+        Metric::HitRate => rates.hit_percent,
+        Metric::Evictions => rates.evicted_per_sec,
+        Metric::Lag => lag.map(|bytes| bytes as f64),
+    }
+}

@@ -1,0 +1,78 @@
+//! PURE. Which node a link speaks to: links are made to addresses, nodes are known by ids.
+
+use std::sync::Arc;
+
+use super::{Change, ChangeKind, Model};
+use crate::cluster::{Address, Fact, Health, Info, Node, NodeId, Observation, Time, View};
+
+impl Model {
+    /// The node behind a link; one that is not known yet is known by its place until it tells its id.
+    pub(super) fn speaker(&mut self, source: &Address, at: Time) -> Option<&mut Node> {
+        let id = match self.by_address.get(source) {
+            Some(id) if self.nodes.contains_key(id) => *id,
+            _ => {
+                let known = self.nodes.values().find(|node| node.address == *source).map(|node| node.id);
+                let id = known.unwrap_or_else(|| NodeId::place(source));
+                self.by_address.insert(source.clone(), id);
+                if known.is_none() {
+                    self.nodes.insert(id, Node::new(id, source.clone(), at));
+                    self.unsettled = true;
+                }
+                id
+            }
+        };
+        self.nodes.get_mut(&id)
+    }
+
+    /// A view tells who speaks: the link's address now stands for that member.
+    pub(super) fn bind(&mut self, source: &Address, view: &Arc<View>, at: Time) {
+        let Some(me) = view.myself() else { return };
+        let old = self.by_address.insert(source.clone(), me.id);
+        if old == Some(me.id) && self.nodes.contains_key(&me.id) {
+            return;
+        }
+        self.unsettled = true;
+        // What was learnt before the node told its id belongs to the member now, unless the member is known already.
+        let before = old.filter(|id| !id.is_member()).and_then(|id| self.nodes.remove(&id));
+        let node = self.nodes.entry(me.id).or_insert_with(|| match before.clone() {
+            Some(node) => Node { id: me.id, address: me.address.clone(), ..node },
+            None => Node::new(me.id, me.address.clone(), at),
+        });
+        if let Some(before) = before
+            && node.health == Health::Unknown
+        {
+            node.health = before.health;
+            node.latency = before.latency;
+            node.info = before.info;
+            node.info_at = before.info_at;
+        }
+    }
+
+    pub(super) fn note_health(&mut self, source: &Address, before: Health, at: Time) {
+        let Some(node) = self.by_address.get(source).and_then(|id| self.nodes.get_mut(id)) else { return };
+        if node.health == before {
+            return;
+        }
+        node.health_since = at;
+        if before.serves() != node.health.serves() || before.is_alive() != node.health.is_alive() {
+            self.unsettled = true;
+        }
+        let slowness = |health| matches!(health, Health::Up | Health::Slow | Health::Unknown);
+        if !(slowness(before) && slowness(node.health)) {
+            let detail = node.trouble.as_ref().map(|trouble| trouble.detail.clone()).unwrap_or_default();
+            let kind = ChangeKind::Health { from: before, to: node.health, detail };
+            let change = Change { at, node: node.id, address: node.address.clone(), kind };
+            self.changes.push(change);
+        }
+    }
+
+    pub(super) fn note_restart(&mut self, observation: &Observation) {
+        let Fact::Info(new) = &observation.fact else { return };
+        let Some(node) = self.by_address.get(&observation.source).and_then(|id| self.nodes.get(id)) else { return };
+        let run_id = |info: &Info| info.run_id.clone();
+        if node.info.as_deref().and_then(run_id).is_some_and(|old| Some(old) != run_id(new)) {
+            let change = Change { at: observation.at, node: node.id, address: node.address.clone(), kind: ChangeKind::Restarted };
+            self.changes.push(change);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! PURE. One server as the model knows it: who it is, what it last said, and the rates that follow.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Address, ClusterInfo, Flags, Health, Info, Series, ShardName, SlotRange, Time, Trouble, View};
+
+/// Who a server is. A cluster member has its 40-hex id for life; a server that has not told its id yet, or has none
+/// (standalone), is known by its place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeId {
+    Member([u8; 20]),
+    Place(u64),
+}
+
+impl NodeId {
+    /// The identity of a server that is only known by its address (FNV-1a of it, stable across runs).
+    pub fn place(address: &Address) -> Self {
+        let hash = address
+            .to_string()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        Self::Place(hash)
+    }
+
+    /// The first eight hex digits, enough to tell nodes apart on a screen.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(8).collect()
+    }
+
+    pub fn is_member(&self) -> bool {
+        matches!(self, Self::Member(_))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Place(_) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(_) => write!(f, "{}", self.short()),
+            Self::Place(hash) => write!(f, "place:{hash:x}"),
+        }
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut bytes = [0u8; 20];
+        if text.len() != 40 || !text.is_ascii() {
+            return Err(());
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(drop)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(drop)?;
+        }
+        Ok(Self::Member(bytes))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    Master,
+    Replica,
+    Sentinel,
+}
+
+impl Role {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Replica => "replica",
+            Self::Sentinel => "sentinel",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// What two successive INFO replies of one server come to, per second or in percent; None where they do not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    pub ops_per_sec: Option<f64>,
+    /// Of one core, main thread.
+    pub cpu_percent: Option<f64>,
+    /// Error replies of all commands, MOVED and ASK not counted; None below 100 commands.
+    pub error_percent: Option<f64>,
+    pub hit_percent: Option<f64>,
+    pub net_in_bytes_per_sec: Option<f64>,
+    pub net_out_bytes_per_sec: Option<f64>,
+    pub evicted_per_sec: Option<f64>,
+    /// Bytes of replication stream a second (masters).
+    pub replication_bytes_per_sec: Option<f64>,
+}
+
+/// A server in the model.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub id: NodeId,
+    /// Where others say it is; what screens call it.
+    pub address: Address,
+    pub hostname: Option<Arc<str>>,
+    pub role: Role,
+    /// The master it replicates, when it is a replica that knows one.
+    pub master: Option<NodeId>,
+    pub epoch: u64,
+    /// Its flags: its own line's, and `fail` or `fail?` where others say so.
+    pub flags: Flags,
+    /// Slots it owns by its own word, or by the others' word while it does not speak.
+    pub slots: Vec<SlotRange>,
+    pub slot_count: u16,
+    /// The shard it belongs to, when known.
+    pub shard: Option<ShardName>,
+
+    pub health: Health,
+    pub health_since: Time,
+    pub trouble: Option<Trouble>,
+    /// When it last gave a good answer.
+    pub last_answer: Option<Time>,
+    /// Round trip of the last PING.
+    pub latency: Option<Duration>,
+
+    pub info: Option<Arc<Info>>,
+    pub info_at: Option<Time>,
+    pub cluster_info: Option<Arc<ClusterInfo>>,
+    pub view: Option<Arc<View>>,
+    pub view_at: Option<Time>,
+
+    pub rates: Rates,
+    /// Bytes its master has sent into the stream and it has not applied; None when one of the two is silent.
+    pub lag_bytes: Option<u64>,
+    pub series: Series,
+    pub first_seen: Time,
+}
+
+impl Node {
+    pub fn new(id: NodeId, address: Address, now: Time) -> Self {
+        Self {
+            id,
+            address,
+            hostname: None,
+            role: Role::Master,
+            master: None,
+            epoch: 0,
+            flags: Flags::default(),
+            slots: Vec::new(),
+            slot_count: 0,
+            shard: None,
+            health: Health::Unknown,
+            health_since: now,
+            trouble: None,
+            last_answer: None,
+            latency: None,
+            info: None,
+            info_at: None,
+            cluster_info: None,
+            view: None,
+            view_at: None,
+            rates: Rates::default(),
+            lag_bytes: None,
+            series: Series::default(),
+            first_seen: now,
+        }
+    }
+
+    pub fn is_master(&self) -> bool {
+        self.role == Role::Master
+    }
+
+    pub fn is_replica(&self) -> bool {
+        self.role == Role::Replica
+    }
+
+    /// Percent of `maxmemory` used, or of the host's RAM when there is no limit (then the flag is true).
+    pub fn memory_percent(&self) -> Option<(f64, bool)> {
+        self.info.as_ref()?.memory_percent()
+    }
+
+    /// The replica's link to its master, by its own word.
+    pub fn link_up(&self) -> Option<bool> {
+        self.info.as_ref()?.master_link_up
+    }
+
+    /// How old the newest good answer is.
+    pub fn silence(&self, now: Time) -> Option<Duration> {
+        self.last_answer.map(|at| super::age(now, at))
+    }
+}

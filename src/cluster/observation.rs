@@ -1,0 +1,66 @@
+//! PURE. The only door for facts: what was learnt, from whom, when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Address, ClusterInfo, Info, Room, Time, Trouble, View};
+
+/// One fact with its source and time. A recording is a stream of these.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The address the link was told to reach (after any address map it is still the announced one).
+    pub source: Address,
+    /// When the answer came, or the attempt was given up.
+    pub at: Time,
+    pub fact: Fact,
+}
+
+/// What can be learnt.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// PING came back in this time.
+    Pong(Duration),
+    Info(Arc<Info>),
+    /// CLUSTER NODES.
+    View(Arc<View>),
+    ClusterInfo(Arc<ClusterInfo>),
+    /// A call did not give a result. One such per failed probe.
+    Trouble(Trouble),
+    /// A piece of a sweep through one master's keys.
+    Rooms(RoomSweep),
+    /// Keys per slot, as counted on the source.
+    SlotKeys(Arc<Vec<(u16, u32)>>),
+    /// What players of the demo feel; the source is the demo itself.
+    Play(PlayStats),
+}
+
+/// Rooms found on one master in one batch of a sweep.
+#[derive(Clone, Debug, Default)]
+pub struct RoomSweep {
+    /// Counts sweeps of this source; a new number starts a new sweep.
+    pub sweep: u64,
+    pub rooms: Vec<Room>,
+    /// Rooms were looked for under a code of which nothing is left.
+    pub gone: Vec<Arc<str>>,
+    /// The sweep has been through every key: rooms of this source that it did not see are gone.
+    pub done: bool,
+    /// Keys looked at so far in this sweep.
+    pub keys_seen: u64,
+}
+
+/// What the demo's players feel. Counts are since the start of play.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PlayStats {
+    pub acknowledged: u64,
+    pub refused: u64,
+    /// Sent, and the connection gave no answer: applied or not.
+    pub unknown: u64,
+    /// Acknowledged, read back from the final owner, and absent.
+    pub lost: u64,
+    /// How long the worst-served shard has been without an acknowledged write, when that is longer than usual.
+    pub gap: Option<Duration>,
+    /// The last gap that ended, and the longest one.
+    pub last_gap: Option<Duration>,
+    pub worst_gap: Option<Duration>,
+    pub writes_per_sec: f64,
+}

@@ -1,0 +1,125 @@
+//! PURE. What one node says of the whole cluster, and which nodes say the same (camps).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Address, NodeId, Role, SlotRange};
+
+/// The flags of a CLUSTER NODES line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags {
+    pub myself: bool,
+    /// `fail?`: the speaker cannot reach it.
+    pub suspected: bool,
+    /// `fail`: a majority of masters says so.
+    pub failed: bool,
+    pub handshake: bool,
+    pub noaddr: bool,
+    pub nofailover: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// `[s->-id]`: this node is giving the slot away.
+    Migrating,
+    /// `[s-<-id]`: this node is taking the slot over.
+    Importing,
+}
+
+/// An open slot, as the node that has it open says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Open {
+    pub slot: u16,
+    pub direction: Direction,
+    /// The other side.
+    pub peer: NodeId,
+}
+
+/// One line of CLUSTER NODES: a node in the speaker's eyes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub id: NodeId,
+    pub address: Address,
+    pub hostname: Option<Arc<str>>,
+    /// The cluster bus port.
+    pub bus_port: u16,
+    pub flags: Flags,
+    pub role: Role,
+    pub master: Option<NodeId>,
+    /// Unix milliseconds by the speaker's clock, 0 when nothing is awaited.
+    pub ping_sent_ms: u64,
+    pub pong_received_ms: u64,
+    pub epoch: u64,
+    pub link_up: bool,
+    pub slots: Vec<SlotRange>,
+    /// Only ever on the speaker's own line.
+    pub open: Vec<Open>,
+}
+
+impl Member {
+    pub fn slot_count(&self) -> u16 {
+        self.slots.iter().map(|range| range.len()).sum()
+    }
+}
+
+/// One CLUSTER NODES reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    pub members: Vec<Member>,
+    /// Index of the speaker's own line; the parser refuses a reply without one.
+    pub me: usize,
+}
+
+impl View {
+    pub fn myself(&self) -> Option<&Member> {
+        self.members.get(self.me)
+    }
+
+    pub fn member(&self, id: NodeId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == id)
+    }
+
+    /// The same facts, heartbeat times aside: nothing to do when a node repeats itself.
+    pub fn says_the_same(&self, other: &View) -> bool {
+        self.me == other.me
+            && self.members.len() == other.members.len()
+            && self.members.iter().zip(&other.members).all(|(a, b)| {
+                a.id == b.id
+                    && a.flags == b.flags
+                    && a.epoch == b.epoch
+                    && a.link_up == b.link_up
+                    && a.role == b.role
+                    && a.master == b.master
+                    && a.slots == b.slots
+                    && a.open == b.open
+                    && a.address == b.address
+                    && a.hostname == b.hostname
+            })
+    }
+}
+
+/// What a view says about who owns which slots; equal for nodes that agree.
+fn ownership(view: &View) -> Vec<(NodeId, Vec<SlotRange>)> {
+    let mut owners: Vec<_> = view.members.iter().filter(|m| !m.slots.is_empty()).map(|m| (m.id, m.slots.clone())).collect();
+    owners.sort();
+    owners
+}
+
+/// Nodes that share one view of slot ownership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Camp {
+    pub nodes: Vec<NodeId>,
+    /// Up to this camp's opinion: owner to slots.
+    pub owners: Vec<(NodeId, Vec<SlotRange>)>,
+}
+
+/// Sorts speakers into camps, the largest first. One camp means everybody who speaks agrees.
+pub fn camps<'a>(views: impl IntoIterator<Item = (NodeId, &'a View)>) -> Vec<Camp> {
+    let mut by_opinion: BTreeMap<Vec<(NodeId, Vec<SlotRange>)>, Vec<NodeId>> = BTreeMap::new();
+    for (id, view) in views {
+        by_opinion.entry(ownership(view)).or_default().push(id);
+    }
+    let mut camps: Vec<Camp> = by_opinion.into_iter().map(|(owners, nodes)| Camp { nodes, owners }).collect();
+    camps.sort_by_key(|camp| std::cmp::Reverse(camp.nodes.len()));
+    camps
+}

@@ -1,0 +1,1 @@
+//! PURE. One TOML file, checked as a whole.

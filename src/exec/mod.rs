@@ -1,0 +1,1 @@
+//! IO. plan → deeds: carries out a plan step by step, check → do → verify.

@@ -1,0 +1,3 @@
+//! IO. Parse, load, choose, exit code.
+
+fn main() {}

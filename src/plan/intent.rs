@@ -1,0 +1,168 @@
+//! PURE. What the operator wants: the only way a deed starts, whether from a key or from the shell.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::cluster::{Address, SlotSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    Graceful,
+    Force,
+    Takeover,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 3] = [Mode::Graceful, Mode::Force, Mode::Takeover];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Graceful => "graceful",
+            Self::Force => "force",
+            Self::Takeover => "takeover",
+        }
+    }
+}
+
+/// What a rebalance makes equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Objective {
+    Slots,
+    Keys,
+    Memory,
+    Ops,
+    Rooms,
+}
+
+impl Objective {
+    pub const ALL: [Objective; 5] = [Self::Slots, Self::Keys, Self::Memory, Self::Ops, Self::Rooms];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Slots => "slots",
+            Self::Keys => "keys",
+            Self::Memory => "memory",
+            Self::Ops => "ops",
+            Self::Rooms => "rooms",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Pace {
+    /// Speed that players do not feel.
+    #[default]
+    Calm,
+    Fast,
+}
+
+impl Pace {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Fast => "fast",
+        }
+    }
+}
+
+/// What the operator wants. Nodes are named as the operator named them (address, id or the start of an id, shard
+/// letter where a shard makes sense); the planner resolves them. Prints as the equivalent shell command's arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// Make `node` the master of its shard; given a master (or a shard), the planner chooses the replica.
+    Failover {
+        node: String,
+        mode: Mode,
+    },
+    MoveSlots {
+        slots: SlotSet,
+        to: String,
+    },
+    MigrateRooms {
+        codes: Vec<String>,
+        to: String,
+    },
+    Rebalance {
+        by: Objective,
+        weights: BTreeMap<String, f64>,
+        use_empty: bool,
+        threshold_percent: f64,
+        pace: Pace,
+    },
+    /// Resume or roll back open slots, give unowned slots an owner, bring strays home. None: every slot that needs it.
+    Fix {
+        slots: Option<SlotSet>,
+        roll_back: bool,
+    },
+    AddNode {
+        address: Address,
+        replica_of: Option<String>,
+    },
+    Replicate {
+        node: String,
+        master: String,
+    },
+    Drain {
+        node: String,
+    },
+    Remove {
+        node: String,
+    },
+    Forget {
+        node: String,
+    },
+}
+
+impl Intent {
+    /// The name of its subcommand, stable in JSON (`"operation"`).
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Failover { .. } => "failover",
+            Self::MoveSlots { .. } => "move-slots",
+            Self::MigrateRooms { .. } => "migrate-room",
+            Self::Rebalance { .. } => "rebalance",
+            Self::Fix { .. } => "fix",
+            Self::AddNode { .. } => "node add",
+            Self::Replicate { .. } => "node replicate",
+            Self::Drain { .. } => "node drain",
+            Self::Remove { .. } => "node remove",
+            Self::Forget { .. } => "node forget",
+        }
+    }
+}
+
+impl fmt::Display for Intent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Failover { node, mode: Mode::Graceful } => write!(f, " {node}"),
+            Self::Failover { node, mode } => write!(f, " {node} --mode {}", mode.word()),
+            Self::MoveSlots { slots, to } => write!(f, " {slots} --to {to}"),
+            Self::MigrateRooms { codes, to } => write!(f, " {} --to {to}", codes.join(" ")),
+            Self::Rebalance { by, weights, use_empty, threshold_percent, pace } => {
+                write!(f, " --by {}", by.word())?;
+                weights.iter().try_for_each(|(node, weight)| write!(f, " --weight {node}={weight}"))?;
+                if *use_empty {
+                    f.write_str(" --use-empty-masters")?;
+                }
+                if (*threshold_percent - 2.0).abs() > f64::EPSILON {
+                    write!(f, " --threshold {threshold_percent}")?;
+                }
+                if *pace == Pace::Fast {
+                    f.write_str(" --pace fast")?;
+                }
+                Ok(())
+            }
+            Self::Fix { slots, roll_back } => {
+                if let Some(slots) = slots {
+                    write!(f, " {slots}")?;
+                }
+                if *roll_back { f.write_str(" --roll-back") } else { Ok(()) }
+            }
+            Self::AddNode { address, replica_of: None } => write!(f, " {address}"),
+            Self::AddNode { address, replica_of: Some(master) } => write!(f, " {address} --replica-of {master}"),
+            Self::Replicate { node, master } => write!(f, " {node} --master {master}"),
+            Self::Drain { node } | Self::Remove { node } | Self::Forget { node } => write!(f, " {node}"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! PURE. A plan: the steps with their literal commands, what they are predicted to do, and what they touch.
+
+use std::time::Duration;
+
+use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
+
+use super::Intent;
+
+/// How much asking a plan needs before it is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Danger {
+    /// One confirmation, Cancel first.
+    #[default]
+    Normal,
+    /// The cluster's name has to be typed: data can be lost, or quorum is thin.
+    Typed,
+}
+
+/// How slots are moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SETSLOT and MIGRATE, key by key: every server.
+    Keys,
+    /// CLUSTER MIGRATESLOTS: Valkey 9 and later.
+    ValkeyAtomic,
+    // Redis 8.4's CLUSTER MIGRATION IMPORT takes its place here.
+}
+
+impl Engine {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keys => "key by key (MIGRATE)",
+            Self::ValkeyAtomic => "atomic (CLUSTER MIGRATESLOTS)",
+        }
+    }
+}
+
+/// Slots that go from one master to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    pub slots: SlotSet,
+    pub from: NodeId,
+    pub from_address: Address,
+    pub to: NodeId,
+    pub to_address: Address,
+    pub keys: u64,
+    pub bytes: u64,
+    pub rooms: u64,
+    pub players: u64,
+}
+
+/// What a step is for; `exec` gives each kind its own check and verification.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepKind {
+    /// CLUSTER FAILOVER on the replica that shall be master.
+    Promote { replica: NodeId, master: Option<NodeId>, slots: SlotSet },
+    /// Give slots from one master to another, by the plan's engine; an index into `Plan::moves`.
+    MoveSlots { index: usize },
+    /// One literal command whose reply must be OK.
+    Command,
+    /// Wait until every reachable node agrees with this sentence; `exec` knows how to read it for the intent.
+    Verify,
+}
+
+/// One step: where, what literally, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub node: NodeId,
+    pub address: Address,
+    /// The literal words; for a slot move the pattern of commands with one slot written out.
+    pub commands: Vec<String>,
+    pub kind: StepKind,
+    /// In the operator's words: "promote 10.0.0.4:7003".
+    pub says: String,
+}
+
+/// What the plan is expected to do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Prediction {
+    /// Who will be master.
+    pub winner: Option<NodeId>,
+    /// How long writes to the touched slots stop: from, to.
+    pub pause: Option<(Duration, Duration)>,
+    /// Bytes of acknowledged writes that may be lost.
+    pub bytes_at_risk: Option<u64>,
+    /// How long it will take.
+    pub takes: Option<Duration>,
+    /// Further sentences worth reading before saying yes.
+    pub notes: Vec<String>,
+}
+
+/// What a plan touches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Blast {
+    pub shards: Vec<ShardName>,
+    pub slots: SlotSet,
+    pub tally: RoomTally,
+}
+
+/// One master's load before and after, in the unit of the objective.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    pub node: NodeId,
+    pub address: Address,
+    pub slots: u16,
+    pub value: f64,
+}
+
+/// The steps that would do what the operator wants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub intent: Intent,
+    pub cluster: String,
+    pub steps: Vec<Step>,
+    pub moves: Vec<Move>,
+    pub engine: Option<Engine>,
+    pub prediction: Prediction,
+    pub blast: Blast,
+    pub before: Vec<Load>,
+    pub after: Vec<Load>,
+    pub warnings: Vec<String>,
+    pub danger: Danger,
+    /// Hash of the facts the plan relies on: planned again, it must be the same.
+    pub fingerprint: u64,
+}
+
+/// Why something cannot be done, with what to do instead. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Each a sentence; the first is the most important.
+    pub reasons: Vec<String>,
+    /// The request itself was wrong (an unknown node, a bad range): exit 64 rather than 3.
+    pub usage: bool,
+}
+
+impl Refusal {
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reasons: vec![reason.into()], usage: false }
+    }
+
+    pub fn usage(reason: impl Into<String>) -> Self {
+        Self { reasons: vec![reason.into()], usage: true }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reasons.join("; "))
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Refused(Vec<String>),
+    /// Which step, command and node, the server's text, and the state that was left.
+    Failed(Vec<String>),
+    Cancelled(Vec<String>),
+}
+
+impl Outcome {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+            Self::Cancelled(_) => "cancelled",
+        }
+    }
+
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            Self::Done => &[],
+            Self::Refused(reasons) | Self::Failed(reasons) | Self::Cancelled(reasons) => reasons,
+        }
+    }
+}
+
+/// What an operation says while it runs. Lossless and in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Step `index` of the plan begins.
+    Step {
+        index: usize,
+        says: String,
+    },
+    /// A command was sent to a node and answered (or not): for the ledger and the screen.
+    Sent {
+        address: Address,
+        command: String,
+        reply: String,
+    },
+    /// How far a slot move has come.
+    Moved {
+        slots_done: u32,
+        slots_total: u32,
+        keys: u64,
+        bytes: u64,
+        keys_per_sec: f64,
+        eta: Option<Duration>,
+        p99_ms: Option<f64>,
+    },
+    Note(String),
+    Paused(bool),
+    Ended(Report),
+}
+
+/// The end of an operation, verified against what the servers say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    pub outcome: Outcome,
+    pub elapsed: Duration,
+    /// Measured, for the screen and JSON: ("promoted_ms", 14.0), ("keys_per_sec", …).
+    pub figures: Vec<(&'static str, f64)>,
+}

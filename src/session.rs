@@ -1,0 +1,1 @@
+//! IO. Wires link, watch and exec into one open cluster; used by console and command line alike.

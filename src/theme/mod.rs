@@ -1,0 +1,1 @@
+//! PURE. Roles of things on a screen → styles; themes are TOML files from themes/.

@@ -1,0 +1,1 @@
+//! IO. The loop: input, observations and progress in; frames and effects out.

@@ -1,0 +1,1 @@
+//! PURE. Draws the app into a frame; changes nothing.
