@@ -1,0 +1,79 @@
+//! PURE. What comes into the console and what it asks to be done: the only two vocabularies of the loop.
+
+use crossterm::event::KeyEvent;
+
+use super::OperationId;
+use crate::cluster::{NodeId, Observation};
+use crate::plan::{Intent, Plan, Progress, Refusal};
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event {
+    Observed(Box<Observation>),
+    Key(KeyEvent),
+    /// Text pasted by the terminal: only ever goes into an open text field.
+    Paste(String),
+    Resize(u16, u16),
+    /// The clock moved: ages, toasts, samples.
+    Tick,
+    Progress(OperationId, Progress),
+    /// An effect has something to tell the operator.
+    Told {
+        text: String,
+        bad: bool,
+    },
+    /// The answer to `Effect::Survey`.
+    Planned(Box<Result<Plan, Refusal>>),
+    /// The lines of the ledger, newest last, that `Effect::ReadLedger` asked for.
+    Ledger(Vec<String>),
+}
+
+/// What the loop must do, since `update` does nothing itself. Keep it under ten variants.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    Quit,
+    /// Carry a plan out, under this id; the answer comes as `Event::Progress`.
+    Execute(OperationId, Box<Plan>),
+    Control(OperationId, Control),
+    /// Demo only.
+    Inject(NodeId, Fault),
+    /// To the terminal's clipboard (OSC 52).
+    Copy(String),
+    /// Write the screen as it is now to a file, and say where.
+    SaveScreen,
+    Theme(String),
+    ReadLedger,
+    /// Plans that need more facts than the model has (bytes of slots, keys of a room) are made by the session, which
+    /// gathers them and answers with `Event::Planned`.
+    Survey(Intent),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Pause,
+    Resume,
+    /// Stop at the next safe point.
+    Abort,
+}
+
+/// What the demo can do to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    Kill,
+    Freeze,
+    Thaw,
+    Restart,
+}
+
+impl Fault {
+    pub const ALL: [Fault; 4] = [Self::Kill, Self::Freeze, Self::Thaw, Self::Restart];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Freeze => "freeze",
+            Self::Thaw => "thaw",
+            Self::Restart => "restart",
+        }
+    }
+}
