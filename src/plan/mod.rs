@@ -1,5 +1,6 @@
 //! PURE. From what the operator wants (intent) to the steps that would do it (plan), or the reasons why not (refusal).
 
+mod balance;
 mod intent;
 mod steps;
 
