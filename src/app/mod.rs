@@ -1,7 +1,9 @@
 //! PURE. What the operator looks at and does: `update(app, event, now)` gives the effects to carry out.
 
+pub mod columns;
 mod dialog;
 mod event;
+pub mod layout;
 mod operation;
 mod screen;
 

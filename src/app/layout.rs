@@ -1,0 +1,276 @@
+//! PURE. Where things are on the screen: one function that `update` scrolls by and `ui` draws by, so they cannot disagree.
+//!
+//! Home from 100×30 on shows five tiles, whose borders overlap by one cell (draw them merged); below that, and in every
+//! other view, one body under a bar of tabs or breadcrumbs.
+
+use ratatui::layout::Rect;
+
+use super::{Pane, SlotScreen, View};
+use crate::cluster::SLOTS;
+
+/// From this size on the home screen shows tiles.
+pub const TILES: (u16, u16) = (100, 30);
+
+/// The areas of one frame. Empty ones have no height.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Areas {
+    /// The verdict line, always the first.
+    pub verdict: Rect,
+    /// What players feel, below the verdict; only while there is play.
+    pub play: Rect,
+    /// Tabs on a small home screen, breadcrumbs in other views; empty where the tiles are shown.
+    pub bar: Rect,
+    /// Everything between the lines above and the footer.
+    pub body: Rect,
+    /// The panes that are shown, each with its border.
+    pub panes: Vec<(Pane, Rect)>,
+    /// Hints, or the prompt while one is open. Always the last line.
+    pub footer: Rect,
+}
+
+impl Areas {
+    pub fn pane(&self, pane: Pane) -> Option<Rect> {
+        self.panes.iter().find(|(shown, _)| *shown == pane).map(|(_, area)| *area)
+    }
+}
+
+/// Is the home screen tiled at this size?
+pub fn is_tiled(size: (u16, u16)) -> bool {
+    size.0 >= TILES.0 && size.1 >= TILES.1
+}
+
+/// Places everything for a screen of this size. `play` is whether somebody plays (the demo).
+pub fn areas(size: (u16, u16), view: &View, focus: Pane, play: bool) -> Areas {
+    let mut rest = Rect::new(0, 0, size.0, size.1);
+    let verdict = take_top(&mut rest, 1);
+    let footer = take_bottom(&mut rest, 1);
+    let play = take_top(&mut rest, u16::from(play));
+    let tiled = *view == View::Home && is_tiled(size);
+    let bar = take_top(&mut rest, u16::from(!tiled));
+    let panes = match view {
+        View::Home if tiled => tiles(rest),
+        View::Home => vec![(focus, rest)],
+        other => own_pane(other).map(|pane| (pane, rest)).into_iter().collect(),
+    };
+    Areas { verdict, play, bar, body: rest, panes, footer }
+}
+
+/// The pane of which this view is the full version.
+pub fn own_pane(view: &View) -> Option<Pane> {
+    match view {
+        View::Topology => Some(Pane::Topology),
+        View::Nodes => Some(Pane::Nodes),
+        View::Slots => Some(Pane::Slots),
+        View::Rooms => Some(Pane::Rooms),
+        View::Alerts => Some(Pane::Alerts),
+        _ => None,
+    }
+}
+
+/// Left: topology over rooms. Right: nodes, slots, alerts. Neighbours share a border line.
+fn tiles(body: Rect) -> Vec<(Pane, Rect)> {
+    let left_width = (body.width * 9 / 20).max(50);
+    let left = Rect { width: left_width.min(body.width), ..body };
+    let right = Rect { x: body.x + left.width - 1, width: body.width - left.width + 1, ..body };
+    let (topology, rooms) = stack(left, body.height * 11 / 20);
+    // Eight lines of 64 cells, or four where there is no room for more.
+    let slot_lines = if body.height >= 34 { 11 } else { 7 };
+    let nodes_lines = (body.height - slot_lines + 2) / 2;
+    let (nodes, rest) = stack(right, nodes_lines);
+    let (slots, alerts) = stack(rest, slot_lines);
+    vec![(Pane::Topology, topology), (Pane::Nodes, nodes), (Pane::Slots, slots), (Pane::Alerts, alerts), (Pane::Rooms, rooms)]
+}
+
+/// Two areas one over the other, sharing one line.
+fn stack(area: Rect, height: u16) -> (Rect, Rect) {
+    let upper = Rect { height: height.clamp(1, area.height.max(1)), ..area };
+    let lower = Rect { y: area.y + upper.height - 1, height: area.height - upper.height + 1, ..area };
+    (upper, lower)
+}
+
+/// What is inside a border of one cell.
+pub fn inner(area: Rect) -> Rect {
+    Rect {
+        x: area.x.saturating_add(1),
+        y: area.y.saturating_add(1),
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
+    }
+}
+
+/// Lines of column titles above the rows of a pane.
+fn titles(pane: Pane) -> u16 {
+    match pane {
+        Pane::Nodes | Pane::Rooms => 1,
+        Pane::Topology | Pane::Alerts | Pane::Slots => 0,
+    }
+}
+
+/// The line of column titles of a list pane (no height where it has none) and the area of its rows, one line a row.
+pub fn list(pane: Pane, area: Rect) -> (Rect, Rect) {
+    let mut rows = inner(area);
+    let head = take_top(&mut rows, titles(pane));
+    (head, rows)
+}
+
+/// The same for the view of operations.
+pub fn operations(body: Rect) -> (Rect, Rect) {
+    let mut rows = inner(body);
+    let head = take_top(&mut rows, 1);
+    (head, rows)
+}
+
+/// The parts of a slot pane: first slots of the rows at the left (no width when too narrow), the map, and the line that
+/// describes the cursor (no height when too low).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotParts {
+    pub labels: Rect,
+    pub map: Rect,
+    pub cursor: Rect,
+}
+
+pub fn slot_parts(area: Rect) -> SlotParts {
+    let mut map = inner(area);
+    let line = u16::from(map.height >= 3);
+    let cursor = take_bottom(&mut map, line);
+    let width = if map.width >= 64 + 6 { 6 } else { 0 };
+    let labels = Rect { width, ..map };
+    let map = Rect { x: map.x + width, width: map.width - width, ..map };
+    SlotParts { labels, map, cursor }
+}
+
+/// How slots lie on the map: row by row, `per_cell` slots a cell, from `first` on, `span` slots in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    pub first: u16,
+    pub span: u16,
+    /// A power of two.
+    pub per_cell: u16,
+    pub columns: u16,
+    pub rows: u16,
+}
+
+/// The deepest zoom: 16384 >> 8 = 64 slots.
+pub const MAX_ZOOM: u8 = 8;
+
+/// The grid for a map of this size (the `map` of [`slot_parts`]).
+pub fn grid(map: Rect, slots: &SlotScreen) -> Grid {
+    let span = SLOTS >> slots.zoom.min(MAX_ZOOM);
+    // The window is aligned, so that moving the cursor within it does not shift it.
+    let first = slots.cursor.min(SLOTS - 1) / span * span;
+    let (width, height) = (map.width.max(1), map.height.max(1));
+    let mut per_cell = 1;
+    while per_cell < span {
+        let cells = span.div_ceil(per_cell);
+        if let Some(columns) = columns(cells, width, height) {
+            return Grid { first, span, per_cell, columns, rows: cells.div_ceil(columns) };
+        }
+        per_cell *= 2;
+    }
+    Grid { first, span, per_cell: span, columns: 1, rows: 1 }
+}
+
+/// The fewest columns, a power of two when possible, that show so many cells in this size.
+fn columns(cells: u16, width: u16, height: u16) -> Option<u16> {
+    let fits = |columns: u16| columns >= 1 && columns <= width && cells.div_ceil(columns) <= height;
+    let largest = 1 << width.ilog2();
+    if fits(largest) {
+        return Some(largest.min(cells));
+    }
+    let by_sixteen = width / 16 * 16;
+    fits(by_sixteen).then_some(by_sixteen)
+}
+
+impl Grid {
+    /// The slots of the cell at this place: first and last; None beside the map.
+    pub fn cell(&self, column: u16, row: u16) -> Option<(u16, u16)> {
+        if column >= self.columns || row >= self.rows {
+            return None;
+        }
+        let at = (u32::from(row) * u32::from(self.columns) + u32::from(column)) * u32::from(self.per_cell);
+        let at = u16::try_from(at).ok().filter(|&at| at < self.span)?;
+        let start = self.first + at;
+        Some((start, start + self.per_cell.min(self.span - at) - 1))
+    }
+
+    /// The cell that holds this slot: column and row.
+    pub fn place(&self, slot: u16) -> Option<(u16, u16)> {
+        let at = slot.checked_sub(self.first).filter(|&at| at < self.span)? / self.per_cell;
+        Some((at % self.columns, at / self.columns))
+    }
+}
+
+fn take_top(area: &mut Rect, height: u16) -> Rect {
+    let height = height.min(area.height);
+    let top = Rect { height, ..*area };
+    area.y += height;
+    area.height -= height;
+    top
+}
+
+fn take_bottom(area: &mut Rect, height: u16) -> Rect {
+    let height = height.min(area.height);
+    area.height -= height;
+    Rect { y: area.y + area.height, height, ..*area }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_area_lies_on_the_screen_at_every_size() {
+        for width in 0..=220 {
+            for height in 0..=70 {
+                let screen = Rect::new(0, 0, width, height);
+                for view in [View::Home, View::Nodes, View::Slots, View::Help] {
+                    for play in [false, true] {
+                        let areas = areas((width, height), &view, Pane::Rooms, play);
+                        let all = areas.panes.iter().map(|(_, area)| *area);
+                        for area in all.chain([areas.verdict, areas.play, areas.bar, areas.body, areas.footer]) {
+                            let parts = slot_parts(area);
+                            for part in [area, inner(area), list(Pane::Rooms, area).1, parts.labels, parts.map, parts.cursor] {
+                                assert!(part.is_empty() || screen.intersection(part) == part, "{part:?} in {screen:?}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn small_screens_have_one_pane_and_large_ones_five() {
+        assert_eq!(areas((80, 24), &View::Home, Pane::Slots, true).panes.len(), 1);
+        let large = areas((120, 40), &View::Home, Pane::Slots, false);
+        assert_eq!(large.panes.iter().map(|(pane, _)| *pane).collect::<Vec<_>>(), Pane::ALL);
+        assert_eq!(large.bar.height, 0);
+        assert!(large.pane(Pane::Slots).is_some_and(|area| slot_parts(area).map.width >= 64));
+    }
+
+    #[test]
+    fn every_slot_has_a_cell_at_every_zoom_and_size() {
+        for (width, height) in [(1, 1), (7, 3), (30, 5), (64, 4), (64, 7), (78, 18), (100, 30), (190, 50)] {
+            for zoom in 0..=MAX_ZOOM {
+                for cursor in [0, 866, 8191, 8192, 16383] {
+                    let map = Rect::new(0, 0, width, height);
+                    let grid = grid(map, &SlotScreen { zoom, cursor, ..SlotScreen::default() });
+                    assert!(grid.columns <= width && grid.rows <= height, "{grid:?} in {width}x{height}");
+                    for slot in grid.first..grid.first + grid.span {
+                        let (column, row) = grid.place(slot).unwrap();
+                        let (start, end) = grid.cell(column, row).unwrap();
+                        assert!((start..=end).contains(&slot), "{slot} is not in {start}-{end} of {grid:?}");
+                    }
+                    assert!(grid.place(cursor).is_some());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_deepest_zoom_shows_single_slots() {
+        let map = Rect::new(0, 0, 64, 4);
+        assert_eq!(grid(map, &SlotScreen { zoom: MAX_ZOOM, ..SlotScreen::default() }).per_cell, 1);
+        assert_eq!(grid(map, &SlotScreen::default()), Grid { first: 0, span: SLOTS, per_cell: 64, columns: 64, rows: 4 });
+    }
+}
