@@ -12,6 +12,7 @@ mod node;
 mod observation;
 pub mod parse;
 mod room;
+pub mod sample;
 mod series;
 mod slot;
 mod topology;

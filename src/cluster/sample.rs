@@ -1,0 +1,385 @@
+//! PURE. A made-up cluster for tests, benches and pictures: it speaks to a [`Model`] through observations, as a real one does.
+//!
+//! Servers are numbered: masters `0..n` own equal parts of the slots, replica `r` of master `m` is number `n * (1 + r) + m`.
+//! They sit at `10.0.0.1:7000`, `10.0.0.2:7001` and so on. Change a server, [`Sample::poll`], look at the model:
+//!
+//! ```
+//! use rgc_tui::cluster::sample::Sample;
+//!
+//! let mut sample = Sample::new(3, 1).rooms(60);
+//! sample.kill(2);
+//! sample.poll();
+//! assert_eq!(sample.model.unserved().0.len(), 5461);
+//! sample.promote(5);
+//! sample.poll();
+//! assert!(sample.model.unserved().0.is_empty());
+//! ```
+
+mod speak;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Address, Direction, Fact, Health, Model, NodeId, Observation, Open, PlayStats, Role, Room, RoomSweep, SLOTS, SlotRange,
+    SlotSet, Time, Trouble, View, key_slot,
+};
+
+/// A settled model of a healthy cluster that has been asked three times, a second apart.
+pub fn cluster(masters: usize, replicas: usize) -> Model {
+    Sample::new(masters, replicas).model
+}
+
+/// Noon of some day, the time at which every sample begins.
+pub fn noon() -> Time {
+    Time::from_timestamp(1_773_489_600, 0).unwrap_or_default()
+}
+
+/// One made-up server; every field may be changed between polls.
+#[derive(Clone, Debug)]
+pub struct Fake {
+    pub id: NodeId,
+    pub address: Address,
+    pub role: Role,
+    /// Number of its master.
+    pub master: Option<usize>,
+    pub epoch: u64,
+    pub slots: SlotSet,
+    pub open: Vec<Open>,
+    /// How it fails to answer, when it does not answer.
+    pub trouble: Option<Trouble>,
+    /// The others call it `fail?`.
+    pub suspected: bool,
+    /// The others call it `fail`.
+    pub failed: bool,
+    /// Nobody else knows it (any more).
+    pub forgotten: bool,
+    /// It repeats this view whatever happens: one side of a partition, or a node that missed the news.
+    pub stuck: Option<Arc<View>>,
+    /// Its replication link, when it is a replica.
+    pub link_up: bool,
+    /// Bytes it has yet to apply, when it is a replica.
+    pub lag: u64,
+    pub latency: Duration,
+    pub ops_per_sec: f64,
+    pub errors_per_sec: f64,
+    pub evicted_per_sec: f64,
+    pub cpu_percent: f64,
+    pub memory_bytes: u64,
+    /// 0 for no limit.
+    pub maxmemory: u64,
+    /// The process; a new number is a restart.
+    pub run: u64,
+    pub loading: bool,
+    /// Seconds its process has been up at the first poll.
+    pub uptime: u64,
+    counters: speak::Counters,
+}
+
+/// A made-up cluster and the model that listens to it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub model: Model,
+    pub now: Time,
+    pub servers: Vec<Fake>,
+    /// How many servers tell their view in one poll, in turns: a thousand views of a thousand nodes would be a million lines.
+    pub views_a_poll: usize,
+    /// `redis` or `valkey`, and the version all of them say.
+    pub version: (&'static str, &'static str),
+    sweep: u64,
+    rooms: Vec<Room>,
+    turn: usize,
+}
+
+impl Sample {
+    /// A healthy cluster, polled three times so that rates and series are there.
+    pub fn new(masters: usize, replicas: usize) -> Self {
+        let mut sample = Self::unasked(masters, replicas);
+        for _ in 0..3 {
+            sample.poll();
+        }
+        sample
+    }
+
+    /// The same before anybody has been asked.
+    pub fn unasked(masters: usize, replicas: usize) -> Self {
+        let servers = (0..masters * (1 + replicas)).map(|number| Fake::new(number, masters)).collect();
+        Self {
+            model: Model::new("prod"),
+            now: noon(),
+            servers,
+            views_a_poll: 64,
+            version: ("redis", "7.0.15"),
+            sweep: 0,
+            rooms: Vec::new(),
+            turn: 0,
+        }
+    }
+
+    /// A second passes, every server is asked, the model settles and takes a sample.
+    pub fn poll(&mut self) {
+        for observation in self.observations() {
+            self.model.apply(&observation);
+        }
+        self.model.settle(self.now);
+        self.model.sample(self.now, Duration::from_secs(3));
+    }
+
+    /// A second passes and every server is asked: what came back, not yet applied to anything.
+    pub fn observations(&mut self) -> Vec<Observation> {
+        self.now += chrono::TimeDelta::seconds(1);
+        speak::round(self)
+    }
+
+    /// The same as [`Sample::poll`], so many times.
+    pub fn seconds(&mut self, seconds: usize) {
+        for _ in 0..seconds {
+            self.poll();
+        }
+    }
+
+    pub fn id(&self, number: usize) -> NodeId {
+        self.servers.get(number).map_or(NodeId::Place(0), |server| server.id)
+    }
+
+    pub fn address(&self, number: usize) -> Address {
+        self.servers.get(number).map_or_else(|| Address::new("nowhere", 1), |server| server.address.clone())
+    }
+
+    fn change(&mut self, number: usize, change: impl FnOnce(&mut Fake)) {
+        if let Some(server) = self.servers.get_mut(number) {
+            change(server);
+        }
+    }
+
+    fn trouble(&mut self, number: usize, health: Health, detail: &str) {
+        self.change(number, |server| server.trouble = Some(Trouble::new(health, detail)));
+    }
+
+    /// Its process ends: connections are refused.
+    pub fn kill(&mut self, number: usize) {
+        self.trouble(number, Health::Refused, "connection refused");
+    }
+
+    /// Its process stops: connections are accepted, nothing answers.
+    pub fn freeze(&mut self, number: usize) {
+        self.trouble(number, Health::Frozen, "no answer within 500 ms");
+    }
+
+    /// Its host is gone: nothing comes back at all.
+    pub fn silence(&mut self, number: usize) {
+        self.trouble(number, Health::Silent, "no connection within 500 ms");
+    }
+
+    /// It answers with an error (`NOAUTH`, `LOADING`, `BUSY`, …).
+    pub fn refuse(&mut self, number: usize, code: &str) {
+        self.trouble(number, Health::from_error_code(code), code);
+    }
+
+    /// It answers again; a master whose slots were taken over becomes a replica of whoever took them.
+    pub fn revive(&mut self, number: usize) {
+        let heir = self.servers.iter().position(|server| Some(number) == server.counters.heir_of);
+        self.change(number, |server| {
+            server.trouble = None;
+            server.suspected = false;
+            server.failed = false;
+            if let Some(heir) = heir.filter(|_| server.role == Role::Master && server.slots.is_empty()) {
+                server.role = Role::Replica;
+                server.master = Some(heir);
+                server.link_up = true;
+            }
+        });
+    }
+
+    /// The others come to call it `fail`.
+    pub fn fail(&mut self, number: usize) {
+        self.change(number, |server| server.failed = true);
+    }
+
+    /// The replica takes its master's place: slots, epoch, siblings. A dead master stays a master without slots in the
+    /// others' eyes, a living one becomes its replica.
+    pub fn promote(&mut self, replica: usize) {
+        let Some(old) = self.servers.get(replica).and_then(|server| server.master) else { return };
+        let epoch = self.servers.iter().map(|server| server.epoch).max().unwrap_or(0) + 1;
+        let mut slots = SlotSet::default();
+        self.change(old, |server| {
+            slots = std::mem::take(&mut server.slots);
+            if server.trouble.is_none() {
+                server.role = Role::Replica;
+                server.master = Some(replica);
+                server.link_up = true;
+            } else {
+                server.failed = true;
+            }
+        });
+        for server in self.servers.iter_mut().filter(|server| server.master == Some(old)) {
+            server.master = Some(replica);
+        }
+        self.change(replica, |server| {
+            server.role = Role::Master;
+            server.master = None;
+            server.slots = slots;
+            server.epoch = epoch;
+            server.counters.heir_of = Some(old);
+        });
+    }
+
+    /// Opens a slot on both sides, as a reshard in its middle (or one that was interrupted) leaves it.
+    pub fn open_slot(&mut self, slot: u16, from: usize, to: usize) {
+        let (giver, taker) = (self.id(from), self.id(to));
+        self.change(from, |server| server.open.push(Open { slot, direction: Direction::Migrating, peer: taker }));
+        self.change(to, |server| server.open.push(Open { slot, direction: Direction::Importing, peer: giver }));
+    }
+
+    /// Closes every open slot of a server.
+    pub fn close_slots(&mut self, number: usize) {
+        self.change(number, |server| server.open.clear());
+    }
+
+    /// Moves slots between masters, with the epoch the taker gets for it.
+    pub fn move_slots(&mut self, range: SlotRange, from: usize, to: usize) {
+        let epoch = self.servers.iter().map(|server| server.epoch).max().unwrap_or(0) + 1;
+        self.change(from, |server| range.iter().for_each(|slot| server.slots.remove(slot)));
+        self.change(to, |server| {
+            server.slots.extend_range(range);
+            server.epoch = epoch;
+        });
+    }
+
+    /// Bytes a replica has yet to apply.
+    pub fn lag(&mut self, replica: usize, bytes: u64) {
+        self.change(replica, |server| server.lag = bytes);
+    }
+
+    /// From now on it repeats what it would say now, whatever happens to the others.
+    pub fn stick(&mut self, number: usize) {
+        let view = Arc::new(speak::view(&self.servers, number));
+        self.change(number, |server| server.stuck = Some(view));
+    }
+
+    /// Nobody knows it any more.
+    pub fn forget(&mut self, number: usize) {
+        self.change(number, |server| server.forgotten = true);
+    }
+
+    /// A new server joins: a replica of a master, or a master without slots. Returns its number.
+    pub fn join(&mut self, master: Option<usize>) -> usize {
+        let number = self.servers.len();
+        let mut server = Fake::new(number, 0);
+        server.master = master;
+        if master.is_some() {
+            server.role = Role::Replica;
+        }
+        self.servers.push(server);
+        number
+    }
+
+    /// So many rooms, found by one sweep over every master.
+    #[must_use]
+    pub fn rooms(mut self, count: usize) -> Self {
+        const PHASES: [&str; 5] = ["waiting", "team_pick", "playing", "scoring", "over"];
+        const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+        self.rooms = (0..count)
+            .map(|number| {
+                let mixed = speak::mix(number as u64);
+                let code: String =
+                    (0..5).map(|i| char::from(LETTERS.get((number >> (5 * i)) % 32).copied().unwrap_or(b'A'))).rev().collect();
+                Room {
+                    slot: key_slot(code.as_bytes()),
+                    code: code.into(),
+                    phase: PHASES.get(number % PHASES.len()).copied().unwrap_or_default().into(),
+                    players: u32::try_from(mixed % 7).unwrap_or(0),
+                    keys: 3 + u32::try_from(mixed % 5).unwrap_or(0),
+                    size_bytes: 600 + mixed % 2000,
+                    ttl: (number % 3 != 0).then_some(Duration::from_secs(7200 - mixed % 3600)),
+                    seen: self.now,
+                }
+            })
+            .collect();
+        self.sweep();
+        self
+    }
+
+    /// Sweeps every master that answers for the rooms in its slots.
+    pub fn sweep(&mut self) {
+        self.sweep += 1;
+        for server in self.servers.iter().filter(|server| server.role == Role::Master && server.trouble.is_none()) {
+            let rooms: Vec<Room> = self.rooms.iter().filter(|room| server.slots.contains(room.slot)).cloned().collect();
+            let keys_seen = rooms.iter().map(|room| u64::from(room.keys)).sum();
+            let batch = RoomSweep { sweep: self.sweep, rooms, gone: Vec::new(), done: true, keys_seen };
+            self.model.apply(&Observation { source: server.address.clone(), at: self.now, fact: Fact::Rooms(batch) });
+        }
+    }
+
+    /// What the demo's players feel.
+    pub fn play(&mut self, stats: PlayStats) {
+        self.model.apply(&Observation { source: Address::new("demo", 1), at: self.now, fact: Fact::Play(stats) });
+    }
+}
+
+impl Fake {
+    fn new(number: usize, masters: usize) -> Self {
+        let owns = number < masters;
+        let at = |part: usize| u16::try_from(part * usize::from(SLOTS) / masters.max(1)).unwrap_or(SLOTS);
+        let mut slots = SlotSet::default();
+        if owns && at(number) < at(number + 1) {
+            slots.extend_range(SlotRange::new(at(number), at(number + 1) - 1));
+        }
+        let mut id = [0u8; 20];
+        for (place, byte) in id.iter_mut().enumerate() {
+            *byte = (speak::mix((number * 20 + place) as u64) & 0xff) as u8;
+        }
+        let host = format!("10.0.{}.{}", number / 250, number % 250 + 1);
+        Self {
+            id: NodeId::Member(id),
+            address: Address::new(host, 7000 + u16::try_from(number).unwrap_or(0)),
+            role: if owns || masters == 0 { Role::Master } else { Role::Replica },
+            master: (!owns && masters > 0).then(|| number % masters),
+            epoch: if owns { number as u64 + 1 } else { 0 },
+            slots,
+            open: Vec::new(),
+            trouble: None,
+            suspected: false,
+            failed: false,
+            forgotten: false,
+            stuck: None,
+            link_up: true,
+            lag: 0,
+            latency: Duration::from_micros(600 + (number as u64 * 37) % 300),
+            ops_per_sec: if owns { 12_000.0 } else { 4_000.0 } + (number as f64 * 13.0) % 500.0,
+            errors_per_sec: 0.0,
+            evicted_per_sec: 0.0,
+            cpu_percent: if owns { 22.0 } else { 9.0 },
+            memory_bytes: 620 << 20,
+            maxmemory: 1 << 30,
+            run: number as u64,
+            loading: false,
+            uptime: 86_400,
+            counters: speak::Counters::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_a_healthy_cluster() {
+        let model = cluster(3, 1);
+        let topology = model.topology();
+        assert_eq!((topology.shards.len(), topology.assigned.len(), topology.served.len()), (3, 16384, 16384));
+        assert!(topology.conflicts.is_empty() && topology.open.is_empty() && model.is_known());
+        assert!(model.nodes().all(|node| node.health == Health::Up && node.id.is_member() && node.rates.ops_per_sec.is_some()));
+        assert_eq!(model.nodes().filter(|node| node.lag_bytes == Some(0)).count(), 3);
+        assert_eq!(super::super::camps(model.views()).len(), 1);
+    }
+
+    #[test]
+    fn a_thousand_nodes_are_a_sample_too() {
+        let sample = Sample::new(500, 1).rooms(1000);
+        assert_eq!(sample.model.nodes().count(), 1000);
+        assert_eq!(sample.model.topology().served.len(), 16384);
+        assert_eq!(sample.model.rooms().len(), 1000);
+    }
+}
