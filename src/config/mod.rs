@@ -1,1 +1,131 @@
-//! PURE. One TOML file, checked as a whole.
+//! PURE. One TOML file, checked as a whole: what was written, what was meant, and where it is wrong.
+//!
+//! [`Config::parse`] is pure; [`load`] finds and reads the file, the environment and the files that it names.
+
+mod address_map;
+mod document;
+pub mod load;
+mod nearest;
+mod problem;
+mod sample;
+mod settings;
+mod show;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::alerts::Thresholds;
+use crate::cluster::Address;
+
+pub use address_map::{MapFrom, MapTo, Mapping};
+pub use nearest::nearest;
+pub use problem::{ConfigError, Problem};
+pub use sample::sample;
+pub use settings::{SECTIONS, SETTINGS, Setting};
+pub use value::{Outside, Reference};
+
+/// Everything the file says, with the defaults where it says nothing.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it was read from; None when there was no file.
+    pub path: Option<PathBuf>,
+    pub cluster: Cluster,
+    pub poll: Poll,
+    pub alerts: Thresholds,
+    pub rooms: Rooms,
+    /// `[keys]`: action to chord, as written; the table of actions judges them.
+    pub keys: BTreeMap<String, String>,
+    pub ui: Ui,
+}
+
+/// What is connected to.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    pub name: String,
+    pub topology: Kind,
+    /// Seeds: any one alive is enough.
+    pub nodes: Vec<Address>,
+    pub sentinels: Vec<Address>,
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+    pub tls: Option<Tls>,
+    pub address_map: Vec<Mapping>,
+    /// Read-only until its name has been typed.
+    pub protected: bool,
+}
+
+/// How the servers are arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    Cluster,
+    Sentinel,
+    Standalone,
+}
+
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Sentinel => "sentinel",
+            Self::Standalone => "standalone",
+        }
+    }
+}
+
+/// Files in PEM, relative to the configuration file. Without `ca` the system's own roots are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    pub ca: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Poll {
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub max_connections_per_node: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    /// The key that makes a room, with `{CODE}` where its code stands; empty when rooms are not looked for.
+    pub key: String,
+    pub idle: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Ui {
+    pub theme: String,
+    pub mouse: bool,
+    pub ascii: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: None,
+            cluster: Cluster {
+                name: "cluster".into(),
+                topology: Kind::Cluster,
+                nodes: Vec::new(),
+                sentinels: Vec::new(),
+                username: None,
+                password: None,
+                tls: None,
+                address_map: Vec::new(),
+                protected: false,
+            },
+            poll: Poll { interval: Duration::from_secs(1), timeout: Duration::from_millis(500), max_connections_per_node: 2 },
+            alerts: Thresholds::default(),
+            rooms: Rooms { key: "room:{CODE}:state".into(), idle: Duration::from_secs(2 * 60 * 60) },
+            keys: BTreeMap::new(),
+            ui: Ui { theme: "dusk".into(), mouse: false, ascii: false },
+        }
+    }
+}
