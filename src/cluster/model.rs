@@ -97,6 +97,11 @@ impl Model {
         claimed.chain(self.nodes.values().map(|node| node.epoch)).max().unwrap_or(0)
     }
 
+    /// cluster-node-timeout as the nodes have it, the longest where they differ; None when none has told.
+    pub fn node_timeout(&self) -> Option<Duration> {
+        self.nodes.values().filter_map(|node| node.settings.as_ref()?.node_timeout).max()
+    }
+
     /// Every node has been asked at least once and somebody has told who is in the cluster.
     pub fn is_known(&self) -> bool {
         !self.nodes.is_empty() && self.nodes.values().all(|node| node.health != Health::Unknown)
@@ -140,6 +145,7 @@ impl Model {
                 node.info_at = Some(*at);
             }
             Fact::ClusterInfo(info) => node.cluster_info = Some(info.clone()),
+            Fact::Settings(settings) => node.settings = Some(settings.clone()),
             Fact::View(view) => {
                 let news = node.view.as_ref().is_none_or(|old| !old.says_the_same(view));
                 node.view = Some(view.clone());

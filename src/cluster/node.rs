@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Address, ClusterInfo, Flags, Health, Info, Series, ShardName, SlotRange, Time, Trouble, View};
+use super::{Address, ClusterInfo, Flags, Health, Info, Series, ServerSettings, ShardName, SlotRange, Time, Trouble, View};
 
 /// Who a server is. A cluster member has its 40-hex id for life; a server that has not told its id yet, or has none
 /// (standalone), is known by its place.
@@ -140,6 +140,9 @@ pub struct Node {
     pub cluster_info: Option<Arc<ClusterInfo>>,
     pub view: Option<Arc<View>>,
     pub view_at: Option<Time>,
+    pub settings: Option<Arc<ServerSettings>>,
+    /// When it was last seen to go from master to replica: voters do not vote about it again for a while.
+    pub demoted_at: Option<Time>,
 
     pub rates: Rates,
     /// Bytes its master has sent into the stream and it has not applied; None when one of the two is silent.
@@ -171,6 +174,8 @@ impl Node {
             cluster_info: None,
             view: None,
             view_at: None,
+            settings: None,
+            demoted_at: None,
             rates: Rates::default(),
             lag_bytes: None,
             series: Series::default(),

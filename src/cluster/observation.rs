@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Address, ClusterInfo, Info, Room, Time, Trouble, View};
+use super::{Address, ClusterInfo, Info, Room, ServerSettings, Time, Trouble, View};
 
 /// One fact with its source and time. A recording is a stream of these.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub enum Fact {
     /// CLUSTER NODES.
     View(Arc<View>),
     ClusterInfo(Arc<ClusterInfo>),
+    /// CONFIG GET cluster-*: once a connection is enough.
+    Settings(Arc<ServerSettings>),
     /// A call did not give a result. One such per failed probe.
     Trouble(Trouble),
     /// A piece of a sweep through one master's keys.

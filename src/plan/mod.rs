@@ -1,8 +1,30 @@
 //! PURE. From what the operator wants (intent) to the steps that would do it (plan), or the reasons why not (refusal).
+//!
+//! [`plan()`] is the one door: `exec` knocks at it again at every safe point and stops when the answer has changed.
 
 mod balance;
+mod blast;
+mod election;
+mod facts;
+mod failover;
+#[cfg(test)]
+mod failover_tests;
+mod fingerprint;
 mod intent;
+pub mod json;
+mod planner;
+mod preflight;
+mod resolve;
 mod steps;
+#[cfg(test)]
+mod testing;
+mod words;
 
+pub use election::{Timing, timing};
+pub use facts::{Facts, SlotFact, SlotFacts};
+pub use failover::patience;
 pub use intent::{Intent, Mode, Objective, Pace};
+pub use planner::plan;
+pub use preflight::{Candidate, Preflight, Votes, preflight};
+pub use resolve::{master as resolve_master, node as resolve_node};
 pub use steps::{Blast, Danger, Engine, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};

@@ -78,6 +78,9 @@ fn members(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, now: Time) {
         }
         if node.role != member.role {
             note(ChangeKind::Role { from: node.role, to: member.role });
+            if node.role == Role::Master && node.slot_count > 0 {
+                node.demoted_at = Some(now);
+            }
         } else if node.master != member.master && node.view.is_some() {
             note(ChangeKind::Reparented { shard: member.master.and_then(|master| model.names.get(&master).copied()) });
         }

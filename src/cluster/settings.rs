@@ -1,0 +1,57 @@
+//! PURE. What a server's own configuration says about elections and coverage (CONFIG GET cluster-*).
+
+use std::time::Duration;
+
+/// The settings that predictions rest on; None where the server does not know the name or does not let us ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerSettings {
+    pub node_timeout: Option<Duration>,
+    /// A replica whose link has been down for longer than this many node timeouts does not stand; 0: it always does.
+    pub validity_factor: Option<u64>,
+    /// How long a graceful failover may take (Valkey 8.1 and later; elsewhere five seconds).
+    pub manual_failover_timeout: Option<Duration>,
+    pub require_full_coverage: Option<bool>,
+    /// A master that gives its last slot away becomes a replica of the taker.
+    pub replica_migration: Option<bool>,
+}
+
+impl ServerSettings {
+    /// The pattern that one CONFIG GET asks for; every version takes it.
+    pub const PATTERN: &'static str = "cluster-*";
+
+    /// Reads the name and value pairs of a CONFIG GET reply; names that are not known are passed over.
+    pub fn read<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut settings = Self::default();
+        for (name, value) in pairs {
+            let millis = || value.parse().ok().map(Duration::from_millis);
+            let is_yes = || Some(value == "yes");
+            match name {
+                "cluster-node-timeout" => settings.node_timeout = millis(),
+                "cluster-replica-validity-factor" => settings.validity_factor = value.parse().ok(),
+                "cluster-manual-failover-timeout" => settings.manual_failover_timeout = millis(),
+                "cluster-require-full-coverage" => settings.require_full_coverage = is_yes(),
+                "cluster-allow-replica-migration" => settings.replica_migration = is_yes(),
+                _ => {}
+            }
+        }
+        settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_by_name() {
+        let settings = ServerSettings::read([
+            ("cluster-node-timeout", "2000"),
+            ("cluster-port", "0"),
+            ("cluster-replica-validity-factor", "10"),
+            ("cluster-require-full-coverage", "no"),
+        ]);
+        assert_eq!(settings.node_timeout, Some(Duration::from_secs(2)));
+        assert_eq!((settings.validity_factor, settings.require_full_coverage), (Some(10), Some(false)));
+        assert_eq!(settings.manual_failover_timeout, None);
+    }
+}

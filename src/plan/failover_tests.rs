@@ -1,0 +1,152 @@
+//! PURE. Failover plans and refusals, case by case.
+
+use crate::cluster::{Fact, Health, Model, Observation, Trouble};
+
+use super::testing::{address, at, id, info_text, nodes_text, speak, three_shards};
+use super::{Danger, Facts, Intent, Mode, Plan, Refusal, plan};
+
+fn failover(model: &Model, node: &str, mode: Mode) -> Result<Plan, Refusal> {
+    plan(&Intent::Failover { node: node.into(), mode }, &Facts::of(model), at(5))
+}
+
+fn refused(model: &Model, node: &str, mode: Mode) -> String {
+    failover(model, node, mode).unwrap_err().to_string()
+}
+
+fn down(model: &mut Model, node: &str) {
+    let fact = Fact::Trouble(Trouble::new(Health::Refused, ""));
+    model.apply(&Observation { source: address(node), at: at(1), fact });
+    model.settle(at(1));
+}
+
+fn with_info(n: usize, more: &str) -> Model {
+    let mut model = three_shards();
+    speak(&mut model, n, &nodes_text(n, ""), &info_text(n, more), 0);
+    model.settle(at(0));
+    model
+}
+
+#[test]
+fn a_graceful_failover_is_one_command_on_the_replica() {
+    let model = three_shards();
+    let plan = failover(&model, "10.0.0.4:7003", Mode::Graceful).unwrap();
+    assert_eq!(plan.steps[0].commands, ["CLUSTER FAILOVER"]);
+    assert_eq!(plan.steps[0].address, address("10.0.0.4:7003"));
+    assert_eq!((plan.danger, plan.prediction.bytes_at_risk, plan.blast.slots.len()), (Danger::Normal, Some(0), 5461));
+    assert_eq!(plan.intent.to_string(), "failover 10.0.0.4:7003");
+    assert_eq!(plan.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_master_or_a_shard_means_its_best_replica() {
+    let model = three_shards();
+    let by_replica = failover(&model, "10.0.0.5:7004", Mode::Graceful).unwrap();
+    for name in ["B", "10.0.0.2:7001"] {
+        assert_eq!(failover(&model, name, Mode::Graceful).unwrap(), by_replica, "{name}");
+    }
+}
+
+#[test]
+fn the_loud_modes_ask_for_the_name() {
+    let model = three_shards();
+    for mode in [Mode::Force, Mode::Takeover] {
+        let plan = failover(&model, "A", mode).unwrap();
+        assert_eq!((plan.danger, plan.prediction.bytes_at_risk), (Danger::Typed, Some(100)));
+        assert!(!plan.warnings.is_empty());
+        assert_eq!(plan.intent.to_string(), format!("failover 10.0.0.4:7003 --mode {}", mode.word()));
+    }
+}
+
+#[test]
+fn a_broken_replication_link_is_refused_with_what_would_happen() {
+    let text = refused(&with_info(4, "master_link_status:down\r\nmaster_link_down_since_seconds:12\r\n"), "A", Mode::Graceful);
+    assert!(text.contains("10.0.0.4:7003 to 10.0.0.1:7000 has been down for 12.0 s"), "{text}");
+    assert!(text.contains("stop writes for 5 s"), "{text}");
+    let text = refused(&with_info(4, "master_last_io_seconds_ago:11\r\n"), "A", Mode::Graceful);
+    assert!(text.contains("nothing from its master for 11 s"), "{text}");
+    let text = refused(&with_info(4, "master_replid:other\r\n"), "A", Mode::Graceful);
+    assert!(text.contains("different replication histories"), "{text}");
+    let text = refused(&with_info(4, "master_sync_in_progress:1\r\n"), "10.0.0.4:7003", Mode::Graceful);
+    assert!(text.contains("still copying"), "{text}");
+    let text = refused(&with_info(1, "master_repl_offset:999999999\r\n"), "A", Mode::Graceful);
+    assert!(text.contains("954 MB behind"), "{text}");
+}
+
+#[test]
+fn a_dead_master_needs_force_and_force_needs_votes() {
+    let mut model = three_shards();
+    down(&mut model, "10.0.0.1:7000");
+    let text = refused(&model, "A", Mode::Graceful);
+    assert!(text.contains("10.0.0.1:7000 refuses connections") && text.contains("--mode force"), "{text}");
+    assert!(failover(&model, "A", Mode::Force).unwrap().warnings.iter().any(|warning| warning.contains("quorum is thin")));
+    down(&mut model, "10.0.0.2:7001");
+    let text = refused(&model, "A", Mode::Force);
+    assert!(text.contains("2 of 3 masters with slots, and 1 answer"), "{text}");
+    assert!(failover(&model, "A", Mode::Takeover).is_ok());
+}
+
+#[test]
+fn a_master_without_a_replica_that_can_take_over_is_refused() {
+    let mut model = three_shards();
+    down(&mut model, "10.0.0.4:7003");
+    let text = refused(&model, "A", Mode::Graceful);
+    assert!(text.contains("none of its replicas") && text.contains("10.0.0.4:7003 refuses connections"), "{text}");
+    let text = refused(&model, "10.0.0.4:7003", Mode::Force);
+    assert!(text.contains("started on the replica itself"), "{text}");
+}
+
+#[test]
+fn an_open_slot_stops_a_graceful_failover_where_promotion_forgets_it() {
+    let mut model = three_shards();
+    let own = format!(" [7->-{}]", id(2));
+    speak(&mut model, 1, &nodes_text(1, &own), &info_text(1, ""), 1);
+    model.settle(at(1));
+    let text = refused(&model, "A", Mode::Graceful);
+    assert!(text.contains("1 slot is open on shard A") && text.contains("fix 7"), "{text}");
+    let text = refused(&model, "B", Mode::Graceful);
+    assert!(text.contains("open on shard B"), "{text}");
+    let valkey = "server_name:valkey\r\nvalkey_version:8.1.0\r\n";
+    speak(&mut model, 4, &nodes_text(4, ""), &info_text(4, valkey), 2);
+    assert!(failover(&model, "A", Mode::Graceful).is_ok());
+}
+
+#[test]
+fn voters_do_not_vote_twice_about_one_master() {
+    let mut model = three_shards();
+    // 1 and 4 change places, and back.
+    let swapped = |me: usize| {
+        nodes_text(me, "")
+            .replace(&format!("master - 0 1 1 connected 0-5460\n{}", id(2)), &format!("slave {} 0 1 7 connected\n{}", id(4), id(2)))
+            .replace(&format!("slave {} 0 1 1 connected", id(1)), "master - 0 1 7 connected 0-5460")
+    };
+    for n in [1, 4] {
+        speak(&mut model, n, &swapped(n), &info_text(n, ""), 1);
+    }
+    model.settle(at(1));
+    assert!(failover(&model, "10.0.0.1:7000", Mode::Graceful).is_err(), "the stand-in's INFO says nothing of its new place");
+    for n in [1, 4] {
+        speak(&mut model, n, &nodes_text(n, ""), &info_text(n, ""), 2);
+    }
+    model.settle(at(2));
+    let intent = Intent::Failover { node: "A".into(), mode: Mode::Graceful };
+    let text = plan(&intent, &Facts::of(&model), at(4)).unwrap_err().to_string();
+    assert!(text.contains("only 3.0 s ago and do not again within 4.0 s: wait 1.0 s"), "{text}");
+    assert!(plan(&intent, &Facts::of(&model), at(6)).is_ok());
+}
+
+#[test]
+fn the_fingerprint_holds_still_until_the_roles_or_slots_change() {
+    let one = failover(&three_shards(), "A", Mode::Graceful).unwrap().fingerprint;
+    let more_written = with_info(1, "master_repl_offset:6000\r\n");
+    assert_eq!(failover(&more_written, "A", Mode::Graceful).unwrap().fingerprint, one);
+    let mut moved = three_shards();
+    speak(&mut moved, 1, &nodes_text(1, "").replace(" 0-5460", " 0-5459"), &info_text(1, ""), 1);
+    moved.settle(at(1));
+    assert_ne!(failover(&moved, "A", Mode::Graceful).unwrap().fingerprint, one);
+}
+
+#[test]
+fn an_unknown_node_is_a_mistake_in_the_request() {
+    let refusal = failover(&three_shards(), "10.0.0.9:7003", Mode::Graceful).unwrap_err();
+    assert!(refusal.usage && refusal.to_string().contains("did you mean 10.0.0."), "{refusal}");
+}

@@ -1,0 +1,120 @@
+//! PURE. Plans, progress and reports as JSON: snake_case names with their units, stable for scripts.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::cluster::{Address, Model};
+
+use super::{Blast, Intent, Load, Outcome, Plan, Progress, Refusal, Report};
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// A plan. `model` names the winner by its address.
+pub fn plan(plan: &Plan, model: &Model) -> Value {
+    let moves: Vec<Value> = plan
+        .moves
+        .iter()
+        .map(|part| {
+            json!({
+                "slots": part.slots.to_string(), "from": part.from_address.to_string(), "to": part.to_address.to_string(),
+                "keys": part.keys, "bytes": part.bytes, "rooms": part.rooms, "players": part.players,
+            })
+        })
+        .collect();
+    let commands: Vec<Value> = plan
+        .steps
+        .iter()
+        .flat_map(|step| step.commands.iter().map(|command| json!({"node": step.address.to_string(), "command": command})))
+        .collect();
+    let steps: Vec<&str> = plan.steps.iter().map(|step| step.says.as_str()).collect();
+    let prediction = &plan.prediction;
+    json!({
+        "intent": plan.intent.to_string(),
+        "cluster": plan.cluster,
+        "steps": steps,
+        "commands": commands,
+        "moves": moves,
+        "engine": plan.engine.map(super::Engine::word),
+        "predicted": {
+            "winner": prediction.winner.map(|id| model.label(id)),
+            "pause_min_ms": prediction.pause.map(|(from, _)| millis(from)),
+            "pause_max_ms": prediction.pause.map(|(_, to)| millis(to)),
+            "bytes_at_risk": prediction.bytes_at_risk,
+            "takes_seconds": prediction.takes.map(seconds),
+            "notes": prediction.notes,
+        },
+        "blast": blast(&plan.blast),
+        "before": loads(&plan.before),
+        "after": loads(&plan.after),
+        "warnings": plan.warnings,
+        "typed_confirmation": plan.danger == super::Danger::Typed,
+        "fingerprint": format!("{:016x}", plan.fingerprint),
+    })
+}
+
+fn blast(blast: &Blast) -> Value {
+    json!({
+        "shards": blast.shards.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "slots": blast.slots.to_string(),
+        "slot_count": blast.slots.len(),
+        "rooms": blast.tally.rooms,
+        "players": blast.tally.players,
+        "keys": blast.tally.keys,
+        "bytes": blast.tally.bytes,
+    })
+}
+
+fn loads(loads: &[Load]) -> Value {
+    loads.iter().map(|load| json!({"node": load.address.to_string(), "slots": load.slots, "value": load.value})).collect()
+}
+
+/// How an operation ended: the last line of its output.
+pub fn report(plan: &Plan, report: &Report, model: &Model) -> Value {
+    let figures: Map<String, Value> = report.figures.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
+    json!({
+        "operation": plan.intent.name(),
+        "outcome": report.outcome.word(),
+        "seconds": seconds(report.elapsed),
+        "reasons": report.outcome.reasons(),
+        "figures": figures,
+        "plan": self::plan(plan, model),
+    })
+}
+
+/// An intent that was refused: in the shape of a report, without a plan.
+pub fn refusal(intent: &Intent, refusal: &Refusal) -> Value {
+    json!({
+        "operation": intent.name(),
+        "outcome": Outcome::Refused(Vec::new()).word(),
+        "seconds": 0.0,
+        "reasons": refusal.reasons,
+        "figures": {},
+        "plan": null,
+    })
+}
+
+/// One line of progress. None for the end, which is the report.
+pub fn progress(progress: &Progress) -> Option<Value> {
+    Some(match progress {
+        Progress::Step { index, says } => json!({"progress": "step", "index": index, "says": says}),
+        Progress::Sent { address, command, reply } => sent(address, command, reply),
+        Progress::Moved { slots_done, slots_total, keys, bytes, keys_per_sec, eta, p99_ms } => json!({
+            "progress": "moved", "slots_done": slots_done, "slots_total": slots_total, "keys": keys, "bytes": bytes,
+            "keys_per_sec": keys_per_sec, "eta_seconds": eta.map(seconds), "p99_ms": p99_ms,
+        }),
+        Progress::Note(text) => json!({"progress": "note", "text": text}),
+        Progress::Paused(paused) => json!({"progress": "paused", "paused": paused}),
+        Progress::Ended(_) => return None,
+    })
+}
+
+fn sent(address: &Address, command: &str, reply: &str) -> Value {
+    json!({"progress": "sent", "node": address.to_string(), "command": command, "reply": reply})
+}

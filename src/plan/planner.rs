@@ -1,0 +1,17 @@
+//! PURE. The one door: an intent and the facts in, a plan or a refusal out.
+
+use crate::cluster::Time;
+
+use super::{Facts, Intent, Plan, Refusal, failover};
+
+/// The steps that would do what the operator wants, or why it cannot be done. Changes nothing; asked again with newer
+/// facts it gives a plan with the same fingerprint, or the world has changed.
+pub fn plan(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refusal> {
+    if facts.model.nodes().next().is_none() {
+        return Err(Refusal::because(format!("nothing is known of cluster {} yet: no node has answered", facts.model.name)));
+    }
+    match intent {
+        Intent::Failover { node, mode } => failover::plan(node, *mode, facts, now),
+        other => Err(Refusal::because(format!("{} cannot be planned by this version", other.name()))),
+    }
+}
