@@ -109,9 +109,17 @@ pub struct ServerError {
     pub detail: String,
 }
 
+impl ServerError {
+    /// Reads the line of an error reply, without its leading `-`.
+    pub fn read(line: &str) -> Self {
+        let (code, detail) = line.split_once(' ').unwrap_or((line, ""));
+        Self { code: code.to_owned(), detail: detail.to_owned() }
+    }
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, self.detail)
+        if self.detail.is_empty() { f.write_str(&self.code) } else { write!(f, "{} {}", self.code, self.detail) }
     }
 }
 

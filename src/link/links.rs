@@ -1,0 +1,69 @@
+//! IO. All links of one cluster, made when first asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::tls::Tls;
+use super::{Clock, Link, LinkSettings};
+use crate::cluster::{Address, Health, Trouble};
+
+/// Which of a node's two connections: probes never wait behind work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Short questions of the watch.
+    Probe,
+    /// What may take its time: MIGRATE, SCAN, operations.
+    Work,
+}
+
+/// What all links of one cluster share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: LinkSettings,
+    clock: Clock,
+    tls: OnceLock<Result<Option<Tls>, String>>,
+}
+
+impl Shared {
+    /// The TLS configuration, read from its files once.
+    pub(super) fn tls(&self) -> Result<Option<&Tls>, Trouble> {
+        let read = || self.settings.tls.as_ref().map(Tls::read).transpose();
+        match self.tls.get_or_init(read) {
+            Ok(tls) => Ok(tls.as_ref()),
+            Err(why) => Err(Trouble::new(Health::Tls, why.clone())),
+        }
+    }
+}
+
+/// The links of one cluster. Clones are the same set.
+#[derive(Clone, Debug)]
+pub struct Links {
+    shared: Arc<Shared>,
+    made: Arc<Mutex<HashMap<(Address, Lane), Link>>>,
+}
+
+impl Links {
+    pub fn new(settings: LinkSettings, clock: Clock) -> Self {
+        Self { shared: Arc::new(Shared { settings, clock, tls: OnceLock::new() }), made: Arc::default() }
+    }
+
+    /// The link to an announced address. Connects at its first call, not here.
+    pub fn get(&self, address: &Address, lane: Lane) -> Link {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry((address.clone(), lane)).or_insert_with(|| Link::new(address.clone(), self.shared.clone())).clone()
+    }
+
+    /// Lets go of a node's links; calls under way finish on the clones that made them.
+    pub fn forget(&self, address: &Address) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|(known, _), _| known != address);
+    }
+
+    pub fn settings(&self) -> &LinkSettings {
+        &self.shared.settings
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+}
