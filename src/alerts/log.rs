@@ -1,9 +1,20 @@
-//! PURE. Alerts: findings over time, from pending through firing to resolved, acknowledged or not.
+//! PURE. Alerts: findings over time, acknowledged or not.
+//!
+//! ```text
+//!  found ──► Pending ──(found for `for_`)──► Firing ──(gone for `clear`)──► Resolved
+//!               │                               ▲ │
+//!               └──(gone)──► forgotten          └─┘ found again within `clear`: the same alert
+//! ```
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Finding;
-use crate::cluster::Time;
+use super::{Finding, Severity, rule};
+use crate::cluster::{Time, age};
+
+/// Resolved alerts kept; older ones are dropped.
+const KEPT: usize = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
@@ -11,6 +22,16 @@ pub enum Phase {
     Pending,
     Firing,
     Resolved,
+}
+
+impl Phase {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
 }
 
 /// A finding over time. The id is its place in the log's history and never reused.
@@ -29,11 +50,11 @@ pub struct Alert {
 impl Alert {
     /// How long it has been, or was, there.
     pub fn duration(&self, now: Time) -> Duration {
-        crate::cluster::age(self.resolved_at.unwrap_or(now), self.since)
+        age(self.resolved_at.unwrap_or(now), self.since)
     }
 }
 
-/// A change of phase, for `watch` and the timeline.
+/// An alert has fired, got worse while firing, or is resolved: for `watch` and the timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertEvent {
     pub at: Time,
@@ -44,15 +65,180 @@ pub struct AlertEvent {
 #[derive(Clone, Debug, Default)]
 pub struct AlertLog {
     alerts: Vec<Alert>,
+    /// Firing alerts that are not found any more, since when.
+    clearing: BTreeMap<u64, Time>,
+    last_id: u64,
 }
 
 impl AlertLog {
-    /// Pending and firing first (worst, then newest), then resolved ones, newest first.
+    /// Firing first, then pending (worst, then newest), then resolved ones, newest first.
     pub fn alerts(&self) -> &[Alert] {
         &self.alerts
     }
 
+    pub fn get(&self, id: u64) -> Option<&Alert> {
+        self.alerts.iter().find(|alert| alert.id == id)
+    }
+
     pub fn firing(&self) -> usize {
         self.alerts.iter().filter(|alert| alert.phase == Phase::Firing).count()
+    }
+
+    /// The findings of firing alerts, the worst first: what has held for as long as its rule asks.
+    pub fn standing(&self) -> Vec<Finding> {
+        self.alerts.iter().filter(|alert| alert.phase == Phase::Firing).map(|alert| alert.finding.clone()).collect()
+    }
+
+    /// The operator has seen it; it stays until it is resolved, or fires anew when it gets worse.
+    pub fn acknowledge(&mut self, id: u64) {
+        if let Some(alert) = self.alerts.iter_mut().find(|alert| alert.id == id && alert.phase != Phase::Resolved) {
+            alert.acknowledged = true;
+        }
+    }
+
+    /// Takes in what [`super::check`] found now. Returns what has fired, got worse or been resolved.
+    pub fn update(&mut self, findings: &[Finding], now: Time) -> Vec<AlertEvent> {
+        let mut events = Vec::new();
+        let mut found = vec![false; findings.len()];
+        self.alerts.retain_mut(|alert| {
+            if alert.phase == Phase::Resolved {
+                return true;
+            }
+            let same = |finding: &Finding| finding.rule == alert.finding.rule && finding.subject == alert.finding.subject;
+            match findings.iter().position(same) {
+                Some(at) => {
+                    if let (Some(finding), Some(found)) = (findings.get(at), found.get_mut(at)) {
+                        *found = true;
+                        self.clearing.remove(&alert.id);
+                        events.extend(seen(alert, finding, now));
+                    }
+                    true
+                }
+                None if alert.phase == Phase::Pending => false,
+                None => {
+                    let gone = *self.clearing.entry(alert.id).or_insert(now);
+                    if age(now, gone) >= clear(alert.finding.rule) {
+                        self.clearing.remove(&alert.id);
+                        alert.phase = Phase::Resolved;
+                        alert.resolved_at = Some(gone);
+                        events.push(AlertEvent { at: now, alert: alert.clone() });
+                    }
+                    true
+                }
+            }
+        });
+        for (finding, _) in findings.iter().zip(found).filter(|(_, found)| !found) {
+            self.last_id += 1;
+            let mut alert = Alert {
+                id: self.last_id,
+                finding: finding.clone(),
+                phase: Phase::Pending,
+                since: now,
+                fired_at: None,
+                resolved_at: None,
+                acknowledged: false,
+            };
+            events.extend(seen(&mut alert, finding, now));
+            self.alerts.push(alert);
+        }
+        self.alerts.sort_by_key(|alert| (rank(alert), Reverse(alert.resolved_at.unwrap_or(alert.since)), alert.id));
+        let live = self.alerts.iter().filter(|alert| alert.phase != Phase::Resolved).count();
+        self.alerts.truncate(live + KEPT);
+        events
+    }
+}
+
+/// The alert is found once more: it may be time to fire, or it got worse.
+fn seen(alert: &mut Alert, finding: &Finding, now: Time) -> Option<AlertEvent> {
+    let worse = finding.severity > alert.finding.severity;
+    alert.finding = finding.clone();
+    if alert.phase == Phase::Pending && age(now, alert.since) >= rule(finding.rule).map_or(Duration::ZERO, |rule| rule.for_) {
+        alert.phase = Phase::Firing;
+        alert.fired_at = Some(now);
+    } else if !(alert.phase == Phase::Firing && worse) {
+        return None;
+    }
+    alert.acknowledged &= !worse;
+    Some(AlertEvent { at: now, alert: alert.clone() })
+}
+
+fn clear(id: &str) -> Duration {
+    rule(id).map_or(Duration::ZERO, |rule| rule.clear)
+}
+
+fn rank(alert: &Alert) -> (u8, Reverse<Severity>) {
+    match alert.phase {
+        Phase::Firing => (0, Reverse(alert.finding.severity)),
+        Phase::Pending => (1, Reverse(alert.finding.severity)),
+        Phase::Resolved => (2, Reverse(Severity::Info)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::Subject;
+    use crate::cluster::sample::noon;
+    use chrono::TimeDelta;
+
+    fn finding(rule: &'static str, severity: Severity) -> Finding {
+        Finding { rule, severity, subject: Subject::Cluster, label: "prod".into(), message: "m".into(), remedy: "r".into() }
+    }
+
+    fn at(seconds: i64) -> Time {
+        noon() + TimeDelta::seconds(seconds)
+    }
+
+    #[test]
+    fn a_rule_that_waits_is_pending_then_fires_then_is_resolved_with_its_duration() {
+        let mut log = AlertLog::default();
+        let high = [finding("latency.high", Severity::Warning)];
+        assert!(log.update(&high, at(0)).is_empty());
+        assert_eq!((log.alerts()[0].phase, log.firing()), (Phase::Pending, 0));
+        let events = log.update(&high, at(5));
+        assert_eq!((events.len(), events[0].alert.phase, log.firing()), (1, Phase::Firing, 1));
+        assert!(log.update(&[], at(7)).is_empty(), "what is gone for a moment may come back");
+        assert!(log.update(&high, at(8)).is_empty(), "and is the same alert");
+        assert!(log.update(&[], at(20)).is_empty());
+        let events = log.update(&[], at(30));
+        assert_eq!(events[0].alert.phase, Phase::Resolved);
+        assert_eq!(events[0].alert.duration(at(99)), Duration::from_secs(20));
+        assert_eq!((log.firing(), log.alerts().len()), (0, 1));
+    }
+
+    #[test]
+    fn what_is_gone_before_it_fires_leaves_no_trace_and_no_id_is_used_twice() {
+        let mut log = AlertLog::default();
+        log.update(&[finding("latency.high", Severity::Warning)], at(0));
+        log.update(&[], at(1));
+        assert!(log.alerts().is_empty());
+        log.update(&[finding("node.down", Severity::Critical)], at(2));
+        assert_eq!(log.alerts()[0].id, 2);
+    }
+
+    #[test]
+    fn an_acknowledged_alert_that_gets_worse_asks_for_attention_again() {
+        let mut log = AlertLog::default();
+        log.update(&[finding("node.down", Severity::Warning)], at(0));
+        let id = log.alerts()[0].id;
+        log.acknowledge(id);
+        assert!(log.get(id).unwrap().acknowledged);
+        assert!(log.update(&[finding("node.down", Severity::Warning)], at(1)).is_empty());
+        assert!(log.get(id).unwrap().acknowledged);
+        let events = log.update(&[finding("node.down", Severity::Critical)], at(2));
+        assert_eq!((events.len(), log.get(id).unwrap().acknowledged), (1, false));
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_live_alerts_come_first() {
+        let mut log = AlertLog::default();
+        for second in 0..(KEPT as i64 + 50) {
+            log.update(&[finding("node.down", Severity::Critical)], at(second * 2));
+            log.update(&[], at(second * 2 + 1));
+        }
+        log.update(&[finding("latency.high", Severity::Warning), finding("node.loading", Severity::Warning)], at(5000));
+        assert_eq!(log.alerts().len(), KEPT + 2);
+        let phases: Vec<Phase> = log.alerts().iter().take(3).map(|alert| alert.phase).collect();
+        assert_eq!(phases, [Phase::Firing, Phase::Pending, Phase::Resolved]);
     }
 }

@@ -8,9 +8,10 @@ mod settle;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::view::{opinion, ownership};
 use super::{
-    Address, Fact, Health, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS, ShardName, SlotSet, Time, Topology,
-    View, age,
+    Address, Camp, Fact, Health, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS, ShardName, SlotSet, Time,
+    Topology, View, age,
 };
 
 pub use change::{Change, ChangeKind};
@@ -22,6 +23,8 @@ pub struct Model {
     pub name: String,
     /// An answer above this is slow (`[alerts] latency_ms`).
     pub slow: Duration,
+    /// A node that has said nothing for this long, without a failed attempt to ask it, is not known to be well.
+    pub stale: Duration,
     nodes: BTreeMap<NodeId, Node>,
     by_address: HashMap<Address, NodeId>,
     names: BTreeMap<NodeId, ShardName>,
@@ -30,6 +33,10 @@ pub struct Model {
     slot_keys: Vec<Option<u32>>,
     play: Option<PlayStats>,
     unsettled: bool,
+    /// When the first fact came.
+    born: Option<Time>,
+    /// When the owner of some slot was last seen to change, after everybody had been asked for the first time.
+    owners_since: Option<Time>,
     changes: Vec<Change>,
 }
 
@@ -38,6 +45,7 @@ impl Model {
         Self {
             name: name.into(),
             slow: Duration::from_millis(100),
+            stale: Duration::from_secs(15),
             nodes: BTreeMap::new(),
             by_address: HashMap::new(),
             names: BTreeMap::new(),
@@ -46,6 +54,8 @@ impl Model {
             slot_keys: vec![None; usize::from(SLOTS)],
             play: None,
             unsettled: false,
+            born: None,
+            owners_since: None,
             changes: Vec::new(),
         }
     }
@@ -91,6 +101,22 @@ impl Model {
         self.nodes.values().filter(|node| node.health.is_alive()).filter_map(|node| Some((node.id, node.view.as_deref()?)))
     }
 
+    /// Sorts the nodes that answer into camps by whom they call the owners of the slots, the largest camp first. Views that
+    /// are older than the newest change of owners are left out: they are not other opinions, only old ones.
+    pub fn camps(&self) -> Vec<Camp> {
+        let mut by_opinion: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
+        for node in self.nodes.values().filter(|node| node.health.is_alive()) {
+            if node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at >= since)) {
+                by_opinion.entry(node.opinion).or_default().push(node.id);
+            }
+        }
+        let owners = |nodes: &[NodeId]| nodes.first().and_then(|id| self.nodes.get(id)?.view.as_deref()).map(ownership);
+        let mut camps: Vec<Camp> =
+            by_opinion.into_values().map(|nodes| Camp { owners: owners(&nodes).unwrap_or_default(), nodes }).collect();
+        camps.sort_by_key(|camp| std::cmp::Reverse(camp.nodes.len()));
+        camps
+    }
+
     /// The highest epoch anybody speaks of.
     pub fn current_epoch(&self) -> u64 {
         let claimed = self.nodes.values().filter_map(|node| node.cluster_info.as_ref()).map(|info| info.current_epoch);
@@ -110,6 +136,7 @@ impl Model {
     /// Takes one fact in. Conclusions follow at the next [`Model::settle`].
     pub fn apply(&mut self, observation: &Observation) {
         let Observation { source, at, fact } = observation;
+        self.born.get_or_insert(*at);
         match fact {
             Fact::Rooms(batch) => return self.rooms.apply(source, batch),
             Fact::SlotKeys(counts) => return self.count_slots(counts),
@@ -148,6 +175,9 @@ impl Model {
             Fact::Settings(settings) => node.settings = Some(settings.clone()),
             Fact::View(view) => {
                 let news = node.view.as_ref().is_none_or(|old| !old.says_the_same(view));
+                if news {
+                    node.opinion = opinion(view);
+                }
                 node.view = Some(view.clone());
                 node.view_at = Some(*at);
                 self.unsettled |= news;

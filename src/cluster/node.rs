@@ -143,6 +143,10 @@ pub struct Node {
     pub settings: Option<Arc<ServerSettings>>,
     /// When it was last seen to go from master to replica: voters do not vote about it again for a while.
     pub demoted_at: Option<Time>,
+    /// Fingerprint of whom that view calls the owners of which slots: equal for nodes that agree.
+    pub opinion: u64,
+    /// Nodes that speak are connected to it, all of them, and none doubts it.
+    pub linked: bool,
 
     pub rates: Rates,
     /// Bytes its master has sent into the stream and it has not applied; None when one of the two is silent.
@@ -176,6 +180,8 @@ impl Node {
             view_at: None,
             settings: None,
             demoted_at: None,
+            opinion: 0,
+            linked: false,
             rates: Rates::default(),
             lag_bytes: None,
             series: Series::default(),
@@ -189,6 +195,22 @@ impl Node {
 
     pub fn is_replica(&self) -> bool {
         self.role == Role::Replica
+    }
+
+    /// It has never answered this console while everybody else is connected to it: an address that leads nowhere from
+    /// here, not a node that is down. A frozen process is no such case: its port answers, so it is the right place.
+    pub fn is_out_of_reach(&self) -> bool {
+        self.health.is_down() && self.linked && self.last_answer.is_none() && self.health != Health::Frozen
+    }
+
+    /// It does not answer, and that is its fault and not this console's.
+    pub fn is_down(&self) -> bool {
+        self.health.is_down() && !self.is_out_of_reach()
+    }
+
+    /// Its clients get answers, as far as is known.
+    pub fn serves(&self) -> bool {
+        self.health.serves() || self.is_out_of_reach()
     }
 
     /// Percent of `maxmemory` used, or of the host's RAM when there is no limit (then the flag is true).

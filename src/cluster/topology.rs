@@ -94,6 +94,6 @@ impl Topology {
 
     /// Slots that nobody serves: without an owner, or with one that does not answer.
     pub fn unserved(&self) -> SlotSet {
-        (0..SLOTS).filter(|&slot| !self.served.contains(slot)).collect()
+        SlotSet::all().minus(&self.served)
     }
 }

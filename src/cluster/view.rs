@@ -1,6 +1,7 @@
 //! PURE. What one node says of the whole cluster, and which nodes say the same (camps).
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::{Address, NodeId, Role, SlotRange};
@@ -99,10 +100,21 @@ impl View {
 }
 
 /// What a view says about who owns which slots; equal for nodes that agree.
-fn ownership(view: &View) -> Vec<(NodeId, Vec<SlotRange>)> {
+pub(super) fn ownership(view: &View) -> Vec<(NodeId, Vec<SlotRange>)> {
     let mut owners: Vec<_> = view.members.iter().filter(|m| !m.slots.is_empty()).map(|m| (m.id, m.slots.clone())).collect();
     owners.sort();
     owners
+}
+
+/// A fingerprint of what a view says about who owns which slots: equal for views that agree.
+pub(super) fn opinion(view: &View) -> u64 {
+    // Order of lines differs from node to node: what one line says is hashed, and the hashes are added up.
+    let line = |member: &Member| {
+        let mut hasher = DefaultHasher::new();
+        (member.id, &member.slots).hash(&mut hasher);
+        hasher.finish()
+    };
+    view.members.iter().filter(|member| !member.slots.is_empty()).map(line).fold(0, u64::wrapping_add)
 }
 
 /// Nodes that share one view of slot ownership.

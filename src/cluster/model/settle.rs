@@ -11,6 +11,9 @@ use crate::cluster::{Address, Health, Member, Node, NodeId, Role, SLOTS, ShardNa
 /// A node that nobody else knows is dropped once it has been silent for this long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
 
+/// While everybody is asked for the first time, differing views are no old news.
+const DISCOVERY: Duration = Duration::from_secs(5);
+
 pub(super) fn topology(model: &mut Model, now: Time) {
     let views: Vec<(NodeId, Arc<View>)> =
         model.nodes.values().filter(|node| node.health.is_alive()).filter_map(|node| Some((node.id, node.view.clone()?))).collect();
@@ -20,6 +23,10 @@ pub(super) fn topology(model: &mut Model, now: Time) {
         forget(model, &views, now);
     }
     let topology = picture(model, &views);
+    let discovered = model.born.is_some_and(|born| age(now, born) > DISCOVERY);
+    if discovered && topology.owners != model.topology.owners {
+        model.owners_since = Some(now);
+    }
     model.topology = topology;
     for shard in &model.topology.shards {
         for id in shard.nodes() {
@@ -37,6 +44,8 @@ struct Line<'a> {
     own: bool,
     suspected: bool,
     failed: bool,
+    /// Whether the others are connected to it: None while no other node speaks.
+    linked: Option<bool>,
 }
 
 fn best_lines(views: &[(NodeId, Arc<View>)]) -> HashMap<NodeId, Line<'_>> {
@@ -44,13 +53,17 @@ fn best_lines(views: &[(NodeId, Arc<View>)]) -> HashMap<NodeId, Line<'_>> {
     for (speaker, view) in views {
         for member in view.members.iter().filter(|member| !member.flags.handshake) {
             let own = member.id == *speaker;
-            let line = lines.entry(member.id).or_insert(Line { member, own, suspected: false, failed: false });
+            let line = lines.entry(member.id).or_insert(Line { member, own, suspected: false, failed: false, linked: None });
             if own || (!line.own && member.epoch > line.member.epoch) {
                 line.member = member;
                 line.own = own;
             }
             line.suspected |= member.flags.suspected;
             line.failed |= member.flags.failed;
+            if !own {
+                let linked = member.link_up && !member.flags.suspected && !member.flags.failed;
+                line.linked = Some(line.linked.unwrap_or(true) && linked);
+            }
         }
     }
     lines
@@ -100,6 +113,7 @@ fn members(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, now: Time) {
         node.flags.myself = false;
         node.flags.suspected = line.suspected;
         node.flags.failed = line.failed;
+        node.linked = line.linked == Some(true);
         node.slots.clone_from(&member.slots);
         node.slot_count = member.slot_count();
         // A refused seed that the others know by id: what its link said belongs to the member.
@@ -139,7 +153,7 @@ fn forget(model: &mut Model, views: &[(NodeId, Arc<View>)], now: Time) {
 fn picture(model: &Model, views: &[(NodeId, Arc<View>)]) -> Topology {
     let mut topology = Topology::default();
     own(model, &mut topology);
-    for node in model.nodes.values().filter(|node| node.health.serves()) {
+    for node in model.nodes.values().filter(|node| node.serves()) {
         for slot in node.slots.iter().flat_map(|range| range.iter()) {
             if topology.owner(slot) == Some(node.id) {
                 topology.served.insert(slot);

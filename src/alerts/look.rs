@@ -1,0 +1,67 @@
+//! PURE. What every rule asks of the model, answered once: who works, who is down, who could take over.
+
+use std::time::Duration;
+
+use super::Thresholds;
+use crate::cluster::{Info, Model, Node, NodeId, Shard, SlotSet, Time, age};
+
+/// Figures of a node that has not told them for this long say nothing about now.
+const FRESH: Duration = Duration::from_secs(15);
+
+pub(super) struct Look<'a> {
+    pub(super) model: &'a Model,
+    pub(super) thresholds: &'a Thresholds,
+    pub(super) now: Time,
+    /// Slots that a running operation of ours has open.
+    pub(super) moving: &'a SlotSet,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(model: &'a Model, thresholds: &'a Thresholds, now: Time, moving: &'a SlotSet) -> Self {
+        Self { model, thresholds, now, moving }
+    }
+
+    pub(super) fn since(&self, then: Time) -> Duration {
+        age(self.now, then)
+    }
+
+    /// Nodes that answer, with what they said lately of themselves. Whoever is down, or has said nothing for long, has no
+    /// figures: nothing is concluded from old ones.
+    pub(super) fn figures(&self) -> impl Iterator<Item = (&'a Node, &'a Info)> + '_ {
+        self.model.nodes().filter(|node| node.health.is_alive()).filter_map(|node| {
+            let fresh = node.info_at.is_some_and(|at| self.since(at) <= FRESH.max(self.model.stale));
+            fresh.then(|| node.info.as_deref().map(|info| (node, info))).flatten()
+        })
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> Option<&'a Node> {
+        self.model.node(id)
+    }
+
+    /// Shards that own slots.
+    pub(super) fn owning(&self) -> impl Iterator<Item = &'a Shard> + '_ {
+        self.model.topology().shards.iter().filter(|shard| shard.slot_count > 0)
+    }
+
+    pub(super) fn master(&self, shard: &Shard) -> Option<&'a Node> {
+        shard.master.and_then(|id| self.node(id))
+    }
+
+    pub(super) fn replicas(&self, shard: &'a Shard) -> impl Iterator<Item = &'a Node> + '_ {
+        shard.replicas.iter().filter_map(|id| self.node(*id))
+    }
+
+    /// Replicas that answer and could be promoted, the one with the most data first.
+    pub(super) fn heirs(&self, shard: &'a Shard) -> Vec<&'a Node> {
+        let mut heirs: Vec<&Node> = self.replicas(shard).filter(|node| node.serves() && !node.flags.nofailover).collect();
+        heirs.retain(|node| node.info.as_ref().is_none_or(|info| info.replica_priority != Some(0) && !info.loading));
+        heirs.sort_by_key(|node| std::cmp::Reverse(node.info.as_ref().and_then(|info| info.replica_offset)));
+        heirs
+    }
+
+    /// Masters with slots: how many answer, how many there are. A majority of them elects and condemns.
+    pub(super) fn quorum(&self) -> (usize, usize) {
+        let voters = self.model.nodes().filter(|node| node.is_master() && node.slot_count > 0);
+        voters.fold((0, 0), |(answering, all), node| (answering + usize::from(!node.is_down()), all + 1))
+    }
+}

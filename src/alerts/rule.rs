@@ -1,0 +1,49 @@
+//! PURE. A rule: what must hold, for how long it may not, and what to do when it does not.
+
+use std::time::Duration;
+
+use super::look::Look;
+use super::{Finding, Severity, Subject};
+use crate::cluster::{Node, Shard};
+
+/// One row of the table of rules.
+#[derive(Debug)]
+pub struct Rule {
+    /// Stable, for JSON, configuration and conversation: `node.down`.
+    pub id: &'static str,
+    /// A few words for a heading.
+    pub title: &'static str,
+    /// When it does not hold, in a sentence.
+    pub says: &'static str,
+    /// How long it has to be found before an alert fires.
+    pub for_: Duration,
+    /// How long it has to be gone before the alert is resolved: what flaps stays one alert.
+    pub clear: Duration,
+    /// The severity it usually has; a finding may be milder or worse.
+    pub severity: Severity,
+    /// What to do in general; a finding names the node and the command.
+    pub remedy: &'static str,
+    /// Adds what it finds.
+    pub(super) find: fn(&Rule, &Look<'_>, &mut Vec<Finding>),
+}
+
+impl Rule {
+    pub(super) fn on_node(&self, node: &Node, severity: Severity, message: String, remedy: String) -> Finding {
+        Finding { rule: self.id, severity, subject: Subject::Node(node.id), label: node.address.to_string(), message, remedy }
+    }
+
+    pub(super) fn on_shard(&self, shard: &Shard, severity: Severity, message: String, remedy: String) -> Finding {
+        Finding {
+            rule: self.id,
+            severity,
+            subject: Subject::Shard(shard.name),
+            label: format!("shard {}", shard.name),
+            message,
+            remedy,
+        }
+    }
+
+    pub(super) fn on_cluster(&self, label: String, severity: Severity, message: String, remedy: String) -> Finding {
+        Finding { rule: self.id, severity, subject: Subject::Cluster, label, message, remedy }
+    }
+}

@@ -1,0 +1,60 @@
+//! PURE. The table of rules, causes before consequences; one small file for each family.
+
+mod answers;
+mod cluster;
+mod load;
+mod nodes;
+mod replicas;
+mod shards;
+mod slots;
+
+use super::Rule;
+
+/// Every rule there is.
+pub const RULES: &[Rule] = &[
+    cluster::UNREACHABLE,
+    cluster::QUORUM,
+    cluster::DOWN,
+    nodes::DOWN,
+    shards::NO_MASTER,
+    slots::UNSERVED,
+    slots::CONFLICT,
+    slots::DIFFER,
+    shards::NO_REPLICA,
+    answers::BUSY,
+    answers::MISCONF,
+    answers::FULL,
+    replicas::LINK_DOWN,
+    slots::OPEN,
+    answers::LOADING,
+    nodes::UNREACHED,
+    answers::AUTH,
+    answers::ERROR,
+    nodes::STALE,
+    nodes::SUSPECTED,
+    replicas::LAG,
+    load::MEMORY,
+    load::EVICTING,
+    load::LATENCY,
+    load::CPU,
+    load::ERRORS,
+    load::CLIENTS,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_is_spelled_out_and_named_once() {
+        let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
+        assert_eq!(ids.len(), RULES.len());
+        for rule in RULES {
+            let id_is_plain = rule.id.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_'));
+            assert!(id_is_plain && rule.id.contains('.'), "{}", rule.id);
+            assert!(rule.says.ends_with('.') && rule.remedy.ends_with('.') && !rule.title.ends_with('.'), "{}", rule.id);
+        }
+    }
+}

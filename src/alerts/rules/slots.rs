@@ -1,0 +1,190 @@
+//! PURE. Rules about slots: served by somebody, owned by one, closed, and agreed upon.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::look::Look;
+use super::super::words::{count, list, people, slots};
+use super::super::{Finding, Rule, Severity};
+use crate::cluster::{Camp, Direction, NodeId, Shard, SlotSet};
+
+pub(super) const UNSERVED: Rule = Rule {
+    id: "slots.unserved",
+    title: "slots unserved",
+    says: "Slots have no owner, or one that does not answer or does not work: commands on their keys fail.",
+    for_: Duration::ZERO,
+    clear: Duration::ZERO,
+    severity: Severity::Critical,
+    remedy: "Wait for the shard's replica to take over, or bring its master back; slots without an owner: `rgc-tui fix`.",
+    find: unserved,
+};
+
+fn unserved(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    let topology = look.model.topology();
+    // As long as nobody has told who owns what, nothing is known of slots.
+    if topology.assigned.is_empty() && look.model.views().next().is_none() {
+        return;
+    }
+    for shard in look.owning() {
+        let missing = shard.slot_set().minus(&topology.served);
+        if missing.is_empty() {
+            continue;
+        }
+        let master = look.master(shard);
+        let reason = master.map_or("it has no master".to_string(), |master| format!("{} is {}", master.address, master.health));
+        let message = format!("{}, {reason}", impact(look, &missing));
+        found.push(rule.on_shard(shard, Severity::Critical, message, relief(look, shard)));
+    }
+    let orphaned = SlotSet::all().minus(&topology.assigned);
+    if !orphaned.is_empty() {
+        let label = format!("slots {}", slots(&orphaned));
+        let message = format!("{}, nobody owns them", impact(look, &orphaned));
+        found.push(rule.on_cluster(label, Severity::Critical, message, "`rgc-tui fix` [x] finds who has their keys".to_string()));
+    }
+}
+
+/// `5461 slots unserved (10923-16383): 61 rooms, 204 players`.
+fn impact(look: &Look<'_>, missing: &SlotSet) -> String {
+    let mut text = format!("{} unserved ({})", count(missing.len(), "slot"), slots(missing));
+    if let Some(people) = people(&look.model.rooms().in_slots(missing)) {
+        text += &format!(": {people}");
+    }
+    text
+}
+
+fn relief(look: &Look<'_>, shard: &Shard) -> String {
+    let master = look.master(shard).map_or_else(|| "its master".to_string(), |master| master.address.to_string());
+    match look.heirs(shard).first() {
+        Some(_) if look.master(shard).is_some_and(|master| master.health.is_alive()) => {
+            format!("wait for {master}, or see its own finding")
+        }
+        Some(heir) => {
+            format!(
+                "{} takes over by itself; at once, with what it has: `rgc-tui failover {} --mode force` [F]",
+                heir.address, heir.address
+            )
+        }
+        None => format!("bring {master} back: no replica of shard {} can take over", shard.name),
+    }
+}
+
+pub(super) const CONFLICT: Rule = Rule {
+    id: "slots.conflict",
+    title: "slots with two owners",
+    says: "Two masters that answer both call a slot their own: clients are sent back and forth.",
+    for_: Duration::from_secs(10),
+    clear: Duration::from_secs(2),
+    severity: Severity::Critical,
+    remedy: "`rgc-tui fix` shows who has the keys; the loser must not learn the higher epoch before its keys are moved.",
+    find: conflict,
+};
+
+fn conflict(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    let mut by_claimants: BTreeMap<&[NodeId], SlotSet> = BTreeMap::new();
+    for conflict in &look.model.topology().conflicts {
+        by_claimants.entry(&conflict.claimants).or_default().insert(conflict.slot);
+    }
+    if by_claimants.is_empty() {
+        return;
+    }
+    let sentence = |(claimants, set): (&&[NodeId], &SlotSet)| {
+        let names: Vec<String> = claimants.iter().map(|id| look.model.label(*id)).collect();
+        format!("{} {} claimed by {}", slots(set), if set.len() == 1 { "is" } else { "are" }, list(&names))
+    };
+    let all: SlotSet = look.model.topology().conflicts.iter().map(|conflict| conflict.slot).collect();
+    let message = by_claimants.iter().take(3).map(sentence).collect::<Vec<_>>().join("; ");
+    let remedy = "`rgc-tui fix` [x]: it compares who has the keys before anything is given up".to_string();
+    found.push(rule.on_cluster(format!("slots {}", slots(&all)), Severity::Critical, message, remedy));
+}
+
+pub(super) const DIFFER: Rule = Rule {
+    id: "views.differ",
+    title: "nodes disagree",
+    says: "Nodes that answer do not agree who owns which slots, although each of them may say that all is well.",
+    for_: Duration::from_secs(10),
+    clear: Duration::from_secs(2),
+    severity: Severity::Critical,
+    remedy: "`:views` shows who believes what; a partition heals by itself, a lasting difference needs `rgc-tui fix`.",
+    find: differ,
+};
+
+fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    let camps = look.model.camps();
+    let [first, second, ..] = camps.as_slice() else { return };
+    let names = |camp: &Camp| list(&camp.nodes.iter().map(|id| look.model.label(*id)).collect::<Vec<_>>());
+    let owner = |id: Option<NodeId>| id.map_or_else(|| "nobody".to_string(), |id| look.model.label(id));
+    let (set, ours, theirs) = difference(first, second);
+    let verb = |camp: &Camp| if camp.nodes.len() == 1 { "says" } else { "say" };
+    let message = format!(
+        "{} camps: {} {} {} belong{} to {}, {} {} to {}",
+        camps.len(),
+        names(first),
+        verb(first),
+        slots(&set),
+        if set.len() == 1 { "s" } else { "" },
+        owner(ours),
+        names(second),
+        verb(second),
+        owner(theirs)
+    );
+    let remedy = "`:views` shows who believes what; a partition heals by itself, what lasts is for `rgc-tui fix` [x]".to_string();
+    found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy));
+}
+
+/// The first slots that two camps give to different owners, with both owners.
+fn difference(first: &Camp, second: &Camp) -> (SlotSet, Option<NodeId>, Option<NodeId>) {
+    let owners = |camp: &Camp| {
+        let mut owners: BTreeMap<u16, NodeId> = BTreeMap::new();
+        for (id, ranges) in &camp.owners {
+            owners.extend(ranges.iter().flat_map(|range| range.iter()).map(|slot| (slot, *id)));
+        }
+        owners
+    };
+    let (ours, theirs) = (owners(first), owners(second));
+    let every = SlotSet::all();
+    let mut differing = every.iter().filter_map(|slot| {
+        let pair = (ours.get(&slot).copied(), theirs.get(&slot).copied());
+        (pair.0 != pair.1).then_some((slot, pair))
+    });
+    let Some((slot, pair)) = differing.next() else { return (SlotSet::default(), None, None) };
+    let rest = differing.filter(|(_, other)| *other == pair).map(|(slot, _)| slot);
+    (std::iter::once(slot).chain(rest).collect(), pair.0, pair.1)
+}
+
+pub(super) const OPEN: Rule = Rule {
+    id: "slots.open",
+    title: "open slots",
+    says: "Slots are half-way between two masters, and no operation of this console is moving them.",
+    for_: Duration::from_secs(30),
+    clear: Duration::from_secs(2),
+    severity: Severity::Warning,
+    remedy: "If nobody is resharding: `rgc-tui fix` finishes or rolls back, slot by slot. Do not fail over these masters meanwhile.",
+    find: open,
+};
+
+fn open(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    let topology = look.model.topology();
+    let set = topology.open_slots().minus(look.moving);
+    if set.is_empty() {
+        return;
+    }
+    let mut sides: Vec<String> = Vec::new();
+    for open in topology.open.iter().filter(|open| set.contains(open.slot)) {
+        let (node, peer) = (look.model.label(open.node), look.model.label(open.peer));
+        let side = match open.direction {
+            Direction::Migrating => format!("{node} gives to {peer}"),
+            Direction::Importing => format!("{node} takes from {peer}"),
+        };
+        if !sides.contains(&side) {
+            sides.push(side);
+        }
+    }
+    let (verb, pronoun) = if set.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let mut message = format!("{} {verb} open: {}", count(set.len(), "slot"), list(&sides));
+    if let Some(people) = people(&look.model.rooms().in_slots(&set)) {
+        message += &format!("; {people} in {pronoun}");
+    }
+    let remedy =
+        "if nobody is resharding: `rgc-tui fix` [x] finishes or rolls back; no failover of these masters meanwhile".to_string();
+    found.push(rule.on_cluster(format!("slots {}", slots(&set)), Severity::Warning, message, remedy));
+}
