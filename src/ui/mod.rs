@@ -1,1 +1,98 @@
-//! PURE. Draws the app into a frame; changes nothing.
+//! PURE. From what the operator looks at to a frame: `draw` reads everything and changes nothing.
+
+mod alerts;
+mod footer;
+mod format;
+mod glyphs;
+mod header;
+mod nodes;
+mod pane;
+mod pen;
+mod rooms;
+mod signs;
+mod slots;
+mod spark;
+mod table;
+mod topology;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::app::{App, Pane, Screen, View, layout};
+use crate::cluster::{ShardName, Time};
+use crate::theme::{Role, SHARD_COLOURS, Theme};
+use glyphs::Glyphs;
+
+/// What every widget draws from.
+#[derive(Clone, Copy)]
+struct Ui<'a> {
+    app: &'a App,
+    screen: &'a Screen,
+    theme: &'a Theme,
+    now: Time,
+    glyphs: &'static Glyphs,
+}
+
+impl Ui<'_> {
+    fn style(&self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    fn shard(&self, name: ShardName) -> Style {
+        let colours = u16::from(SHARD_COLOURS);
+        self.style(Role::Shard(u8::try_from(name.0 % colours).unwrap_or(0)))
+    }
+
+    /// The pane has the keys.
+    fn has_focus(&self, pane: Pane) -> bool {
+        let screen = self.screen;
+        match layout::own_pane(screen.view()) {
+            Some(own) => own == pane,
+            None => screen.focus == pane,
+        }
+    }
+}
+
+/// Draws one frame.
+pub fn draw(app: &App, theme: &Theme, now: Time, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    paint(app, theme, now, area, frame.buffer_mut());
+}
+
+/// The same into a buffer, for pictures and tests.
+pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) {
+    let glyphs = if app.settings.ascii { &glyphs::ASCII } else { &glyphs::UNICODE };
+    buf.set_style(area, theme.style(Role::Text));
+    let screen = &app.screen;
+    // A frozen screen shows the facts of its moment; what the operator does on it is today's.
+    let ui = Ui { app: app.frozen.as_deref().unwrap_or(app), screen, theme, now, glyphs };
+    let size = (area.width, area.height);
+    let areas = layout::areas(size, screen.view(), screen.focus, app.model.play().is_some());
+    header::verdict(&ui, app.frozen.is_some(), areas.verdict, buf);
+    header::play(&ui, areas.play, buf);
+    header::bar(&ui, areas.bar, buf);
+    panes(&ui, &areas, buf);
+    footer::draw(&ui, app, areas.footer, buf);
+}
+
+/// The focused pane comes last: its border lies over its neighbours'.
+fn panes(ui: &Ui<'_>, areas: &layout::Areas, buf: &mut Buffer) {
+    let focused = |pane: &Pane| ui.has_focus(*pane);
+    let (last, first): (Vec<_>, Vec<_>) = areas.panes.iter().copied().partition(|(pane, _)| focused(pane));
+    for (pane, area) in first.into_iter().chain(last) {
+        match pane {
+            Pane::Topology => topology::draw(ui, area, buf),
+            Pane::Nodes => nodes::draw(ui, area, buf),
+            Pane::Slots => slots::draw(ui, area, buf),
+            Pane::Alerts => alerts::draw(ui, area, buf),
+            Pane::Rooms => rooms::draw(ui, area, buf),
+        }
+    }
+}
+
+/// Is this the home screen?
+fn is_home(ui: &Ui<'_>) -> bool {
+    *ui.screen.view() == View::Home
+}

@@ -1,0 +1,60 @@
+//! PURE. Alerts, worst first: since when, which rule, about whom, why, and how long.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::pen::Pen;
+use super::{Ui, format, pane, signs};
+use crate::alerts::{Alert, Phase};
+use crate::app::{Item, Pane, layout};
+use crate::theme::Role;
+
+pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let state = &ui.screen.alerts;
+    let focused = ui.has_focus(Pane::Alerts);
+    let rows = &ui.app.rows.alerts;
+    let all = ui.app.alerts.alerts();
+    let more = format!("{} firing", ui.app.alerts.firing());
+    let beside = pane::counts(ui, state, rows.len(), all.len(), &more);
+    pane::named(ui, Pane::Alerts, beside, area, buf);
+    let (_, list) = layout::list(Pane::Alerts, area);
+    if rows.is_empty() {
+        let text = if all.is_empty() { "nothing has been wrong so far" } else { "no alert matches" };
+        return pane::empty(ui, text, list, buf);
+    }
+    for (id, line) in pane::rows(rows, state.first, list) {
+        let Some(alert) = all.iter().find(|alert| alert.id == *id) else { continue };
+        let item = Item::Alert(*id);
+        let text = pane::gutter(ui, state, &item, focused, line, buf);
+        one(ui, alert, text, buf);
+        pane::highlight(ui, state, &item, focused, line, buf);
+    }
+}
+
+/// `✖ 14:02:08  node.down  10.0.0.3:7002 refused …  firing  3s`
+fn one(ui: &Ui<'_>, alert: &Alert, area: Rect, buf: &mut Buffer) {
+    let over = alert.phase == Phase::Resolved;
+    let (glyph, role) = signs::severity(ui, alert.finding.severity);
+    let muted = ui.style(Role::Muted);
+    let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
+    pen.put(if over { ui.glyphs.ok } else { glyph }, ui.style(if over { Role::Muted } else { role })).gap(1);
+    pen.put(format::clock(alert.since), muted).gap(2);
+    let rule = if over { muted } else { ui.style(role) };
+    // The rule's id is for looking things up; where it is narrow the sentence comes first.
+    if area.width >= 60 {
+        pen.left(alert.finding.rule, 16, rule).gap(1);
+    }
+    let word = if alert.acknowledged && !over { "acked" } else { signs::phase(alert.phase) };
+    let tail = format!("{word:>8} {:>3}", format::span(alert.duration(ui.now)));
+    let width = u16::try_from(tail.width()).unwrap_or(0);
+    pen.reserve(width + 1);
+    let text = if over { muted } else { ui.style(Role::Text) };
+    pen.put(&alert.finding.label, if over { muted } else { ui.style(Role::Master) }).gap(1).put(&alert.finding.message, text);
+    let at = Rect { x: area.right().saturating_sub(width), width: width.min(area.width), ..area };
+    let phase = match (alert.phase, alert.acknowledged) {
+        (Phase::Firing, false) => ui.style(role),
+        _ => muted,
+    };
+    Pen::new(buf, at, 0, "").put(tail, phase);
+}

@@ -1,0 +1,168 @@
+//! PURE. The signs that stand beside colours, once in Unicode and once in plain ASCII.
+
+use ratatui::symbols::border;
+
+pub(super) struct Glyphs {
+    pub up: &'static str,
+    /// Answers, and is not well.
+    pub ailing: &'static str,
+    pub down: &'static str,
+    pub unknown: &'static str,
+    pub ok: &'static str,
+    pub warning: &'static str,
+    pub branch: &'static str,
+    pub branch_last: &'static str,
+    pub hint: &'static str,
+    pub cursor: &'static str,
+    pub mark: &'static str,
+    pub ascending: &'static str,
+    pub descending: &'static str,
+    pub ellipsis: &'static str,
+    pub dot: &'static str,
+    pub dash: &'static str,
+    pub arrow: &'static str,
+    pub crumb: &'static str,
+    pub refresh: &'static str,
+    pub open: &'static str,
+    pub migrating: &'static str,
+    pub importing: &'static str,
+    pub unserved: &'static str,
+    pub unowned: &'static str,
+    pub mixed: &'static str,
+    pub half: &'static str,
+    pub rule: &'static str,
+    /// From nothing to full, for curves.
+    pub levels: [&'static str; 8],
+    pub bar: &'static str,
+    pub track: &'static str,
+    pub shades: [&'static str; 5],
+    pub border: border::Set<'static>,
+}
+
+pub(super) static UNICODE: Glyphs = Glyphs {
+    up: "●",
+    ailing: "◐",
+    down: "✖",
+    unknown: "○",
+    ok: "✓",
+    warning: "!",
+    branch: "├",
+    branch_last: "└",
+    hint: "↳",
+    cursor: "▌",
+    mark: "◆",
+    ascending: "▲",
+    descending: "▼",
+    ellipsis: "…",
+    dot: "·",
+    dash: "–",
+    arrow: "→",
+    crumb: "›",
+    refresh: "↻",
+    open: "◆",
+    migrating: "»",
+    importing: "«",
+    unserved: "░",
+    unowned: " ",
+    mixed: "▒",
+    half: "▌",
+    rule: "─",
+    levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+    bar: "█",
+    track: "░",
+    shades: ["·", "░", "▒", "▓", "█"],
+    border: border::PLAIN,
+};
+
+pub(super) static ASCII: Glyphs = Glyphs {
+    up: "*",
+    ailing: "~",
+    down: "X",
+    unknown: "?",
+    ok: "+",
+    warning: "!",
+    branch: "|",
+    branch_last: "`",
+    hint: "->",
+    cursor: ">",
+    mark: "#",
+    ascending: "^",
+    descending: "v",
+    ellipsis: "~",
+    dot: "-",
+    dash: "-",
+    arrow: "->",
+    crumb: ">",
+    refresh: "every",
+    open: "@",
+    migrating: ">",
+    importing: "<",
+    unserved: "!",
+    unowned: ".",
+    mixed: "%",
+    half: "%",
+    rule: "-",
+    levels: ["_", "_", ".", ".", "-", "-", "=", "#"],
+    bar: "#",
+    track: ".",
+    shades: [".", ":", "+", "%", "#"],
+    border: border::Set {
+        top_left: "+",
+        top_right: "+",
+        bottom_left: "+",
+        bottom_right: "+",
+        vertical_left: "|",
+        vertical_right: "|",
+        horizontal_top: "-",
+        horizontal_bottom: "-",
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ascii_is_ascii() {
+        let Glyphs { up, ailing, down, unknown, ok, warning, branch, branch_last, hint, cursor, mark, .. } = ASCII;
+        let Glyphs { ascending, descending, ellipsis, dot, dash, arrow, crumb, refresh, open, migrating, importing, .. } = ASCII;
+        let Glyphs { unserved, unowned, mixed, half, rule, levels, bar, track, shades, .. } = ASCII;
+        let all = [
+            up,
+            ailing,
+            down,
+            unknown,
+            ok,
+            warning,
+            branch,
+            branch_last,
+            hint,
+            cursor,
+            mark,
+            ascending,
+            descending,
+            ellipsis,
+            dot,
+            dash,
+            arrow,
+            crumb,
+            refresh,
+            open,
+            migrating,
+            importing,
+            unserved,
+            unowned,
+            mixed,
+            half,
+            rule,
+            bar,
+            track,
+        ];
+        assert!(all.iter().chain(&levels).chain(&shades).all(|glyph| glyph.is_ascii()));
+        // States must not share a glyph: it is what tells them apart without colour.
+        for glyphs in [&UNICODE, &ASCII] {
+            let states = [glyphs.up, glyphs.ailing, glyphs.down, glyphs.unknown, glyphs.warning, glyphs.ok];
+            assert_eq!(states.iter().collect::<std::collections::BTreeSet<_>>().len(), states.len());
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! PURE. The lines at the top: the verdict, what players feel, and tabs or breadcrumbs.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+use unicode_width::UnicodeWidthStr;
+
+use super::pen::Pen;
+use super::{Ui, format, is_home, pane, signs};
+use crate::alerts::Verdict;
+use crate::app::{Pane, View, layout};
+use crate::theme::Role;
+
+/// ` prod  ✖ CRITICAL  shard C has no master …          cluster · redis 7.0.15 · 6 nodes   14:02:11Z`
+pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
+    let app = ui.app;
+    let (glyph, role) = signs::verdict(ui, app.verdict);
+    let word = app.verdict.word().to_uppercase();
+    let headline = if app.headline.is_empty() { "nobody has answered yet" } else { &app.headline };
+    let badges = badges(ui, frozen);
+    let clock = format!("{}Z", format::clock(ui.now));
+
+    let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
+    pen.gap(1);
+    let name = if app.settings.protected { Role::Protected } else { Role::Title };
+    pen.put(&app.model.name, ui.style(name)).gap(2);
+    let strong = ui.style(role).add_modifier(Modifier::BOLD);
+    let seal = if app.verdict == Verdict::Critical { strong.add_modifier(Modifier::REVERSED) } else { strong };
+    pen.put(format!(" {glyph} {word} "), seal).gap(1);
+
+    let width = |text: &str| u16::try_from(text.width()).unwrap_or(u16::MAX);
+    let badge_width: u16 = badges.iter().map(|(text, _)| width(text) + 1).sum();
+    let clock_width = width(&clock) + 2;
+    let right = if pen.room() > badge_width + clock_width + 20 { badge_width + clock_width } else { badge_width };
+    let sentence = if app.verdict == Verdict::Critical { ui.style(role) } else { ui.style(Role::Text) };
+    pen.reserve(right).put(headline, sentence);
+    let after = pen.x;
+
+    // Who is watched, where it does not cost the sentence a letter: with tabs or breadcrumbs it stands beside those.
+    let facts = facts(ui);
+    let mut x = area.right().saturating_sub(right);
+    let facts_width = width(&facts) + 3;
+    if layout::is_tiled((buf.area.width, buf.area.height)) && is_home(ui) && x.saturating_sub(after) >= facts_width {
+        let at = Rect { x: x - facts_width, width: facts_width, ..area };
+        Pen::new(buf, at, 0, "").put(&facts, ui.style(Role::Muted));
+    }
+    for (text, role) in badges {
+        let at = Rect { x, width: area.right().saturating_sub(x), ..area };
+        x = x.saturating_add(width(&text) + 1);
+        let style = ui.style(role);
+        let style = if role == Role::Protected { style.add_modifier(Modifier::REVERSED) } else { style };
+        Pen::new(buf, at, 0, "").put(text, style);
+    }
+    if right > badge_width {
+        let at = Rect { x: area.right().saturating_sub(clock_width - 1), width: clock_width - 1, ..area };
+        Pen::new(buf, at, 0, "").put(clock, ui.style(Role::Muted));
+    }
+}
+
+fn badges(ui: &Ui<'_>, frozen: bool) -> Vec<(String, Role)> {
+    let settings = &ui.app.settings;
+    let mut badges = Vec::new();
+    if settings.protected {
+        badges.push((" PROTECTED ".into(), Role::Protected));
+    }
+    if settings.read_only {
+        badges.push((" READ-ONLY ".into(), Role::Badge));
+    }
+    if frozen {
+        badges.push((" FROZEN SCREEN ".into(), Role::Badge));
+    }
+    badges
+}
+
+/// `cluster · redis 7.0.15 · 6 nodes`
+fn facts(ui: &Ui<'_>) -> String {
+    let model = &ui.app.model;
+    let info = model.nodes().find_map(|node| node.info.as_ref());
+    let mode = info.and_then(|info| info.mode.clone()).unwrap_or_else(|| "cluster".into());
+    let server = info.and_then(|info| info.server.as_ref()).map(|server| format!("{} {}", server.name, server.version));
+    let count = model.nodes().count();
+    let nodes = if count == 1 { "1 node".to_string() } else { format!("{count} nodes") };
+    let parts: Vec<String> = [Some(mode.to_string()), server, Some(nodes)].into_iter().flatten().collect();
+    parts.join(&format!(" {} ", ui.glyphs.dot))
+}
+
+/// What the players of the demo feel; every figure has its place, so that nothing jumps.
+pub(super) fn play(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let Some(play) = ui.app.model.play() else { return };
+    let (muted, text) = (ui.style(Role::Muted), ui.style(Role::Text));
+    let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
+    pen.gap(1).put("players", ui.style(Role::Title)).gap(2);
+    match play.gap {
+        Some(gap) => {
+            let style = ui.style(Role::Critical);
+            pen.left(format!("{} no writes for {}", ui.glyphs.down, format::span_long(gap)), 24, style);
+        }
+        None => {
+            let rate = format!("{:>5}", format::count(play.writes_per_sec));
+            pen.put(ui.glyphs.ok, ui.style(Role::Ok)).put(rate, text).left(" writes/s", 17, muted);
+        }
+    }
+    let count = |pen: &mut Pen<'_>, value: u64, label: &str, bad: Role| {
+        let role = if value == 0 { Role::Muted } else { bad };
+        pen.gap(2).right(format::number(value), 5, ui.style(role)).gap(1).put(label, muted);
+    };
+    count(&mut pen, play.acknowledged, "acked", Role::Text);
+    count(&mut pen, play.refused + play.unknown, "failed", Role::Warning);
+    count(&mut pen, play.lost, "lost", Role::Critical);
+    let gap = |value: Option<Duration>| value.map_or_else(|| ui.glyphs.dash.to_string(), format::span_long);
+    pen.gap(2).put("last gap ", muted).left(gap(play.last_gap), 7, text);
+    if pen.room() > 20 {
+        pen.gap(1).put("worst ", muted).left(gap(play.worst_gap), 7, text);
+    }
+}
+
+/// Tabs on a small home screen, breadcrumbs everywhere else.
+pub(super) fn bar(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let after = if is_home(ui) { tabs(ui, area, buf) } else { breadcrumbs(ui, area, buf) };
+    let facts = facts(ui);
+    let width = u16::try_from(facts.width()).unwrap_or(u16::MAX).saturating_add(1);
+    if area.right().saturating_sub(after) > width.saturating_add(1) {
+        let at = Rect { x: area.right() - width, width, ..area };
+        Pen::new(buf, at, 0, "").put(facts, ui.style(Role::Muted));
+    }
+}
+
+fn tabs(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) -> u16 {
+    let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
+    for (number, pane) in (1..).zip(Pane::ALL) {
+        let focused = ui.screen.focus == pane;
+        let style = if focused { ui.style(Role::Button) } else { ui.style(Role::Muted) };
+        let chord = if focused { style } else { ui.style(Role::Accent) };
+        pen.put(format!(" {number} "), chord).put(pane::title(pane), style);
+        let firing = ui.app.alerts.firing();
+        if pane == Pane::Alerts && firing > 0 {
+            let role = if ui.app.verdict == Verdict::Critical { Role::Critical } else { Role::Warning };
+            pen.put(format!(" {firing}"), if focused { style } else { ui.style(role) });
+        }
+        pen.put(" ", style);
+    }
+    pen.x
+}
+
+fn breadcrumbs(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) -> u16 {
+    let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
+    pen.gap(1);
+    let stack = &ui.screen.stack;
+    for (at, view) in stack.iter().enumerate() {
+        let last = at + 1 == stack.len();
+        if at > 0 {
+            pen.put(format!(" {} ", ui.glyphs.crumb), ui.style(Role::Muted));
+        }
+        pen.put(crumb(ui, view), ui.style(if last { Role::Title } else { Role::Muted }));
+    }
+    pen.x
+}
+
+/// A view's name in the breadcrumbs.
+pub(super) fn crumb(ui: &Ui<'_>, view: &View) -> String {
+    match view {
+        View::Home => "Home".into(),
+        View::Topology => "Topology".into(),
+        View::Nodes => "Nodes".into(),
+        View::Slots => "Slots".into(),
+        View::Rooms => "Rooms".into(),
+        View::Alerts => "Alerts".into(),
+        View::Node(id) => ui.app.model.label(*id),
+        View::Shard(name) => format!("Shard {name}"),
+        View::Slot(slot) => format!("Slot {slot}"),
+        View::Room(code) => format!("Room {code}"),
+        View::Operations => "Operations".into(),
+        View::Operation(id) => format!("Operation {}", id.0),
+        View::Ledger => "Ledger".into(),
+        View::Views => "Views".into(),
+        View::Log => "Log".into(),
+        View::Help => "Help".into(),
+    }
+}

@@ -1,0 +1,119 @@
+//! PURE. Writes pieces of text along one line, in fixed places, never beyond its end.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+pub(super) struct Pen<'b> {
+    buf: &'b mut Buffer,
+    pub x: u16,
+    y: u16,
+    end: u16,
+    ellipsis: &'static str,
+}
+
+impl<'b> Pen<'b> {
+    /// A pen at the left end of one line of an area; outside of it nothing is written.
+    pub(super) fn new(buf: &'b mut Buffer, area: Rect, line: u16, ellipsis: &'static str) -> Self {
+        let area = area.intersection(buf.area);
+        let inside = line < area.height;
+        let end = if inside { area.right() } else { area.x };
+        Self { buf, x: area.x, y: area.y.saturating_add(line), end, ellipsis }
+    }
+
+    /// Cells left on the line.
+    pub(super) fn room(&self) -> u16 {
+        self.end.saturating_sub(self.x)
+    }
+
+    /// Keeps the last `width` cells for something else.
+    pub(super) fn reserve(&mut self, width: u16) -> &mut Self {
+        self.end = self.end.saturating_sub(width).max(self.x);
+        self
+    }
+
+    pub(super) fn gap(&mut self, width: u16) -> &mut Self {
+        self.x = self.x.saturating_add(width).min(self.end);
+        self
+    }
+
+    /// Writes as much as fits, with an ellipsis when it is not all.
+    pub(super) fn put(&mut self, text: impl AsRef<str>, style: impl Into<Style>) -> &mut Self {
+        let room = self.room();
+        self.write(text.as_ref(), room, style.into());
+        self
+    }
+
+    /// Writes the text when all of it fits, else nothing.
+    pub(super) fn whole(&mut self, text: impl AsRef<str>, style: impl Into<Style>) -> bool {
+        let text = text.as_ref();
+        let fits = usize::from(self.room()) >= text.width();
+        if fits {
+            self.put(text, style);
+        }
+        fits
+    }
+
+    /// Exactly `width` cells, text at their left.
+    pub(super) fn left(&mut self, text: impl AsRef<str>, width: u16, style: impl Into<Style>) -> &mut Self {
+        let width = width.min(self.room());
+        let start = self.x;
+        self.write(text.as_ref(), width, style.into());
+        self.x = start + width;
+        self
+    }
+
+    /// Exactly `width` cells, text at their right.
+    pub(super) fn right(&mut self, text: impl AsRef<str>, width: u16, style: impl Into<Style>) -> &mut Self {
+        let text = text.as_ref();
+        let width = width.min(self.room());
+        let start = self.x;
+        let length = u16::try_from(text.width()).unwrap_or(u16::MAX);
+        self.x += width.saturating_sub(length);
+        self.write(text, width - (self.x - start), style.into());
+        self.x = start + width;
+        self
+    }
+
+    fn write(&mut self, text: &str, width: u16, style: Style) {
+        if width == 0 {
+            return;
+        }
+        let width = usize::from(width);
+        if text.width() <= width {
+            self.x = self.buf.set_stringn(self.x, self.y, text, width, style).0;
+            return;
+        }
+        let mut used = 0;
+        let cut = text.char_indices().find(|(_, c)| {
+            used += c.width().unwrap_or(0);
+            used > width.saturating_sub(self.ellipsis.width())
+        });
+        let kept = cut.and_then(|(at, _)| text.get(..at)).unwrap_or_default();
+        self.x = self.buf.set_stringn(self.x, self.y, kept, width, style).0;
+        let left = width.saturating_sub(kept.width());
+        self.x = self.buf.set_stringn(self.x, self.y, self.ellipsis, left, style).0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(draw: impl FnOnce(&mut Pen<'_>)) -> String {
+        let area = Rect::new(0, 0, 12, 1);
+        let mut buf = Buffer::empty(area);
+        draw(&mut Pen::new(&mut buf, area, 0, "…"));
+        buf.content().iter().map(|cell| cell.symbol()).collect()
+    }
+
+    #[test]
+    fn texts_stay_in_their_places() {
+        let plain = Style::new();
+        assert_eq!(line(|pen| drop(pen.right("12k", 5, plain).gap(1).left("abcdefgh", 4, plain))), "  12k abc…  ");
+        assert_eq!(line(|pen| drop(pen.put("a line too long", plain))), "a line too …");
+        assert_eq!(line(|pen| drop(pen.reserve(9).put("abcd", plain))), "ab…         ");
+        assert_eq!(line(|pen| drop(pen.left("日本語日本語", 5, plain).put("x", plain))).replace(' ', ""), "日本…x");
+    }
+}

@@ -1,0 +1,147 @@
+//! PURE. One cell of the slot map: what its slots have in common, and how that looks.
+
+use ratatui::style::{Modifier, Style};
+
+use super::super::Ui;
+use crate::app::Layer;
+use crate::cluster::{Direction, NodeId, SLOTS, ShardName, SlotSet};
+use crate::theme::Role;
+
+/// What all slots of a cell are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Owned(ShardName),
+    /// Owned by somebody who does not serve it.
+    Dead(ShardName),
+    /// Nobody owns it.
+    Nobody,
+    Mixed,
+    /// Not told apart by owner.
+    Other,
+}
+
+/// What cells are drawn from, looked up once a frame.
+pub(super) struct Facts {
+    owners: Vec<Option<ShardName>>,
+    served: SlotSet,
+    open: SlotSet,
+    conflicts: SlotSet,
+    most_keys: u32,
+}
+
+impl Facts {
+    pub(super) fn new(ui: &Ui<'_>) -> Self {
+        let model = &ui.app.model;
+        let topology = model.topology();
+        // Owners come in long runs: ask the model once a run.
+        let mut run: (Option<NodeId>, Option<ShardName>) = (None, None);
+        let owners = topology.owners.iter().map(|owner| {
+            if *owner != run.0 {
+                run = (*owner, owner.and_then(|id| model.node(id)).and_then(|node| node.shard));
+            }
+            run.1
+        });
+        let most_keys = match ui.screen.slots.layer {
+            Layer::Keys => (0..SLOTS).filter_map(|slot| model.slot_keys(slot)).max().unwrap_or(0),
+            _ => 0,
+        };
+        Self {
+            owners: owners.collect(),
+            served: topology.served.clone(),
+            open: topology.open_slots(),
+            conflicts: topology.conflicts.iter().map(|conflict| conflict.slot).collect(),
+            most_keys,
+        }
+    }
+
+    pub(super) fn most_keys(&self) -> u32 {
+        self.most_keys
+    }
+
+    fn what(&self, slot: u16) -> What {
+        match self.owners.get(usize::from(slot)).copied().flatten() {
+            None => What::Nobody,
+            Some(name) if self.served.contains(slot) => What::Owned(name),
+            Some(name) => What::Dead(name),
+        }
+    }
+
+    /// Glyph and style of the cell of slots `first..=last`; `before` is what its left neighbour is.
+    pub(super) fn cell(&self, ui: &Ui<'_>, first: u16, last: u16, before: Option<What>) -> (&'static str, Style, What) {
+        match ui.screen.slots.layer {
+            Layer::Owner => self.owner(ui, first, last, before),
+            Layer::Keys => self.keys(ui, first, last),
+            Layer::Open => self.opened(ui, first, last),
+        }
+    }
+
+    fn owner(&self, ui: &Ui<'_>, first: u16, last: u16, before: Option<What>) -> (&'static str, Style, What) {
+        if (first..=last).any(|slot| self.conflicts.contains(slot)) {
+            return ("!", ui.style(Role::Critical), What::Mixed);
+        }
+        if (first..=last).any(|slot| self.open.contains(slot)) {
+            return (ui.glyphs.open, ui.style(Role::Warning).add_modifier(Modifier::BOLD), What::Other);
+        }
+        let (here, there) = (self.what(first), self.what(last));
+        let changes = (first..last).filter(|&slot| self.what(slot) != self.what(slot + 1)).count();
+        if changes == 0 {
+            let (glyph, style) = whole(ui, here, before != Some(here));
+            return (glyph, style, here);
+        }
+        let side = |what| match what {
+            What::Owned(name) => ui.shard(name).fg,
+            What::Dead(_) | What::Nobody => ui.style(Role::Unserved).fg,
+            What::Mixed | What::Other => None,
+        };
+        let glyph = if changes == 1 && ui.theme.has_colour() { ui.glyphs.half } else { ui.glyphs.mixed };
+        let mut style = Style::new();
+        style.fg = side(here);
+        style.bg = side(there);
+        (glyph, style, What::Mixed)
+    }
+
+    fn keys(&self, ui: &Ui<'_>, first: u16, last: u16) -> (&'static str, Style, What) {
+        let counts = (first..=last).filter_map(|slot| ui.app.model.slot_keys(slot));
+        let Some(most) = counts.max() else { return (ui.glyphs.unowned, ui.style(Role::Muted), What::Other) };
+        let steps = ui.glyphs.shades.len() as u32 - 1;
+        let step = if most == 0 { 0 } else { (u64::from(most) * u64::from(steps)).div_ceil(u64::from(self.most_keys.max(1))) };
+        let glyph = ui.glyphs.shades.get(step as usize).copied().unwrap_or("");
+        (glyph, ui.style(if most == 0 { Role::Muted } else { Role::Gauge }), What::Other)
+    }
+
+    fn opened(&self, ui: &Ui<'_>, first: u16, last: u16) -> (&'static str, Style, What) {
+        let mut ways =
+            ui.app.model.topology().open.iter().filter(|open| (first..=last).contains(&open.slot)).map(|open| open.direction);
+        let (glyph, role) = match ways.next() {
+            None if (first..=last).all(|slot| self.what(slot) == What::Nobody) => (ui.glyphs.unserved, Role::Unserved),
+            None => (ui.glyphs.dot, Role::Track),
+            Some(way) if ways.any(|other| other != way) => (ui.glyphs.open, Role::Warning),
+            Some(Direction::Migrating) => (ui.glyphs.migrating, Role::Warning),
+            Some(Direction::Importing) => (ui.glyphs.importing, Role::Warning),
+        };
+        (glyph, ui.style(role), What::Other)
+    }
+}
+
+/// A cell of one kind of slots; the first of a run carries the shard's letter.
+fn whole(ui: &Ui<'_>, what: What, begins: bool) -> (&'static str, Style) {
+    match what {
+        What::Owned(name) if ui.theme.has_colour() && !ui.app.settings.ascii => {
+            let letter = if begins { letter(name) } else { " " };
+            (letter, ui.shard(name).add_modifier(Modifier::REVERSED))
+        }
+        What::Owned(name) => (letter(name), ui.shard(name)),
+        What::Dead(_) => (ui.glyphs.unserved, ui.style(Role::Unserved)),
+        What::Nobody => (ui.glyphs.unowned, ui.style(Role::Unserved).add_modifier(Modifier::REVERSED)),
+        What::Mixed | What::Other => (ui.glyphs.mixed, ui.style(Role::Muted)),
+    }
+}
+
+/// The last letter of a shard's name: neighbours differ in it.
+fn letter(name: ShardName) -> &'static str {
+    const LETTERS: [&str; 26] = [
+        "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X",
+        "Y", "Z",
+    ];
+    LETTERS.get(usize::from(name.0 % 26)).copied().unwrap_or("?")
+}
