@@ -22,8 +22,8 @@ pub enum Event {
         text: String,
         bad: bool,
     },
-    /// The answer to `Effect::Survey`.
-    Planned(Box<Result<Plan, Refusal>>),
+    /// The answer to `Effect::Survey`, with its intent.
+    Planned(Intent, Box<Result<Plan, Refusal>>),
     /// The lines of the ledger, newest last, that `Effect::ReadLedger` asked for.
     Ledger(Vec<String>),
 }

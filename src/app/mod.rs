@@ -1,22 +1,45 @@
 //! PURE. What the operator looks at and does: `update(app, event, now)` gives the effects to carry out.
 
 pub mod columns;
+pub mod commands;
+mod copy;
+mod deeds;
 mod dialog;
+mod dialogs;
 mod event;
+mod filter;
+mod intents;
 pub mod layout;
+mod menu;
+mod names;
 mod operation;
+mod press;
+mod prompt;
+mod rows;
+mod run;
 mod screen;
+mod select;
+mod settle;
+mod slotmap;
+mod update;
+mod views;
 
 pub use dialog::{Button, Dialog, DialogKind};
 pub use event::{Control, Effect, Event, Fault};
+pub use menu::MenuItem;
 pub use operation::{Operation, OperationId};
+pub use rows::Rows;
 pub use screen::{Filter, FilterKind, Item, Layer, ListState, Pane, Prompt, PromptKind, Screen, SlotScreen, Sort, View};
+pub use select::ListKind;
+pub use update::update;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alerts::{AlertLog, Finding, Thresholds, Verdict};
-use crate::cluster::{Change, Model, NodeId, Room, ShardName, Time};
+use crate::cluster::{Change, Model, Room, ShardName, Time};
+use crate::keys::{HelpLine, Hint, Keymap};
+use crate::plan::Intent;
 
 /// Settings that the console needs to know; everything here can be shown, nothing is secret.
 #[derive(Clone, Debug)]
@@ -55,18 +78,6 @@ impl Default for Settings {
     }
 }
 
-/// The rows that the lists show now: filtered, sorted, by id. Rebuilt in `update`, so that drawing only looks.
-#[derive(Clone, Debug, Default)]
-pub struct Rows {
-    /// Topology lines: shards with their nodes, in shard order.
-    pub topology: Vec<Item>,
-    pub nodes: Vec<NodeId>,
-    pub rooms: Vec<Arc<str>>,
-    /// Alert ids.
-    pub alerts: Vec<u64>,
-    pub operations: Vec<OperationId>,
-}
-
 /// A sentence for the operator that goes away by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Toast {
@@ -97,15 +108,124 @@ pub struct App {
     pub frozen: Option<Arc<App>>,
     pub size: (u16, u16),
     pub started: Time,
+    pub keymap: Keymap,
+    /// A read-only or protected cluster has been unlocked by typing its name.
+    pub unlocked: bool,
+    /// This is a frozen picture of the console, not the console.
+    pub snapshot: bool,
+    /// Counts settled pictures that differ.
+    picture: u64,
+    /// Facts came in that no conclusion has been drawn from.
+    facts: bool,
+    sampled: Option<Time>,
+    /// The intent whose plan is awaited.
+    surveying: Option<Intent>,
 }
 
 impl App {
+    pub fn new(model: Model, settings: Settings, keymap: Keymap, now: Time) -> Self {
+        Self {
+            headline: format!("{}: nobody has answered yet", model.name),
+            model,
+            alerts: AlertLog::default(),
+            findings: Vec::new(),
+            verdict: Verdict::default(),
+            changes: Vec::new(),
+            operations: Vec::new(),
+            settings,
+            screen: Screen::default(),
+            rows: Rows::default(),
+            dialog: None,
+            toast: None,
+            frozen: None,
+            size: (80, 24),
+            started: now,
+            keymap,
+            unlocked: false,
+            snapshot: false,
+            picture: 0,
+            facts: true,
+            sampled: None,
+            surveying: None,
+        }
+    }
+
     pub fn room(&self, code: &str) -> Option<&Room> {
         self.model.rooms().get(code)
+    }
+
+    pub fn operation(&self, id: OperationId) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.id == id)
     }
 
     pub fn shard_name_of_slot(&self, slot: u16) -> Option<ShardName> {
         let owner = self.model.topology().owner(slot)?;
         self.model.node(owner)?.shard
     }
+
+    /// The footer's hints, most important first: of the dialog or prompt that is open, else of where the operator is.
+    pub fn hints(&self) -> Vec<Hint> {
+        let fixed = |hints: &[(&str, &'static str)]| {
+            let hint = |(rank, (chord, word)): (usize, &(&str, &'static str))| Hint {
+                chord: (*chord).to_string(),
+                word,
+                disabled: None,
+                rank: u8::try_from(rank).unwrap_or(u8::MAX),
+            };
+            hints.iter().enumerate().map(hint).collect()
+        };
+        match (&self.dialog, &self.screen.prompt) {
+            (Some(dialog), _) if dialog.wants_name() => fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]),
+            (Some(dialog), _) if dialog.has_buttons() => {
+                fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy"), ("↑↓", "scroll")])
+            }
+            (Some(Dialog { kind: DialogKind::Planning { .. } | DialogKind::Refused { .. }, .. }), _) => fixed(&[("esc", "close")]),
+            (Some(_), _) => fixed(&[("esc", "cancel"), ("↑↓", "move"), ("enter", "choose")]),
+            (None, Some(_)) => fixed(&[("esc", "cancel"), ("tab", "complete"), ("↑↓", "next"), ("enter", "run")]),
+            (None, None) => self.keymap.hints(&self.scopes(), &self.context()),
+        }
+    }
+
+    /// The help page: every key, then every command.
+    pub fn help(&self) -> Vec<HelpLine> {
+        let mut lines = self.keymap.help(&self.scopes(), &self.context());
+        lines.extend(commands::COMMANDS.iter().map(|command| HelpLine {
+            group: "Commands",
+            chord: command_words(command),
+            says: command.says,
+            disabled: if command.deed { self.barred() } else { None },
+        }));
+        lines
+    }
+
+    /// Shows a sentence for a while; a bad one longer.
+    pub fn tell(&mut self, text: impl Into<String>, bad: bool, now: Time) {
+        let until = now + chrono::TimeDelta::seconds(if bad { 12 } else { 5 });
+        self.toast = Some(Toast { text: text.into(), bad, until });
+    }
+
+    /// Keeps the screen as it is, to be read in peace; facts go on being taken in behind it.
+    fn freeze(&mut self) {
+        let picture = App { snapshot: true, frozen: None, toast: None, ..self.clone() };
+        self.frozen = Some(Arc::new(picture));
+    }
+
+    /// Shows the present again, looking where the operator looked last.
+    fn thaw(&mut self) {
+        if let Some(picture) = self.frozen.take() {
+            self.screen = picture.screen.clone();
+        }
+    }
+}
+
+fn command_words(command: &commands::Command) -> String {
+    let mut words = format!(":{}", command.name);
+    if !command.usage.is_empty() {
+        words.push(' ');
+        words.push_str(command.usage);
+    }
+    if !command.aliases.is_empty() {
+        words.push_str(&format!(" ({})", command.aliases.join(" ")));
+    }
+    words
 }

@@ -81,6 +81,8 @@ pub struct Sort {
 #[derive(Clone, Debug, Default)]
 pub struct ListState {
     pub selected: Option<Item>,
+    /// Where the selection is among the rows.
+    pub at: usize,
     /// Index into the rows of the first visible one; kept by `update` so that the selection is on screen.
     pub first: usize,
     pub filter: Filter,

@@ -1,0 +1,204 @@
+//! PURE. From a wish to the effect that carries it out: the only place where deeds leave the console, and where a
+//! read-only cluster, a frozen screen or a busy shard stops them.
+
+use super::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View, views};
+use crate::cluster::{NodeId, SlotSet, Time};
+use crate::plan::{Intent, Mode, Plan, Progress, Refusal};
+
+/// Operations kept for the list of past ones.
+const KEPT: usize = 200;
+/// Commands and notes kept of one operation; older ones are in the ledger.
+const LINES: usize = 2000;
+
+impl App {
+    /// No deed may start: the cluster is read-only or protected, and has not been unlocked.
+    pub fn locked(&self) -> bool {
+        (self.settings.read_only || self.settings.protected) && !self.unlocked
+    }
+
+    /// Why no deed may start at all; None when one may.
+    pub fn barred(&self) -> Option<&'static str> {
+        if self.snapshot {
+            return Some("the screen is frozen: z thaws it");
+        }
+        self.locked().then_some("this cluster is read-only here: u unlocks it")
+    }
+
+    /// Why this plan may not start now.
+    fn busy(&self, plan: &Plan) -> Option<String> {
+        let running = self.operations.iter().find(|operation| {
+            let theirs = &operation.plan;
+            let shares = theirs.blast.shards.iter().any(|shard| plan.blast.shards.contains(shard));
+            operation.is_running() && (shares || !theirs.moves.is_empty() || !plan.moves.is_empty())
+        })?;
+        Some(format!("`{}` is still running: wait for it, or stop it with X", running.plan.intent))
+    }
+}
+
+/// Asks the session for a plan; the answer is shown in a dialog.
+pub(super) fn intend(app: &mut App, intent: Intent, now: Time) -> Vec<Effect> {
+    if let Some(why) = app.barred() {
+        app.tell(why, true, now);
+        return Vec::new();
+    }
+    app.dialog = Some(Dialog::new(DialogKind::Planning { title: intent.to_string() }));
+    app.surveying = Some(intent.clone());
+    vec![Effect::Survey(intent)]
+}
+
+/// The answer to [`intend`]; one that nobody waits for any more is dropped.
+pub(super) fn planned(app: &mut App, intent: &Intent, result: Result<Plan, Refusal>) {
+    let waiting = matches!(&app.dialog, Some(Dialog { kind: DialogKind::Planning { .. }, .. }));
+    if !waiting || app.surveying.as_ref() != Some(intent) {
+        return;
+    }
+    app.surveying = None;
+    app.dialog = Some(Dialog::new(match result {
+        Ok(plan) => DialogKind::Confirm(Box::new(plan)),
+        Err(refusal) => DialogKind::Refused { title: intent.to_string(), refusal },
+    }));
+}
+
+/// A confirmed plan. The only place that gives [`Effect::Execute`].
+pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
+    if let Some(why) = app.barred().map(String::from).or_else(|| app.busy(&plan)) {
+        app.tell(why, true, now);
+        return Vec::new();
+    }
+    let id = OperationId(app.operations.iter().map(|operation| operation.id.0).max().unwrap_or(0) + 1);
+    let operation = Operation {
+        id,
+        plan: plan.clone(),
+        started: now,
+        step: 0,
+        moved: None,
+        sent: Vec::new(),
+        notes: Vec::new(),
+        paused: false,
+        report: None,
+    };
+    app.operations.insert(0, operation);
+    if app.operations.len() > KEPT {
+        app.operations.retain({
+            let mut kept = 0;
+            move |operation| {
+                kept += 1;
+                kept <= KEPT || operation.is_running()
+            }
+        });
+    }
+    // What takes long is watched; what is over in a moment is seen best where it happens.
+    if plan.moves.is_empty() {
+        app.tell(format!("started: {}", plan.intent), false, now);
+    } else {
+        views::push(app, View::Operation(id));
+    }
+    vec![Effect::Execute(id, Box::new(plan))]
+}
+
+/// A fault in the demo. The only place that gives [`Effect::Inject`].
+pub(super) fn inject(app: &mut App, node: NodeId, fault: Fault, now: Time) -> Vec<Effect> {
+    if let Some(why) = app.barred() {
+        app.tell(why, true, now);
+        return Vec::new();
+    }
+    if !app.settings.demo {
+        app.tell("faults are for the demo only", true, now);
+        return Vec::new();
+    }
+    app.tell(format!("{} {}", fault.word(), app.model.label(node)), false, now);
+    vec![Effect::Inject(node, fault)]
+}
+
+pub(super) fn progress(app: &mut App, id: OperationId, progress: Progress, now: Time) {
+    let Some(operation) = app.operations.iter_mut().find(|operation| operation.id == id) else { return };
+    match progress {
+        Progress::Step { index, says } => {
+            operation.step = index;
+            push(&mut operation.notes, says);
+        }
+        Progress::Sent { address, command, reply } => push(&mut operation.sent, (address, command, reply)),
+        Progress::Note(text) => push(&mut operation.notes, text),
+        Progress::Paused(paused) => operation.paused = paused,
+        moved @ Progress::Moved { .. } => operation.moved = Some(moved),
+        Progress::Ended(report) => {
+            let intent = operation.plan.intent.to_string();
+            let took = report.elapsed.as_secs_f64();
+            let bad = report.outcome != crate::plan::Outcome::Done;
+            let reasons = report.outcome.reasons().join("; ");
+            let figures: Vec<String> =
+                report.figures.iter().map(|(name, value)| format!("{} {value:.0}", name.replace('_', " "))).collect();
+            let more = if reasons.is_empty() { figures.join(", ") } else { reasons };
+            let text =
+                format!("{intent}: {} in {took:.1} s{}{more}", report.outcome.word(), if more.is_empty() { "" } else { " · " });
+            operation.paused = false;
+            operation.report = Some(report);
+            app.tell(text, bad, now);
+        }
+    }
+}
+
+fn push<T>(lines: &mut Vec<T>, line: T) {
+    if lines.len() >= LINES {
+        lines.drain(..LINES / 4);
+    }
+    lines.push(line);
+}
+
+/// F on whatever is selected: a shard stays a shard, so that the planner chooses the replica.
+pub(super) fn failover(app: &mut App, mode: Mode, now: Time) -> Vec<Effect> {
+    let target = match app.selected_shard() {
+        Some(name) => Some(name.to_string()),
+        None => app.selected_node().map(|id| app.model.label(id)),
+    };
+    match target {
+        Some(node) => intend(app, Intent::Failover { node, mode }, now),
+        None => Vec::new(),
+    }
+}
+
+/// M: the marked rooms, the selected room, or the chosen slots.
+pub(super) fn migrate(app: &mut App, now: Time) -> Vec<Effect> {
+    if let Some(why) = app.barred() {
+        app.tell(why, true, now);
+        return Vec::new();
+    }
+    let codes = app.chosen_rooms();
+    let slots: SlotSet = if codes.is_empty() {
+        app.chosen_slots()
+    } else {
+        codes.iter().filter_map(|code| app.room(code)).map(|room| room.slot).collect()
+    };
+    let owners: Vec<Option<NodeId>> = slots.iter().map(|slot| app.model.topology().owner(slot)).collect();
+    let masters: Vec<NodeId> = app
+        .model
+        .topology()
+        .shards
+        .iter()
+        .filter_map(|shard| shard.master)
+        .filter(|id| app.model.node(*id).is_some_and(|node| node.health.is_alive()))
+        .filter(|id| owners.iter().any(|owner| *owner != Some(*id)))
+        .collect();
+    let title = if codes.is_empty() { format!("slots {slots}") } else { codes.join(" ") };
+    if masters.is_empty() {
+        let refusal = Refusal::because("there is no other living master to move them to");
+        app.dialog = Some(Dialog::new(DialogKind::Refused { title: format!("move {title}"), refusal }));
+        return Vec::new();
+    }
+    app.dialog = Some(Dialog::new(DialogKind::ChooseTarget { title, codes, slots, masters, cursor: 0 }));
+    Vec::new()
+}
+
+/// x: the chosen range, the slots an alert is about, or everything that needs it.
+pub(super) fn fix(app: &mut App, now: Time) -> Vec<Effect> {
+    let range = (app.on_slots() && app.screen.slots.anchor.is_some()).then(|| app.chosen_slots());
+    intend(app, Intent::Fix { slots: range, roll_back: false }, now)
+}
+
+pub(super) fn quit(app: &mut App) -> Vec<Effect> {
+    if app.operations.iter().any(Operation::is_running) {
+        app.dialog = Some(Dialog::new(DialogKind::Quit));
+        return Vec::new();
+    }
+    vec![Effect::Quit]
+}

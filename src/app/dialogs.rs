@@ -1,0 +1,177 @@
+//! PURE. Keys in dialogs. Cancel has the focus first, and only these keys reach a dialog: nothing falls through it.
+
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, menu};
+use crate::cluster::Time;
+use crate::keys::Chord;
+use crate::plan::Intent;
+
+impl Dialog {
+    /// It has a Confirm button beside Cancel.
+    pub fn has_buttons(&self) -> bool {
+        matches!(self.kind, DialogKind::Confirm(_) | DialogKind::Fault { .. } | DialogKind::Unlock | DialogKind::Quit)
+    }
+
+    /// Confirm would do something: no name is wanted, or it has been typed.
+    pub fn is_ready(&self, cluster: &str) -> bool {
+        !self.wants_name() || self.input == cluster
+    }
+}
+
+/// A key while a dialog is open.
+pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
+    let name = app.model.name.clone();
+    let plain = chord.character();
+    let Some(dialog) = app.dialog.as_mut() else { return Vec::new() };
+    if chord.code == KeyCode::Esc {
+        return cancel(app);
+    }
+    if chord.code == KeyCode::Char('c') && chord.modifiers == KeyModifiers::CONTROL {
+        // Asked twice, it is meant.
+        return if matches!(dialog.kind, DialogKind::Quit) { vec![Effect::Quit] } else { cancel(app) };
+    }
+    match &mut dialog.kind {
+        DialogKind::NodeMenu { node, cursor } => {
+            let node = *node;
+            let at = *cursor;
+            return node_menu(app, node, at, chord, now);
+        }
+        DialogKind::ChooseTarget { masters, cursor, .. } => {
+            match chord.code {
+                KeyCode::Up | KeyCode::Char('k') => *cursor = cursor.saturating_sub(1),
+                KeyCode::Down | KeyCode::Char('j') => *cursor = (*cursor + 1).min(masters.len().saturating_sub(1)),
+                KeyCode::Enter => return target(app, now),
+                _ => {}
+            }
+            return Vec::new();
+        }
+        DialogKind::Planning { .. } => return Vec::new(),
+        DialogKind::Refused { .. } => {
+            scroll(dialog, chord);
+            return if matches!(chord.code, KeyCode::Enter | KeyCode::Char('q' | ' ')) { cancel(app) } else { Vec::new() };
+        }
+        _ => {}
+    }
+    let wants_name = dialog.wants_name();
+    match (chord.code, plain) {
+        (KeyCode::Enter, _) => return enter(app, now),
+        (KeyCode::Tab, _) | (KeyCode::Left | KeyCode::Right, _) => {
+            dialog.focus = if dialog.focus == Button::Cancel { Button::Confirm } else { Button::Cancel };
+        }
+        (KeyCode::Backspace, _) if wants_name => {
+            dialog.input.pop();
+            follow(dialog, &name);
+        }
+        (_, Some(c)) if wants_name => type_in(dialog, c.encode_utf8(&mut [0; 4]), &name),
+        (KeyCode::Char('y'), Some(_)) => {
+            if let DialogKind::Confirm(plan) = &dialog.kind {
+                let text = copy::shell(&app.settings.invocation, &plan.intent);
+                app.tell(format!("copied: {text}"), false, now);
+                return vec![Effect::Copy(text)];
+            }
+        }
+        (KeyCode::Char('q' | 'n'), Some(_)) => return cancel(app),
+        _ => scroll(dialog, chord),
+    }
+    Vec::new()
+}
+
+pub(super) fn paste(app: &mut App, text: &str) {
+    let name = app.model.name.clone();
+    if let Some(dialog) = app.dialog.as_mut().filter(|dialog| dialog.wants_name()) {
+        type_in(dialog, text, &name);
+    }
+}
+
+fn type_in(dialog: &mut Dialog, text: &str, name: &str) {
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if dialog.input.chars().count() < 200 {
+            dialog.input.push(c);
+        }
+    }
+    follow(dialog, name);
+}
+
+/// The focus goes to Confirm when the name is right, and back when it is not: having typed it is the yes.
+fn follow(dialog: &mut Dialog, name: &str) {
+    dialog.focus = if dialog.input == name { Button::Confirm } else { Button::Cancel };
+}
+
+fn scroll(dialog: &mut Dialog, chord: Chord) {
+    let by: i32 = match chord.code {
+        KeyCode::Up | KeyCode::Char('k') => -1,
+        KeyCode::Down | KeyCode::Char('j') => 1,
+        KeyCode::PageUp => -10,
+        KeyCode::PageDown => 10,
+        KeyCode::Home | KeyCode::Char('g') => i32::MIN,
+        _ => 0,
+    };
+    // `ui` shows the end when this goes past it.
+    dialog.scroll = u16::try_from(i32::from(dialog.scroll).saturating_add(by).clamp(0, 2000)).unwrap_or(0);
+}
+
+fn cancel(app: &mut App) -> Vec<Effect> {
+    app.dialog = None;
+    app.surveying = None;
+    Vec::new()
+}
+
+fn enter(app: &mut App, now: Time) -> Vec<Effect> {
+    let ready = app.dialog.as_ref().is_some_and(|dialog| dialog.is_ready(&app.model.name));
+    let Some(dialog) = app.dialog.take() else { return Vec::new() };
+    if dialog.focus == Button::Cancel {
+        return Vec::new();
+    }
+    if !ready {
+        app.tell(format!("type the cluster's name, {}, to confirm", app.model.name), true, now);
+        app.dialog = Some(dialog);
+        return Vec::new();
+    }
+    match dialog.kind {
+        DialogKind::Confirm(plan) => deeds::execute(app, *plan, now),
+        DialogKind::Fault { node, fault } => deeds::inject(app, node, fault, now),
+        DialogKind::Unlock => {
+            app.unlocked = true;
+            app.tell("unlocked: deeds are possible until you quit", false, now);
+            Vec::new()
+        }
+        DialogKind::Quit => vec![Effect::Quit],
+        _ => Vec::new(),
+    }
+}
+
+fn node_menu(app: &mut App, node: crate::cluster::NodeId, at: usize, chord: Chord, now: Time) -> Vec<Effect> {
+    let items = app.node_menu(node);
+    let by_key = items.iter().find(|item| chord.character() == Some(item.key));
+    let chosen = match chord.code {
+        KeyCode::Enter => items.get(at),
+        KeyCode::Char('q') => return cancel(app),
+        _ => by_key,
+    };
+    if let Some(item) = chosen {
+        return menu::choose(app, node, item, now);
+    }
+    let next = match chord.code {
+        KeyCode::Up => at.saturating_sub(1),
+        KeyCode::Down | KeyCode::Tab | KeyCode::Char('j') => (at + 1).min(items.len().saturating_sub(1)),
+        _ => at,
+    };
+    if let Some(Dialog { kind: DialogKind::NodeMenu { cursor, .. }, .. }) = &mut app.dialog {
+        *cursor = next;
+    }
+    Vec::new()
+}
+
+fn target(app: &mut App, now: Time) -> Vec<Effect> {
+    let Some(Dialog { kind: DialogKind::ChooseTarget { codes, slots, masters, cursor, .. }, .. }) = app.dialog.take() else {
+        return Vec::new();
+    };
+    let Some(to) = masters.get(cursor).map(|id| app.model.label(*id)) else { return Vec::new() };
+    let intent = if codes.is_empty() {
+        Intent::MoveSlots { slots, to }
+    } else {
+        Intent::MigrateRooms { codes: codes.iter().map(|code| code.to_string()).collect(), to }
+    };
+    deeds::intend(app, intent, now)
+}

@@ -1,0 +1,118 @@
+//! PURE. What can be done to one node: the entries of the node menu, and why some cannot be chosen.
+
+use super::{App, Dialog, DialogKind, Effect, Fault, View, deeds, views};
+use crate::cluster::{Health, Node, NodeId, Time};
+use crate::plan::{Intent, Mode};
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MenuItem {
+    /// Pressing it chooses the entry.
+    pub key: char,
+    pub word: &'static str,
+    pub says: &'static str,
+    pub disabled: Option<&'static str>,
+    does: Does,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Does {
+    Look,
+    Failover(Mode),
+    Drain,
+    Remove,
+    Forget,
+    Copy,
+    Fault(Fault),
+}
+
+impl App {
+    /// The entries for this node, in order.
+    pub fn node_menu(&self, id: NodeId) -> Vec<MenuItem> {
+        let Some(node) = self.model.node(id) else { return Vec::new() };
+        let locked = self.barred();
+        let item = |key, word, says, disabled: Option<&'static str>, does| {
+            let free = matches!(does, Does::Look | Does::Copy);
+            let disabled = if free { disabled } else { locked.or(disabled) };
+            MenuItem { key, word, says, disabled, does }
+        };
+        let replica = (!node.is_replica()).then_some("only a replica can be promoted so");
+        let mut items = vec![
+            item('l', "look", "all it says of itself", None, Does::Look),
+            item('y', "copy", "its address to the clipboard", None, Does::Copy),
+            item('F', "failover", "hand over without loss, verified", None, Does::Failover(Mode::Graceful)),
+            item('o', "force", "promote without its master's consent: writes may be lost", replica, Does::Failover(Mode::Force)),
+            item(
+                'e',
+                "takeover",
+                "promote without the masters' vote: only when they cannot",
+                replica,
+                Does::Failover(Mode::Takeover),
+            ),
+            item(
+                'd',
+                "drain",
+                "move all its slots to the others",
+                (node.slot_count == 0).then_some("it has no slots"),
+                Does::Drain,
+            ),
+            item('v', "remove", "drain it and make every node forget it", None, Does::Remove),
+            item('g', "forget", "make every node forget a dead node", (!node.health.is_down()).then_some("it lives"), Does::Forget),
+        ];
+        if self.settings.demo {
+            items.extend(Fault::ALL.map(|fault| {
+                let (key, says) = fault_words(fault);
+                item(key, fault.word(), says, unfit(node, fault), Does::Fault(fault))
+            }));
+        }
+        items
+    }
+}
+
+fn fault_words(fault: Fault) -> (char, &'static str) {
+    match fault {
+        Fault::Kill => ('k', "kill -9 the server process"),
+        Fault::Freeze => ('f', "stop the process without ending it"),
+        Fault::Thaw => ('t', "let a frozen process go on"),
+        Fault::Restart => ('r', "start the server again"),
+    }
+}
+
+fn unfit(node: &Node, fault: Fault) -> Option<&'static str> {
+    let frozen = matches!(node.health, Health::Frozen | Health::Silent);
+    let dead = node.health.is_down() && !frozen;
+    match fault {
+        Fault::Kill if dead => Some("it is not running"),
+        Fault::Freeze if dead => Some("it is not running"),
+        Fault::Freeze if frozen => Some("it is frozen already"),
+        Fault::Thaw if !frozen => Some("it is not frozen"),
+        Fault::Restart if !dead => Some("it is running"),
+        _ => None,
+    }
+}
+
+/// Chooses an entry.
+pub(super) fn choose(app: &mut App, node: NodeId, item: &MenuItem, now: Time) -> Vec<Effect> {
+    if let Some(why) = item.disabled {
+        app.tell(format!("{}: {why}", item.word), true, now);
+        return Vec::new();
+    }
+    app.dialog = None;
+    let name = app.model.label(node);
+    match item.does {
+        Does::Look => {
+            views::push(app, View::Node(node));
+            Vec::new()
+        }
+        Does::Copy => vec![Effect::Copy(name)],
+        Does::Failover(mode) => deeds::intend(app, Intent::Failover { node: name, mode }, now),
+        Does::Drain => deeds::intend(app, Intent::Drain { node: name }, now),
+        Does::Remove => deeds::intend(app, Intent::Remove { node: name }, now),
+        Does::Forget => deeds::intend(app, Intent::Forget { node: name }, now),
+        Does::Fault(fault @ (Fault::Thaw | Fault::Restart)) => deeds::inject(app, node, fault, now),
+        Does::Fault(fault) => {
+            app.dialog = Some(Dialog::new(DialogKind::Fault { node, fault }));
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! PURE. What a key does where the operator is, when no dialog and no prompt is open.
+
+use super::views::{self, Go};
+use super::{App, Dialog, DialogKind, Effect, Filter, ListKind, Pane, Sort, View, deeds, prompt, run, slotmap};
+use crate::cluster::{METRICS, Time};
+use crate::keys::{Action, Chord, Context, Scope};
+use crate::plan::Mode;
+
+impl App {
+    /// What the conditions of actions look at, now.
+    pub fn context(&self) -> Context {
+        let list = self.list();
+        Context {
+            selection: self.selected().is_some() || self.on_slots(),
+            node: self.selected_node().is_some(),
+            shard: self.selected_shard().is_some(),
+            room: !self.chosen_rooms().is_empty(),
+            slots: self.on_slots(),
+            alert: matches!(self.selected(), Some(super::Item::Alert(_))),
+            list: list.is_some(),
+            columns: list.is_some_and(|(kind, _)| !kind.columns().is_empty()),
+            marks: list.is_some_and(|(_, list)| !list.marks.is_empty()),
+            running: self.operations.iter().any(super::Operation::is_running),
+            locked: self.locked(),
+            snapshot: self.snapshot,
+            history: !self.screen.history.is_empty(),
+        }
+    }
+
+    /// Where keys mean something now, narrow first.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let narrow = if self.on_slots() { Some(Scope::Slots) } else { self.list_kind().map(|_| Scope::List) };
+        narrow.into_iter().chain([Scope::Everywhere]).collect()
+    }
+}
+
+pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
+    let Some(action) = app.keymap.action(&app.scopes(), chord) else { return Vec::new() };
+    if let Some(why) = action.spec().disabled(&app.context()) {
+        app.tell(why, false, now);
+        return Vec::new();
+    }
+    act(app, action, now)
+}
+
+fn act(app: &mut App, action: Action, now: Time) -> Vec<Effect> {
+    match action {
+        Action::Failover => return deeds::failover(app, Mode::Graceful, now),
+        Action::Rebalance => prompt::command(app, "rebalance --by "),
+        Action::Migrate => return deeds::migrate(app, now),
+        Action::Fix => return deeds::fix(app, now),
+        Action::Acknowledge => acknowledge(app, now),
+        Action::NodeMenu => {
+            if let Some(node) = app.selected_node() {
+                app.dialog = Some(Dialog::new(DialogKind::NodeMenu { node, cursor: 0 }));
+            }
+        }
+        Action::Pause => return control(app, false),
+        Action::Abort => return control(app, true),
+        Action::Unlock => run::unlock(app, now),
+        Action::Command => prompt::command(app, ""),
+        Action::Filter => prompt::filter(app),
+        Action::Help => help(app, 0),
+        Action::Aliases => help(app, crate::keys::TABLE.len()),
+        Action::Enter => views::enter(app),
+        Action::Back => back(app),
+        Action::LastView => views::last(app),
+        Action::HistoryBack => return run::again(app, true, now),
+        Action::HistoryForward => return run::again(app, false, now),
+        Action::Quit => return deeds::quit(app),
+        Action::Freeze => app.freeze(),
+        Action::Copy => return copy(app, now),
+        Action::SaveScreen => return vec![Effect::SaveScreen],
+        Action::Theme => return next_theme(app),
+        Action::Layer => slotmap::next_layer(app),
+        Action::ZoomIn => slotmap::zoom(app, true),
+        Action::ZoomOut => slotmap::zoom(app, false),
+        Action::Range => slotmap::toggle_range(app),
+        Action::Metric => next_metric(app),
+        Action::NextPane => views::next_pane(app, 1),
+        Action::PreviousPane => views::next_pane(app, Pane::ALL.len() - 1),
+        Action::Pane1 => views::pane(app, Pane::Topology),
+        Action::Pane2 => views::pane(app, Pane::Nodes),
+        Action::Pane3 => views::pane(app, Pane::Slots),
+        Action::Pane4 => views::pane(app, Pane::Alerts),
+        Action::Pane5 => views::pane(app, Pane::Rooms),
+        Action::Mark => views::mark(app),
+        Action::MarkRange => views::mark_range(app),
+        Action::ClearMarks | Action::OnlyFaults | Action::Wide | Action::SortNext | Action::SortPrevious | Action::SortFlip => {
+            list(app, action);
+        }
+        Action::Up => go(app, Go::By(-1)),
+        Action::Down => go(app, Go::By(1)),
+        Action::PageUp => go(app, Go::Page(-1)),
+        Action::PageDown => go(app, Go::Page(1)),
+        Action::Top => go(app, Go::Top),
+        Action::Bottom => go(app, Go::Bottom),
+        Action::Left if app.on_slots() => slotmap::step(app, -1, 0),
+        Action::Right if app.on_slots() => slotmap::step(app, 1, 0),
+        Action::Left | Action::Right => {}
+    }
+    Vec::new()
+}
+
+fn go(app: &mut App, to: Go) {
+    if app.on_slots() { slotmap::go(app, to) } else { views::go(app, to) }
+}
+
+/// `esc`: lets the range go, then clears the filter, then goes back one view.
+fn back(app: &mut App) {
+    if app.on_slots() && app.screen.slots.anchor.is_some() {
+        app.screen.slots.anchor = None;
+    } else if app.list().is_some_and(|(_, list)| !list.filter.text.is_empty()) {
+        prompt::set_filter(app, Filter::default());
+    } else {
+        views::back(app);
+    }
+}
+
+fn help(app: &mut App, scroll: usize) {
+    views::push(app, View::Help);
+    app.screen.scroll = scroll;
+}
+
+fn list(app: &mut App, action: Action) {
+    let Some(kind) = app.list_kind() else { return };
+    let list = app.screen.list_mut(kind);
+    match action {
+        Action::ClearMarks => list.marks.clear(),
+        Action::OnlyFaults => list.only_faults = !list.only_faults,
+        Action::Wide => list.wide = !list.wide,
+        Action::SortFlip => match &mut list.sort {
+            Some(sort) => sort.descending = !sort.descending,
+            None => list.sort = kind.columns().first().map(|column| Sort { column: column.title, descending: true }),
+        },
+        _ => list.sort = next_sort(kind, list, action == Action::SortNext),
+    }
+}
+
+/// The next or previous of the columns that are shown; beyond either end: unsorted.
+fn next_sort(kind: ListKind, list: &super::ListState, forward: bool) -> Option<Sort> {
+    let columns: Vec<_> = kind.columns().iter().filter(|column| list.wide || !column.wide).collect();
+    let at = list.sort.and_then(|sort| columns.iter().position(|column| column.title == sort.column));
+    let next = match (at, forward) {
+        (None, true) => Some(0),
+        (None, false) => columns.len().checked_sub(1),
+        (Some(at), true) => Some(at + 1),
+        (Some(at), false) => at.checked_sub(1),
+    };
+    next.and_then(|next| columns.get(next)).map(|column| Sort { column: column.title, descending: column.number })
+}
+
+fn acknowledge(app: &mut App, now: Time) {
+    let marked: Vec<u64> = app.screen.alerts.marks.iter().filter_map(alert_id).collect();
+    let chosen = if marked.is_empty() { app.selected().as_ref().and_then(alert_id).into_iter().collect() } else { marked };
+    for id in &chosen {
+        app.alerts.acknowledge(*id);
+    }
+    app.tell(if chosen.len() == 1 { "acknowledged".into() } else { format!("{} acknowledged", chosen.len()) }, false, now);
+}
+
+fn alert_id(item: &super::Item) -> Option<u64> {
+    match item {
+        super::Item::Alert(id) => Some(*id),
+        _ => None,
+    }
+}
+
+/// Pauses, resumes or stops the operation on the screen, else the newest that runs.
+fn control(app: &mut App, abort: bool) -> Vec<Effect> {
+    let shown = app.selected().and_then(|item| match item {
+        super::Item::Operation(id) => app.operation(id).filter(|operation| operation.is_running()),
+        _ => None,
+    });
+    let Some(operation) = shown.or_else(|| app.operations.iter().find(|operation| operation.is_running())) else {
+        return Vec::new();
+    };
+    let control = match (abort, operation.paused) {
+        (true, _) => super::Control::Abort,
+        (false, true) => super::Control::Resume,
+        (false, false) => super::Control::Pause,
+    };
+    vec![Effect::Control(operation.id, control)]
+}
+
+fn copy(app: &mut App, now: Time) -> Vec<Effect> {
+    let Some(text) = super::copy::text(app) else { return Vec::new() };
+    app.tell(format!("copied: {text}"), false, now);
+    vec![Effect::Copy(text)]
+}
+
+fn next_theme(app: &mut App) -> Vec<Effect> {
+    let themes = &app.settings.themes;
+    let at = themes.iter().position(|name| *name == app.settings.theme).unwrap_or(0);
+    let Some(next) = themes.iter().cycle().nth(at + 1).cloned() else { return Vec::new() };
+    app.settings.theme.clone_from(&next);
+    vec![Effect::Theme(next)]
+}
+
+fn next_metric(app: &mut App) {
+    let next = METRICS.iter().cycle().nth(app.screen.metric.index() + 1);
+    if let Some(spec) = next {
+        app.screen.metric = spec.metric;
+    }
+}

@@ -1,0 +1,301 @@
+//! PURE. The rows of the lists: filtered, sorted, by id. Rebuilt when something they depend on changed, never while drawing.
+
+use std::cmp::Ordering;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::filter::Matching;
+use super::{App, Filter, Item, ListKind, ListState, OperationId, Sort};
+use crate::alerts::{Alert, Phase, Subject};
+use crate::cluster::{METRICS, Metric, Node, NodeId, Room};
+
+/// The rows that the lists show now.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Topology lines: a shard (drawn with its master), then its replicas and former masters, in shard order.
+    pub topology: Vec<Item>,
+    pub nodes: Vec<NodeId>,
+    pub rooms: Vec<Arc<str>>,
+    /// Alert ids.
+    pub alerts: Vec<u64>,
+    pub operations: Vec<OperationId>,
+    /// What `rooms` was built from.
+    built: Option<RoomsKey>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct RoomsKey {
+    revision: u64,
+    picture: u64,
+    filter: Filter,
+    sort: Option<Sort>,
+    only_faults: bool,
+}
+
+impl Rows {
+    pub fn len(&self, list: ListKind) -> usize {
+        match list {
+            ListKind::Topology => self.topology.len(),
+            ListKind::Nodes => self.nodes.len(),
+            ListKind::Rooms => self.rooms.len(),
+            ListKind::Alerts => self.alerts.len(),
+            ListKind::Operations => self.operations.len(),
+        }
+    }
+
+    pub fn item(&self, list: ListKind, at: usize) -> Option<Item> {
+        match list {
+            ListKind::Topology => self.topology.get(at).cloned(),
+            ListKind::Nodes => self.nodes.get(at).copied().map(Item::Node),
+            ListKind::Rooms => self.rooms.get(at).cloned().map(Item::Room),
+            ListKind::Alerts => self.alerts.get(at).copied().map(Item::Alert),
+            ListKind::Operations => self.operations.get(at).copied().map(Item::Operation),
+        }
+    }
+
+    pub fn position(&self, list: ListKind, item: &Item) -> Option<usize> {
+        match (list, item) {
+            (ListKind::Topology, item) => self.topology.iter().position(|row| row == item),
+            (ListKind::Nodes, Item::Node(id)) => self.nodes.iter().position(|row| row == id),
+            (ListKind::Rooms, Item::Room(code)) => self.rooms.iter().position(|row| row == code),
+            (ListKind::Alerts, Item::Alert(id)) => self.alerts.iter().position(|row| row == id),
+            (ListKind::Operations, Item::Operation(id)) => self.operations.iter().position(|row| row == id),
+            _ => None,
+        }
+    }
+}
+
+/// Rebuilds one list's rows. Rooms, which can be very many, only when something they are made from changed.
+pub(super) fn rebuild(app: &mut App, list: ListKind) {
+    match list {
+        ListKind::Topology => app.rows.topology = topology(app),
+        ListKind::Nodes => app.rows.nodes = nodes(app),
+        ListKind::Alerts => app.rows.alerts = alerts(app),
+        ListKind::Operations => app.rows.operations = operations(app),
+        ListKind::Rooms => {
+            let state = &app.screen.rooms;
+            let key = RoomsKey {
+                revision: app.model.rooms().revision(),
+                picture: app.picture,
+                filter: state.filter.clone(),
+                sort: state.sort,
+                only_faults: state.only_faults,
+            };
+            if app.rows.built.as_ref() != Some(&key) {
+                app.rows.rooms = rooms(app);
+                app.rows.built = Some(key);
+            }
+        }
+    }
+}
+
+/// Something about this node wants attention.
+pub(super) fn is_faulty(node: &Node) -> bool {
+    !node.health.is_well() || node.flags.failed || node.flags.suspected || node.link_up() == Some(false)
+}
+
+fn topology(app: &App) -> Vec<Item> {
+    let state = &app.screen.topology;
+    let mut matching = Matching::new(&state.filter);
+    let mut rows = Vec::new();
+    let mut placed: Vec<NodeId> = Vec::new();
+    for shard in &app.model.topology().shards {
+        let nodes: Vec<&Node> = shard.nodes().filter_map(|id| app.model.node(id)).collect();
+        placed.extend(nodes.iter().map(|node| node.id));
+        let alone = shard.slot_count > 0 && !nodes.iter().any(|node| node.is_replica() && node.health.is_alive());
+        if state.only_faults && !alone && !nodes.iter().any(|node| is_faulty(node)) {
+            continue;
+        }
+        let shard_name = shard.name.to_string();
+        let whole = matching.is_match(&["shard", &shard_name]);
+        let kept: Vec<NodeId> =
+            nodes.iter().filter(|node| whole || node_matches(&mut matching, node)).map(|node| node.id).collect();
+        if whole || !kept.is_empty() {
+            rows.push(Item::Shard(shard.name));
+            rows.extend(kept.into_iter().filter(|id| Some(*id) != shard.master).map(Item::Node));
+        }
+    }
+    let rest = app.model.nodes().filter(|node| !placed.contains(&node.id));
+    let rest = rest.filter(|node| !state.only_faults || is_faulty(node)).filter(|node| node_matches(&mut matching, node));
+    rows.extend(rest.map(|node| Item::Node(node.id)));
+    rows
+}
+
+fn node_matches(matching: &mut Matching, node: &Node) -> bool {
+    if matching.is_empty() {
+        return true;
+    }
+    let (address, shard, id) = (node.address.to_string(), node.shard.map(|name| name.to_string()), node.id.to_string());
+    let hostname = node.hostname.as_deref().unwrap_or_default();
+    matching.is_match(&[&address, node.role.word(), &shard.unwrap_or_default(), node.health.word(), hostname, &id])
+}
+
+fn nodes(app: &App) -> Vec<NodeId> {
+    let state = &app.screen.nodes;
+    let mut matching = Matching::new(&state.filter);
+    let kept = app.model.nodes().filter(|node| !state.only_faults || is_faulty(node));
+    let mut kept: Vec<&Node> = kept.filter(|node| node_matches(&mut matching, node)).collect();
+    kept.sort_by_cached_key(|node| place(node));
+    match state.sort {
+        Some(sort) => match METRICS.iter().find(|spec| spec.title == sort.column) {
+            Some(spec) => by(&mut kept, sort, |node| metric(node, spec.metric).map(Number)),
+            None if sort.column == "slots" => by(&mut kept, sort, |node| Some(node.slot_count)),
+            None if sort.column == "epoch" => by(&mut kept, sort, |node| Some(node.epoch)),
+            None if sort.column == "shard" => by(&mut kept, sort, |node| node.shard),
+            None if sort.column == "role" => by(&mut kept, sort, |node| Some(node.role)),
+            None if sort.column == "health" => by(&mut kept, sort, |node| Some(node.health)),
+            None if sort.column == "id" => by(&mut kept, sort, |node| Some(node.id)),
+            None if sort.column == "version" => {
+                by(&mut kept, sort, |node| Some(node.info.as_ref()?.server.as_ref()?.version.clone()))
+            }
+            None => by(&mut kept, sort, |node| Some(place(node))),
+        },
+        None => matching.rank(&mut kept, |node| node.address.to_string()),
+    }
+    kept.into_iter().map(|node| node.id).collect()
+}
+
+/// By address as people count: 10.0.0.9 before 10.0.0.10.
+fn place(node: &Node) -> (Option<IpAddr>, Arc<str>, u16) {
+    (node.address.host.parse().ok(), node.address.host.clone(), node.address.port)
+}
+
+fn metric(node: &Node, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::Latency => node.latency.map(|rtt| rtt.as_secs_f64()),
+        Metric::Lag => node.lag_bytes.map(|bytes| bytes as f64),
+        Metric::Memory => node.memory_percent().map(|(percent, _)| percent),
+        other => node.series.of(other).last(),
+    }
+}
+
+fn rooms(app: &App) -> Vec<Arc<str>> {
+    let state = &app.screen.rooms;
+    let mut matching = Matching::new(&state.filter);
+    let topology = app.model.topology();
+    let shard = |room: &Room| app.shard_name_of_slot(room.slot);
+    let mut kept: Vec<&Room> = app
+        .model
+        .rooms()
+        .iter()
+        .filter(|room| !state.only_faults || !topology.served.contains(room.slot))
+        .filter(|room| {
+            matching.is_empty() || {
+                let name = shard(room).map(|name| name.to_string()).unwrap_or_default();
+                matching.is_match(&[&room.code, &room.phase, &name, &room.slot.to_string()])
+            }
+        })
+        .collect();
+    match state.sort {
+        Some(sort) => match sort.column {
+            "phase" => by(&mut kept, sort, |room| Some(room.phase.clone())),
+            "players" => by(&mut kept, sort, |room| Some(room.players)),
+            "slot" => by(&mut kept, sort, |room| Some(room.slot)),
+            "shard" => by(&mut kept, sort, shard),
+            "size" => by(&mut kept, sort, |room| Some(room.size_bytes)),
+            "ttl" => by(&mut kept, sort, |room| room.ttl),
+            "keys" => by(&mut kept, sort, |room| Some(room.keys)),
+            "node" => by(&mut kept, sort, |room| topology.owner(room.slot)),
+            _ => by(&mut kept, sort, |room| Some(room.code.clone())),
+        },
+        None => matching.rank(&mut kept, |room| room.code.to_string()),
+    }
+    kept.into_iter().map(|room| room.code.clone()).collect()
+}
+
+fn alerts(app: &App) -> Vec<u64> {
+    let state = &app.screen.alerts;
+    let mut matching = Matching::new(&state.filter);
+    let kept = app.alerts.alerts().iter().filter(|alert| !state.only_faults || alert.phase != Phase::Resolved);
+    let mut kept: Vec<&Alert> = kept
+        .filter(|alert| {
+            let finding = &alert.finding;
+            matching.is_match(&[finding.rule, &finding.label, &finding.message, finding.severity.word()])
+        })
+        .collect();
+    match state.sort {
+        Some(sort) => match sort.column {
+            "severity" => by(&mut kept, sort, |alert| Some(alert.finding.severity)),
+            "rule" => by(&mut kept, sort, |alert| Some(alert.finding.rule)),
+            "subject" => by(&mut kept, sort, |alert| Some(alert.finding.label.clone())),
+            "message" => by(&mut kept, sort, |alert| Some(alert.finding.message.clone())),
+            "phase" => by(&mut kept, sort, |alert| Some(alert.phase as u8)),
+            "for" => by(&mut kept, sort, |alert| Some(alert.resolved_at.map_or(i64::MAX, |at| (at - alert.since).num_seconds()))),
+            _ => by(&mut kept, sort, |alert| Some(alert.since)),
+        },
+        None => matching.rank(&mut kept, |alert| alert.finding.label.clone()),
+    }
+    kept.into_iter().map(|alert| alert.id).collect()
+}
+
+fn operations(app: &App) -> Vec<OperationId> {
+    let state = &app.screen.operations;
+    let mut matching = Matching::new(&state.filter);
+    let outcome = |operation: &super::Operation| operation.report.as_ref().map_or("running", |report| report.outcome.word());
+    let kept = app.operations.iter().filter(|operation| !state.only_faults || outcome(operation) != "done");
+    let mut kept: Vec<_> =
+        kept.filter(|operation| matching.is_match(&[&operation.plan.intent.to_string(), outcome(operation)])).collect();
+    if let Some(sort) = state.sort {
+        match sort.column {
+            "operation" => by(&mut kept, sort, |operation| Some(operation.plan.intent.to_string())),
+            "outcome" => by(&mut kept, sort, |operation| Some(outcome(operation))),
+            "took" => by(&mut kept, sort, |operation| operation.report.as_ref().map(|report| report.elapsed)),
+            _ => by(&mut kept, sort, |operation| Some(operation.id)),
+        }
+    }
+    kept.into_iter().map(|operation| operation.id).collect()
+}
+
+/// A float that sorts; no metric is ever NaN.
+#[derive(Clone, Copy, PartialEq)]
+struct Number(f64);
+
+impl Eq for Number {}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Sorts stably by a value; rows without one come last in either direction.
+fn by<T, K: Ord>(rows: &mut Vec<&T>, sort: Sort, value: impl Fn(&T) -> Option<K>) {
+    let mut keyed: Vec<(Option<K>, &T)> = rows.iter().map(|row| (value(row), *row)).collect();
+    keyed.sort_by(|(a, _), (b, _)| match (a, b) {
+        (Some(a), Some(b)) if sort.descending => b.cmp(a),
+        (Some(a), Some(b)) => a.cmp(b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    });
+    *rows = keyed.into_iter().map(|(_, row)| row).collect();
+}
+
+/// Whom an alert is about, as something that can be looked into.
+pub(super) fn subject(app: &App, alert: u64) -> Option<&Subject> {
+    app.alerts.alerts().iter().find(|known| known.id == alert).map(|known| &known.finding.subject)
+}
+
+/// Keeps a list's selection on a row that is there, and on the screen.
+pub(super) fn keep(rows: &Rows, kind: ListKind, state: &mut ListState, height: usize) {
+    let count = rows.len(kind);
+    let there = |at: usize, item: &Item| rows.item(kind, at).as_ref() == Some(item);
+    let at = match &state.selected {
+        Some(item) if there(state.at, item) => Some(state.at),
+        Some(item) => rows.position(kind, item),
+        None => None,
+    };
+    // A row that vanished leaves the selection where it was: on what moved up into its place.
+    state.at = at.unwrap_or(state.at).min(count.saturating_sub(1));
+    if at.is_none() {
+        state.selected = rows.item(kind, state.at);
+    }
+    if height > 0 {
+        let lowest_first = (state.at + 1).saturating_sub(height);
+        state.first = state.first.clamp(lowest_first, state.at.max(lowest_first)).min(count.saturating_sub(height));
+    }
+}

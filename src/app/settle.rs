@@ -1,0 +1,56 @@
+//! PURE. Once a frame: conclusions from the facts that came in, and rows that follow them.
+
+use super::{App, ListKind, rows, views};
+use crate::alerts;
+use crate::cluster::Time;
+
+/// Changes kept for the timeline.
+const CHANGES: usize = 500;
+
+impl App {
+    /// Draws the conclusions from everything that came in since the last call. Call it once before each frame.
+    /// True when there is news that should be shown at once: the picture changed, or an alert did.
+    pub fn settle(&mut self, now: Time) -> bool {
+        let mut news = false;
+        if std::mem::take(&mut self.facts) {
+            let changes = self.model.settle(now);
+            if !changes.is_empty() {
+                self.picture += 1;
+                news = true;
+                self.changes.extend(changes);
+                let surplus = self.changes.len().saturating_sub(CHANGES);
+                self.changes.drain(..surplus);
+            }
+            self.findings = alerts::check(&self.model, &self.settings.thresholds, now);
+            self.verdict = alerts::verdict(&self.model, &self.findings);
+            self.headline = alerts::headline(&self.model, &self.findings, now);
+            news |= !self.alerts.update(&self.findings, now).is_empty();
+            views::prune_marks(self);
+        }
+        if self.toast.as_ref().is_some_and(|toast| toast.until <= now) {
+            self.toast = None;
+            news = true;
+        }
+        self.refresh();
+        news
+    }
+
+    /// Brings every list in line with what it is made from.
+    pub(super) fn refresh(&mut self) {
+        for kind in ListKind::ALL {
+            rows::rebuild(self, kind);
+            let height = self.list_height(kind);
+            rows::keep(&self.rows, kind, self.screen.list_mut(kind), height);
+        }
+    }
+
+    /// The clock moved: one sample of every metric a poll interval.
+    pub(super) fn tick(&mut self, now: Time) {
+        let due = self.sampled.is_none_or(|last| crate::cluster::age(now, last) >= self.settings.interval);
+        if due {
+            self.sampled = Some(now);
+            self.model.sample(now, self.settings.interval * 5 / 2);
+        }
+        self.facts = true;
+    }
+}
