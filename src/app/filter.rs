@@ -95,7 +95,7 @@ pub(super) fn complete(typed: &str, names: impl IntoIterator<Item = String>) -> 
             (begins || score.is_some()).then(|| (begins, score.unwrap_or(0), name))
         })
         .collect();
-    found.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+    found.sort_by_key(|(begins, score, _)| std::cmp::Reverse((*begins, *score)));
     found.into_iter().map(|(_, _, name)| name).collect()
 }
 
