@@ -1,1 +1,18 @@
-//! IO. plan → deeds: carries out a plan step by step, check → do → verify.
+//! IO. plan → steps → servers → progress: check, do, verify. "OK" from a command is not done: what every node says is.
+//!
+//! ```text
+//!  execute ─► read the facts again ─► planned the same? ─► do a step ─► read back from every node ─► agreed? ─► report
+//!                                        │ no: refused        ▲            (pause, resume, abort between steps)
+//!                                        ▼                    └──────────────────────┘
+//! ```
+
+mod agree;
+mod command;
+mod executor;
+mod failover;
+mod read;
+mod running;
+mod telling;
+
+pub use executor::{Executor, ExecutorSettings};
+pub use running::{Control, Controls, Running};

@@ -4,6 +4,7 @@
 
 mod balance;
 mod blast;
+mod drift;
 mod election;
 mod facts;
 mod failover;
@@ -20,6 +21,7 @@ mod steps;
 mod testing;
 mod words;
 
+pub use drift::drift;
 pub use election::{Timing, timing};
 pub use facts::{Facts, SlotFact, SlotFacts};
 pub use failover::patience;

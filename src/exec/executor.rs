@@ -1,0 +1,116 @@
+//! IO. Plans with fresh facts and carries plans out; never two operations at once in one shard.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::running::{Controls, Running};
+use super::telling::Telling;
+use super::{failover, read};
+use crate::cluster::{Model, ShardName};
+use crate::link::{Clock, Links};
+use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
+
+/// Lossless, with back-pressure: an operation waits for a reader that is this far behind.
+const BACKLOG: usize = 1024;
+
+#[derive(Clone, Debug)]
+pub struct ExecutorSettings {
+    /// Where journals of operations under way are kept.
+    pub journal_dir: PathBuf,
+    /// No deed is done, whatever asks for it, until [`Executor::lock`] says otherwise.
+    pub read_only: bool,
+}
+
+/// Does deeds on one cluster. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Executor {
+    links: Links,
+    clock: Clock,
+    settings: Arc<ExecutorSettings>,
+    locked: Arc<AtomicBool>,
+    busy: Arc<Mutex<BTreeSet<ShardName>>>,
+}
+
+impl Executor {
+    pub fn new(links: Links, clock: Clock, settings: ExecutorSettings) -> Self {
+        let locked = Arc::new(AtomicBool::new(settings.read_only));
+        Self { links, clock, settings: Arc::new(settings), locked, busy: Arc::default() }
+    }
+
+    /// Deeds may be done from now on (false), or may not any more (true).
+    pub fn lock(&self, locked: bool) {
+        self.locked.store(locked, Ordering::Relaxed);
+    }
+
+    /// Reads the facts anew, surveys the slots where the intent needs it, and plans.
+    pub async fn plan(&self, intent: &Intent, model: &Model) -> Result<Plan, Refusal> {
+        let mut model = model.clone();
+        read::refresh(&mut model, &self.links, self.clock).await;
+        plan::plan(intent, &Facts::of(&model), self.clock.now())
+    }
+
+    /// Starts carrying a plan out. Everything that follows is told through the handle, the end as `Progress::Ended`.
+    pub fn execute(&self, plan: Plan, model: Arc<Model>) -> Running {
+        let (sender, progress) = mpsc::channel(BACKLOG);
+        let (control, steered) = Controls::new();
+        let telling = Telling::new(self.links.clone(), self.clock, sender, steered);
+        let task = tokio::spawn(self.clone().carry_out(telling, plan, model));
+        Running { progress, control, task }
+    }
+
+    async fn carry_out(self, mut telling: Telling, plan: Plan, model: Arc<Model>) {
+        let report = match self.occupy(&plan) {
+            Ok(_occupied) => self.checked(&mut telling, &plan, &model).await,
+            Err(reason) => telling.report(Outcome::Refused(vec![reason]), Vec::new()),
+        };
+        telling.say(Progress::Ended(report)).await;
+    }
+
+    /// The facts are read again, and the plan must still be the one that they give.
+    async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model) -> Report {
+        let mut now = model.clone();
+        read::refresh(&mut now, &self.links, self.clock).await;
+        match plan::drift(plan, &now, self.clock.now()) {
+            Err(refusal) => telling.report(Outcome::Refused(refusal.reasons), Vec::new()),
+            Ok(()) => match plan.intent {
+                Intent::Failover { .. } => failover::run(telling, plan, &now).await,
+                _ => telling.report(
+                    Outcome::Refused(vec![format!("{} cannot be carried out by this version", plan.intent.name())]),
+                    Vec::new(),
+                ),
+            },
+        }
+    }
+
+    /// Takes the plan's shards for itself, or says why it must not.
+    fn occupy(&self, plan: &Plan) -> Result<Occupied, String> {
+        if self.locked.load(Ordering::Relaxed) {
+            return Err(format!("cluster {} is open read-only: unlock it first", plan.cluster));
+        }
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shard) = plan.blast.shards.iter().find(|shard| busy.contains(shard)) {
+            return Err(format!("an operation is under way in shard {shard}: wait until it has ended"));
+        }
+        busy.extend(plan.blast.shards.iter().copied());
+        Ok(Occupied { busy: self.busy.clone(), shards: plan.blast.shards.clone() })
+    }
+}
+
+/// Shards in which an operation is under way; free again when it goes.
+struct Occupied {
+    busy: Arc<Mutex<BTreeSet<ShardName>>>,
+    shards: Vec<ShardName>,
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        for shard in &self.shards {
+            busy.remove(shard);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! IO. A failover carried out: sent to the replica, then read back from every node until roles, slots and epoch agree.
+//!
+//! The servers answer OK at once and tell nobody how it ends, so the end is told apart here: finished, timed out, or
+//! accepted without effect, with the reason as far as the nodes show it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::agree::{self, Agreement};
+use super::read;
+use super::telling::Telling;
+use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
+use crate::link::{Command, Failure, Lane, Reply};
+use crate::plan::{Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};
+
+/// Between two questions to the replica.
+const PACE: Duration = Duration::from_millis(4);
+/// On top of the servers' own patience.
+const MARGIN: Duration = Duration::from_secs(1);
+/// Gossip to everybody, after the promotion.
+const AGREE_WITHIN: Duration = Duration::from_secs(10);
+/// Until the old master is seen as a replica in sync; a full copy takes longer and is told instead.
+const RESYNC_WITHIN: Duration = Duration::from_secs(8);
+
+/// Who takes whose place.
+#[derive(Clone, Debug)]
+struct Change {
+    mode: Mode,
+    replica: NodeId,
+    at: Address,
+    master: Option<NodeId>,
+    slots: SlotSet,
+    /// The highest epoch before: the new master's must be above.
+    epoch: u64,
+}
+
+pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Report {
+    let Some((change, command)) = plan.steps.first().and_then(|step| change(plan, step, model)) else {
+        return telling.report(Outcome::Failed(vec!["the plan has no promotion: nothing was sent".into()]), Vec::new());
+    };
+    if telling.safe_point().await {
+        return telling
+            .report(Outcome::Cancelled(vec!["stopped before anything was sent: nothing has changed".into()]), Vec::new());
+    }
+    if let Some(step) = plan.steps.first() {
+        telling.step(0, &step.says).await;
+    }
+    let sent = Instant::now();
+    let mut figures = Vec::new();
+    match telling.send(&change.at, &command, telling.links.settings().timeout).await {
+        Ok(_) => figures.push(("accepted_ms", millis(sent))),
+        // Whether it arrived is read back like everything else.
+        Err(Failure::Unknown(trouble)) => {
+            telling.note(format!("no reply from {} ({trouble}): reading back what it did", change.at)).await
+        }
+        Err(failure) => {
+            let left = format!("{} refused {command}: {failure}; nothing has changed", change.at);
+            return telling.report(Outcome::Failed(vec![left]), figures);
+        }
+    }
+    let limit = model.node(change.replica).map_or(Duration::from_secs(5), patience) + MARGIN;
+    if !promoted(telling, &change, limit).await {
+        let reasons = explain(telling, &change, model, sent.elapsed()).await;
+        return telling.report(Outcome::Failed(reasons), figures);
+    }
+    figures.push(("promoted_ms", millis(sent)));
+    verify(telling, plan, model, change, sent, figures).await
+}
+
+fn change(plan: &Plan, step: &Step, model: &Model) -> Option<(Change, Command)> {
+    let StepKind::Promote { replica, master, slots } = &step.kind else { return None };
+    let Intent::Failover { mode, .. } = &plan.intent else { return None };
+    let command = Command::words(step.commands.first()?);
+    let (at, epoch) = (step.address.clone(), model.current_epoch());
+    Some((Change { mode: *mode, replica: *replica, at, master: *master, slots: slots.clone(), epoch }, command))
+}
+
+/// Asks the replica for its role until it is master; false when the time is up.
+async fn promoted(telling: &Telling, change: &Change, limit: Duration) -> bool {
+    let link = telling.links.get(&change.at, Lane::Probe);
+    let deadline = Instant::now() + limit;
+    let role = Command::words("ROLE");
+    while Instant::now() < deadline {
+        if let Ok(reply) = link.call(&role).await
+            && reply.array().and_then(|words| words.first()).and_then(Reply::text).as_deref() == Some("master")
+        {
+            return true;
+        }
+        sleep(PACE).await;
+    }
+    false
+}
+
+async fn verify(
+    telling: &Telling,
+    plan: &Plan,
+    model: &Model,
+    change: Change,
+    sent: Instant,
+    mut figures: Vec<(&'static str, f64)>,
+) -> Report {
+    if let Some(step) = plan.steps.get(1) {
+        telling.step(1, &step.says).await;
+    }
+    let check = change.clone();
+    let agreement =
+        agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |id, view| against(&check, id, view)).await;
+    figures.push(("agreed_ms", millis(sent)));
+    figures.push(("nodes_agreed", agreement.agreeing() as f64));
+    figures.push(("nodes_silent", agreement.silent().len() as f64));
+    if !agreement.silent().is_empty() {
+        telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
+    }
+    if !agreement.is_reached() {
+        return telling.report(Outcome::Failed(disagreement(&change, &agreement)), figures);
+    }
+    let old = change.master.and_then(|id| model.node(id)).map(|node| node.address.clone());
+    if let Some(old) = old.filter(|old| matches!(agreement.seen.get(old), Some(agree::Seen::Agrees))) {
+        match in_sync(telling, &old).await {
+            Ok(()) => figures.push(("resynced_ms", millis(sent))),
+            Err(why) => telling.note(format!("{old} is a replica now, and {why}: the shard has no copy until that is over")).await,
+        }
+    }
+    telling.report(Outcome::Done, figures)
+}
+
+/// What is wrong with a node's view, in its words.
+fn against(change: &Change, speaker: NodeId, view: &View) -> Result<(), String> {
+    let at = &change.at;
+    let Some(new) = view.member(change.replica) else { return Err(format!("it does not know {at}")) };
+    if new.role != Role::Master {
+        return Err(format!("{at} is a {}", new.role));
+    }
+    let owned: SlotSet = new.slots.iter().collect();
+    let missing = change.slots.iter().filter(|slot| !owned.contains(*slot)).count();
+    if missing > 0 {
+        return Err(format!("{at} does not own {missing} of the {} slots", change.slots.len()));
+    }
+    if new.epoch <= change.epoch && change.mode != Mode::Takeover {
+        return Err(format!("the epoch of {at} is {} and not above {}", new.epoch, change.epoch));
+    }
+    if change.master == Some(speaker)
+        && let Some(me) = view.myself()
+        && (me.role != Role::Replica || me.master != Some(change.replica))
+    {
+        return Err(format!("it is still a {}", me.role));
+    }
+    Ok(())
+}
+
+/// Waits until a node's replication link is up; the error is why it is not.
+async fn in_sync(telling: &Telling, address: &Address) -> Result<(), String> {
+    let deadline = Instant::now() + RESYNC_WITHIN;
+    loop {
+        let why = match read::info(&telling.links, address, "replication").await {
+            Ok(info) if info.master_link_up == Some(true) && !info.master_sync_in_progress => return Ok(()),
+            Ok(info) if info.master_sync_in_progress => "is copying the data".to_owned(),
+            Ok(_) => "its replication link is not up yet".to_owned(),
+            Err(trouble) => format!("it does not answer ({trouble})"),
+        };
+        if Instant::now() > deadline {
+            return Err(why);
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The replica is still a replica: what the nodes show of the reason.
+async fn explain(telling: &Telling, change: &Change, model: &Model, waited: Duration) -> Vec<String> {
+    let at = &change.at;
+    let mut now = model.clone();
+    read::refresh(&mut now, &telling.links, telling.clock).await;
+    let seconds = waited.as_secs_f64();
+    let mut reasons = vec![format!("{at} accepted the command and is still a replica {seconds:.1} s later")];
+    let Some(node) = now.node(change.replica).filter(|node| !node.health.is_down()) else {
+        reasons.push(format!("{at} does not answer any more: what it did will be seen when it does"));
+        return reasons;
+    };
+    let info = node.info.as_deref();
+    if change.mode == Mode::Graceful {
+        if info.is_some_and(|info| info.master_link_up != Some(true)) {
+            reasons
+                .push("its replication link is down, so it never reached its master's offset; writes stood still for 5 s".into());
+        } else if node.lag_bytes.is_some_and(|lag| lag > 0) {
+            let lag = node.lag_bytes.unwrap_or(0);
+            reasons.push(format!("it is {lag} B behind its master, so it did not reach its master's offset in time"));
+        }
+    }
+    if now.current_epoch() > change.epoch {
+        reasons.push(format!(
+            "the epoch went from {} to {}: it stood for election and was not given the votes (masters vote once about one master in \
+             two node timeouts, and a majority of them must answer)",
+            change.epoch,
+            now.current_epoch()
+        ));
+    } else if reasons.len() == 1 {
+        reasons.push("it never stood for election; its log says why".into());
+    }
+    reasons.push("the old master has its role and its slots; it is safe to plan again".into());
+    reasons
+}
+
+fn disagreement(change: &Change, agreement: &Agreement) -> Vec<String> {
+    let mut reasons = vec![format!("{} is master, but not every node says so", change.at)];
+    reasons.extend(agreement.differing());
+    reasons.push("nothing has to be undone; look at the views again in some seconds".into());
+    reasons
+}
+
+fn millis(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0
+}

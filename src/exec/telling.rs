@@ -1,0 +1,102 @@
+//! IO. What an operation says while it runs, and the calls it makes: every command sent is told with its reply.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::running::Control;
+use crate::cluster::Address;
+use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
+use crate::plan::{Outcome, Progress, Report};
+
+/// The operation's side of [`super::Running`]. Clones speak for the same operation.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    pub(super) links: Links,
+    pub(super) clock: Clock,
+    progress: mpsc::Sender<Progress>,
+    control: watch::Receiver<Control>,
+    began: Instant,
+}
+
+impl Telling {
+    pub(super) fn new(links: Links, clock: Clock, progress: mpsc::Sender<Progress>, control: watch::Receiver<Control>) -> Self {
+        Self { links, clock, progress, control, began: Instant::now() }
+    }
+
+    /// Nobody listening is no reason to stop half-way.
+    pub(super) async fn say(&self, progress: Progress) {
+        drop(self.progress.send(progress).await);
+    }
+
+    pub(super) async fn note(&self, text: impl Into<String>) {
+        self.say(Progress::Note(text.into())).await;
+    }
+
+    pub(super) async fn step(&self, index: usize, says: &str) {
+        self.say(Progress::Step { index, says: says.into() }).await;
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(super) fn report(&self, outcome: Outcome, figures: Vec<(&'static str, f64)>) -> Report {
+        Report { outcome, elapsed: self.elapsed(), figures }
+    }
+
+    /// Sends a command over the lane for work and tells what came of it.
+    pub(super) async fn send(&self, address: &Address, command: &Command, limit: Duration) -> Result<Reply, Failure> {
+        let answer = self.links.get(address, Lane::Work).call_within(command, limit).await;
+        let reply = match &answer {
+            Ok(reply) => said(reply),
+            Err(failure) => failure.to_string(),
+        };
+        self.say(Progress::Sent { address: address.clone(), command: command.to_string(), reply }).await;
+        answer
+    }
+
+    /// The place between two steps where an operation may stop: waits while paused; true when it shall stop.
+    pub(super) async fn safe_point(&mut self) -> bool {
+        let mut paused = false;
+        loop {
+            let now = *self.control.borrow_and_update();
+            match now {
+                Control::Abort => return true,
+                Control::Run => {
+                    if paused {
+                        self.say(Progress::Paused(false)).await;
+                    }
+                    return false;
+                }
+                Control::Pause => {
+                    if !paused {
+                        paused = true;
+                        self.say(Progress::Paused(true)).await;
+                    }
+                    // All controls gone while paused: nobody can ever resume, so stop where it is safe.
+                    if self.control.changed().await.is_err() {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A reply in a few words.
+pub(super) fn said(reply: &Reply) -> String {
+    match reply {
+        Reply::Nil => "(nil)".into(),
+        Reply::Int(number) => number.to_string(),
+        Reply::Double(number) => number.to_string(),
+        Reply::Bytes(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            let short: String = text.chars().take(80).collect();
+            if short.len() < text.len() { format!("{short}…") } else { short }
+        }
+        Reply::Array(items) => format!("({} items)", items.len()),
+        Reply::Error(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,29 @@
+//! PURE. Has the world changed since a plan was made? Asked before the first step and at every safe point.
+
+use crate::cluster::{Model, Time};
+
+use super::{Facts, Intent, Plan, Refusal, planner};
+
+/// The plan as the newest facts give it must rest on the same ground; the refusal says what has shifted.
+pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
+    match plan.intent {
+        Intent::Failover { .. } => {
+            let again = planner::plan(&plan.intent, &Facts::of(model), now).map_err(|refusal| {
+                let since = "it cannot be done any more: the cluster has changed since the plan was made".to_owned();
+                Refusal { reasons: std::iter::once(since).chain(refusal.reasons).collect(), usage: false }
+            })?;
+            if again.fingerprint == plan.fingerprint {
+                return Ok(());
+            }
+            let now_says = again.steps.first().map(|step| step.says.clone()).unwrap_or_default();
+            Err(Refusal {
+                reasons: vec![
+                    "the cluster has changed since the plan was made (roles, slots or epochs): nothing was done, plan again".into(),
+                    format!("the same request now means: {now_says}"),
+                ],
+                usage: false,
+            })
+        }
+        _ => Ok(()),
+    }
+}
