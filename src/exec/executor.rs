@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::{failover, read};
-use crate::cluster::{Model, ShardName};
+use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
 
@@ -44,6 +44,12 @@ impl Executor {
     /// Deeds may be done from now on (false), or may not any more (true).
     pub fn lock(&self, locked: bool) {
         self.locked.store(locked, Ordering::Relaxed);
+    }
+
+    /// Asks these addresses and every node of the model, then those that they have named: twice is enough to know all.
+    pub async fn look(&self, model: &mut Model, seeds: &[Address]) {
+        read::ask_all(model, &self.links, self.clock, seeds).await;
+        read::refresh(model, &self.links, self.clock).await;
     }
 
     /// Reads the facts anew, surveys the slots where the intent needs it, and plans.

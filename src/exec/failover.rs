@@ -117,6 +117,12 @@ async fn verify(
     }
     let old = change.master.and_then(|id| model.node(id)).map(|node| node.address.clone());
     if let Some(old) = old.filter(|old| matches!(agreement.seen.get(old), Some(agree::Seen::Agrees))) {
+        let check = change.clone();
+        let settled = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |_, view| settled(&check, view)).await;
+        if !settled.is_reached() {
+            return telling.report(Outcome::Failed(disagreement(&change, &settled)), figures);
+        }
+        figures.push(("settled_ms", millis(sent)));
         match in_sync(telling, &old).await {
             Ok(()) => figures.push(("resynced_ms", millis(sent))),
             Err(why) => telling.note(format!("{old} is a replica now, and {why}: the shard has no copy until that is over")).await,
@@ -147,6 +153,15 @@ fn against(change: &Change, speaker: NodeId, view: &View) -> Result<(), String> 
         return Err(format!("it is still a {}", me.role));
     }
     Ok(())
+}
+
+/// The old master has to be known as a replica too, or it could not be voted back.
+fn settled(change: &Change, view: &View) -> Result<(), String> {
+    let Some(old) = change.master.and_then(|id| view.member(id)) else { return Ok(()) };
+    if old.master == Some(change.replica) || old.flags.failed {
+        return Ok(());
+    }
+    Err(format!("{} is still a {}", old.address, old.role))
 }
 
 /// Waits until a node's replication link is up; the error is why it is not.

@@ -16,6 +16,11 @@ pub(super) fn places(model: &Model) -> Vec<(NodeId, Address)> {
 /// Asks every node for its view, its INFO and its settings, and takes the answers in.
 pub(super) async fn refresh(model: &mut Model, links: &Links, clock: Clock) {
     let addresses: Vec<Address> = places(model).into_iter().map(|(_, address)| address).collect();
+    ask_all(model, links, clock, &addresses).await;
+}
+
+/// The same for these addresses.
+pub(super) async fn ask_all(model: &mut Model, links: &Links, clock: Clock, addresses: &[Address]) {
     let answers = join_all(addresses.iter().map(|address| observe(links, clock, address))).await;
     for observation in answers.iter().flatten() {
         model.apply(observation);
