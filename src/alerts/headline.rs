@@ -37,7 +37,7 @@ fn outage(model: &Model) -> Option<String> {
     match names.len() {
         0 => {}
         1 => parts.push(format!("shard {} has no master", list(&names))),
-        2..=6 => parts.push(format!("shards {} have no master", names.join(", "))),
+        2..=6 => parts.push(format!("shards {} have no master", names.join(" "))),
         many => parts.push(format!("{many} shards have no master")),
     }
     match slots.len() {
@@ -54,7 +54,7 @@ fn gist(findings: &[Finding], severity: Severity) -> String {
     let Some(first) = same.next() else { return String::new() };
     let more = same.count();
     let sentence = format!("{} {}", first.label, first.message);
-    if more == 0 { sentence } else { format!("{sentence} · {more} more") }
+    if more == 0 || first.rule == "cluster.unreachable" { sentence } else { format!("{sentence} · {more} more") }
 }
 
 /// Somebody has not been heard yet.

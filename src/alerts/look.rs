@@ -14,11 +14,30 @@ pub(super) struct Look<'a> {
     pub(super) now: Time,
     /// Slots that a running operation of ours has open.
     pub(super) moving: &'a SlotSet,
+    /// In order of address: lists read the same from one check to the next.
+    nodes: Vec<&'a Node>,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(model: &'a Model, thresholds: &'a Thresholds, now: Time, moving: &'a SlotSet) -> Self {
-        Self { model, thresholds, now, moving }
+        let mut nodes: Vec<&Node> = model.nodes().collect();
+        nodes.sort_by(|a, b| a.address.cmp(&b.address));
+        Self { model, thresholds, now, moving, nodes }
+    }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> + '_ {
+        self.nodes.iter().copied()
+    }
+
+    pub(super) fn all_down(&self) -> bool {
+        self.nodes.iter().all(|node| node.is_down())
+    }
+
+    /// The addresses of these nodes, in order.
+    pub(super) fn labels(&self, ids: &[NodeId]) -> Vec<String> {
+        let mut addresses: Vec<_> = ids.iter().filter_map(|id| self.node(*id)).map(|node| &node.address).collect();
+        addresses.sort();
+        addresses.into_iter().map(ToString::to_string).collect()
     }
 
     pub(super) fn since(&self, then: Time) -> Duration {
@@ -28,7 +47,7 @@ impl<'a> Look<'a> {
     /// Nodes that answer, with what they said lately of themselves. Whoever is down, or has said nothing for long, has no
     /// figures: nothing is concluded from old ones.
     pub(super) fn figures(&self) -> impl Iterator<Item = (&'a Node, &'a Info)> + '_ {
-        self.model.nodes().filter(|node| node.health.is_alive()).filter_map(|node| {
+        self.nodes().filter(|node| node.health.is_alive()).filter_map(|node| {
             let fresh = node.info_at.is_some_and(|at| self.since(at) <= FRESH.max(self.model.stale));
             fresh.then(|| node.info.as_deref().map(|info| (node, info))).flatten()
         })
@@ -61,7 +80,7 @@ impl<'a> Look<'a> {
 
     /// Masters with slots: how many answer, how many there are. A majority of them elects and condemns.
     pub(super) fn quorum(&self) -> (usize, usize) {
-        let voters = self.model.nodes().filter(|node| node.is_master() && node.slot_count > 0);
+        let voters = self.nodes().filter(|node| node.is_master() && node.slot_count > 0);
         voters.fold((0, 0), |(answering, all), node| (answering + usize::from(!node.is_down()), all + 1))
     }
 }

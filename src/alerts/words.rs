@@ -10,10 +10,15 @@ pub(super) fn span(duration: Duration) -> String {
     match seconds {
         0 => format!("{} ms", duration.as_millis()),
         1..60 => format!("{seconds} s"),
-        60..3600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
     }
+}
+
+/// `refused`, `refused for 3 s`.
+pub(super) fn lasting(what: impl std::fmt::Display, duration: Duration) -> String {
+    if duration.as_secs() == 0 { what.to_string() } else { format!("{what} for {}", span(duration)) }
 }
 
 /// `0 B`, `12 KB`, `1.4 GB`: powers of 1024, as the servers count.

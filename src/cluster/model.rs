@@ -106,7 +106,7 @@ impl Model {
     pub fn camps(&self) -> Vec<Camp> {
         let mut by_opinion: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
         for node in self.nodes.values().filter(|node| node.health.is_alive()) {
-            if node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at >= since)) {
+            if node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at > since)) {
                 by_opinion.entry(node.opinion).or_default().push(node.id);
             }
         }

@@ -58,6 +58,8 @@ pub struct Fake {
     pub stuck: Option<Arc<View>>,
     /// Its replication link, when it is a replica.
     pub link_up: bool,
+    /// It is copying everything from its master (with the link down, as servers say).
+    pub syncing: bool,
     /// Bytes it has yet to apply, when it is a replica.
     pub lag: u64,
     pub latency: Duration,
@@ -320,7 +322,9 @@ impl Sample {
 impl Fake {
     fn new(number: usize, masters: usize) -> Self {
         let owns = number < masters;
-        let at = |part: usize| u16::try_from(part * usize::from(SLOTS) / masters.max(1)).unwrap_or(SLOTS);
+        // The nearest slot, as the usual tools divide them.
+        let nearest = |part: usize| (part * usize::from(SLOTS) * 2 + masters) / (2 * masters.max(1));
+        let at = |part: usize| u16::try_from(nearest(part)).unwrap_or(SLOTS);
         let mut slots = SlotSet::default();
         if owns && at(number) < at(number + 1) {
             slots.extend_range(SlotRange::new(at(number), at(number + 1) - 1));
@@ -344,6 +348,7 @@ impl Fake {
             forgotten: false,
             stuck: None,
             link_up: true,
+            syncing: false,
             lag: 0,
             latency: Duration::from_micros(600 + (number as u64 * 37) % 300),
             ops_per_sec: if owns { 12_000.0 } else { 4_000.0 } + (number as f64 * 13.0) % 500.0,
@@ -355,7 +360,7 @@ impl Fake {
             run: number as u64,
             loading: false,
             uptime: 86_400,
-            counters: speak::Counters::default(),
+            counters: speak::Counters::new(),
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{count, span};
+use super::super::words::{count, lasting, span};
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::{Health, Node};
 
 /// A finding for every node in one of these healths.
-fn each(look: &Look<'_>, healths: &[Health], mut find: impl FnMut(&Node)) {
-    look.model.nodes().filter(|node| healths.contains(&node.health)).for_each(|node| find(node));
+fn each(look: &Look<'_>, healths: &[Health], find: impl FnMut(&Node)) {
+    look.nodes().filter(|node| healths.contains(&node.health)).for_each(find);
 }
 
 /// The server's own words, in brackets.
@@ -33,7 +33,7 @@ pub(super) const AUTH: Rule = Rule {
 
 fn auth(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     each(look, &[Health::NoAuth, Health::WrongPass, Health::NoPerm], |node| {
-        let message = format!("{} for {}: {}{}", node.health, span(look.since(node.health_since)), node.health.says(), words(node));
+        let message = format!("{}: {}{}", lasting(node.health, look.since(node.health_since)), node.health.says(), words(node));
         let remedy = match node.health {
             Health::NoPerm => {
                 "on that node: `ACL SETUSER USER +ping +info +cluster|nodes +cluster|info +cluster|failover`; see `ACL LOG`"
@@ -56,7 +56,7 @@ pub(super) const LOADING: Rule = Rule {
 };
 
 fn loading(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for node in look.model.nodes().filter(|node| node.health.is_alive()) {
+    for node in look.nodes().filter(|node| node.health.is_alive()) {
         let info = node.info.as_deref().filter(|info| info.loading);
         if node.health != Health::Loading && info.is_none() {
             continue;
@@ -87,7 +87,7 @@ pub(super) const BUSY: Rule = Rule {
 fn busy(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     each(look, &[Health::Busy], |node| {
         let message =
-            format!("busy for {}: {}, every other command waits", span(look.since(node.health_since)), node.health.says());
+            format!("{}: {}, every other command waits", lasting("busy", look.since(node.health_since)), node.health.says());
         let (host, port) = (&node.address.host, node.address.port);
         let remedy = format!(
             "`redis-cli -h {host} -p {port} SCRIPT KILL` (or FUNCTION KILL); UNKILLABLE means it has written: wait, or force a failover"
@@ -108,7 +108,7 @@ pub(super) const MISCONF: Rule = Rule {
 };
 
 fn misconf(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for node in look.model.nodes().filter(|node| node.health.is_alive()) {
+    for node in look.nodes().filter(|node| node.health.is_alive()) {
         let failed = |ok: Option<bool>| ok == Some(false);
         let info = node.info.as_deref();
         let (severity, message) = if node.health == Health::Misconf {
@@ -163,7 +163,7 @@ pub(super) const ERROR: Rule = Rule {
 
 fn error(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     each(look, &[Health::Error], |node| {
-        let message = format!("answers with an error for {}{}", span(look.since(node.health_since)), words(node));
+        let message = format!("{}{}", lasting("answers with an error", look.since(node.health_since)), words(node));
         found.push(rule.on_node(node, Severity::Warning, message, format!("see the log of {}", node.address)));
     });
 }

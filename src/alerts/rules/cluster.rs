@@ -19,17 +19,15 @@ pub(super) const UNREACHABLE: Rule = Rule {
 };
 
 fn unreachable(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    let mut nodes = look.model.nodes().peekable();
-    if nodes.peek().is_none() || !nodes.all(|node| node.is_down()) {
+    let words: Vec<String> = look.nodes().map(|node| format!("{} {}", node.address, node.health)).collect();
+    if words.is_empty() || !look.all_down() {
         return;
     }
-    let mut words: Vec<String> = look.model.nodes().map(|node| format!("{} {}", node.address, node.health)).collect();
-    words.sort();
     let message = match words.len() {
         1 => format!("the only known node does not answer: {}", list(&words)),
         known => format!("none of {known} known nodes answers: {}", list(&words)),
     };
-    let address = look.model.nodes().next().map(|node| node.address.clone());
+    let address = look.nodes().next().map(|node| node.address.clone());
     let remedy = address.map_or_else(
         || rule.remedy.to_string(),
         |address| {
@@ -57,7 +55,7 @@ fn quorum(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let (answering, all) = look.quorum();
     let needed = all / 2 + 1;
     // With nobody left there is nothing to say about majorities.
-    if all == 0 || answering >= needed || look.model.nodes().all(|node| node.is_down()) {
+    if all == 0 || answering >= needed || look.all_down() {
         return;
     }
     let message = format!("{answering} of {} answer, {needed} are needed to elect a new one", count(all, "master"));
@@ -88,7 +86,7 @@ pub(super) const DOWN: Rule = Rule {
 const STARTING: u64 = 5;
 
 fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    let masters = || look.model.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.serves());
+    let masters = || look.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.serves());
     let failing: Vec<_> = masters()
         .filter(|node| node.health != Health::Unknown && node.cluster_info.as_ref().is_some_and(|info| !info.ok))
         .filter(|node| node.info.as_ref().and_then(|info| info.uptime_seconds).is_none_or(|up| up >= STARTING))

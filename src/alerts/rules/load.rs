@@ -78,7 +78,7 @@ const LATENCY_CRITICAL: u32 = 5;
 
 fn latency(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let limit = look.thresholds.latency;
-    for node in look.model.nodes().filter(|node| node.health.is_well()) {
+    for node in look.nodes().filter(|node| node.health.is_well()) {
         let Some(rtt) = node.latency.filter(|rtt| *rtt > limit) else { continue };
         let severity = if rtt >= limit * LATENCY_CRITICAL { Severity::Critical } else { Severity::Warning };
         let message = format!("{} ms > {} ms", rtt.as_millis(), limit.as_millis());

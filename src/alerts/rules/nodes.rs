@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{count, list, span};
+use super::super::words::{count, lasting, list, span};
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::{Health, Node};
 
@@ -22,18 +22,18 @@ pub(super) const DOWN: Rule = Rule {
 const BLINK: Duration = Duration::from_secs(1);
 
 fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for node in look.model.nodes() {
+    for node in look.nodes() {
         // A node without an address cannot be asked: then the others' word is all there is.
         let condemned = node.health == Health::Unknown && node.flags.failed;
         if !node.is_down() && !condemned {
             continue;
         }
-        let span_down = look.since(node.health_since);
+        let downtime = look.since(node.health_since);
         let owner = node.is_master() && node.slot_count > 0;
-        let severity = if owner || span_down >= BLINK { Severity::Critical } else { Severity::Warning };
+        let severity = if owner || downtime >= BLINK { Severity::Critical } else { Severity::Warning };
         let mut message = match condemned {
             true => "failed by the others' word, this console has not reached it".to_string(),
-            false => format!("{} for {}: {}", node.health, span(span_down), why(node.health)),
+            false => format!("{}: {}", lasting(node.health, downtime), why(node.health)),
         };
         message += &match (owner, node.shard) {
             (true, Some(shard)) => format!("; master of shard {shard}, {}", count(usize::from(node.slot_count), "slot")),
@@ -41,7 +41,7 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             (false, Some(shard)) => format!("; owns no slots, was master of shard {shard}"),
             _ => String::new(),
         };
-        if !condemned && span_down >= look.thresholds.node_down {
+        if !condemned && downtime >= look.thresholds.node_down {
             message += &format!("; escalated after {}", span(look.thresholds.node_down));
         }
         found.push(rule.on_node(node, severity, message, cure(look, node)));
@@ -105,7 +105,7 @@ pub(super) const UNREACHED: Rule = Rule {
 };
 
 fn unreached(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for node in look.model.nodes().filter(|node| node.is_out_of_reach()) {
+    for node in look.nodes().filter(|node| node.is_out_of_reach()) {
         let message = format!("{} from here ({}), while the others are connected to it", node.health, why(node.health));
         let remedy = format!("map its address: [cluster] address_map = {{ \"{}\" = \"HOST:PORT\" }}, or compare tls", node.address);
         found.push(rule.on_node(node, Severity::Warning, message, remedy));
@@ -124,7 +124,7 @@ pub(super) const STALE: Rule = Rule {
 };
 
 fn stale(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for node in look.model.nodes().filter(|node| node.health.is_well()) {
+    for node in look.nodes().filter(|node| node.health.is_well()) {
         let Some(silence) = node.silence(look.now).filter(|silence| *silence > look.model.stale) else { continue };
         let message = format!("has said nothing for {}: what is shown of it is that old", span(silence));
         found.push(rule.on_node(node, Severity::Warning, message, "see this console's own log (`:log`)".to_string()));
@@ -143,11 +143,11 @@ pub(super) const SUSPECTED: Rule = Rule {
 };
 
 fn suspected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for node in look.model.nodes().filter(|node| node.health.is_alive() && (node.flags.suspected || node.flags.failed)) {
+    for node in look.nodes().filter(|node| node.health.is_alive() && (node.flags.suspected || node.flags.failed)) {
         let says = |flag: fn(crate::cluster::Flags) -> bool| {
             let doubters = look.model.views().filter(|(speaker, _)| *speaker != node.id);
             let doubters = doubters.filter(|(_, view)| view.member(node.id).is_some_and(|member| flag(member.flags)));
-            doubters.map(|(speaker, _)| look.model.label(speaker)).collect::<Vec<String>>()
+            look.labels(&doubters.map(|(speaker, _)| speaker).collect::<Vec<_>>())
         };
         let (failed, doubted) = (says(|flags| flags.failed), says(|flags| flags.suspected));
         let message = match (failed.is_empty(), doubted.is_empty()) {

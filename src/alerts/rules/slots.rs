@@ -88,8 +88,8 @@ fn conflict(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         return;
     }
     let sentence = |(claimants, set): (&&[NodeId], &SlotSet)| {
-        let names: Vec<String> = claimants.iter().map(|id| look.model.label(*id)).collect();
-        format!("{} {} claimed by {}", slots(set), if set.len() == 1 { "is" } else { "are" }, list(&names))
+        let verb = if set.len() == 1 { "is" } else { "are" };
+        format!("{} {verb} claimed by {}", slots(set), list(&look.labels(claimants)))
     };
     let all: SlotSet = look.model.topology().conflicts.iter().map(|conflict| conflict.slot).collect();
     let message = by_claimants.iter().take(3).map(sentence).collect::<Vec<_>>().join("; ");
@@ -111,7 +111,7 @@ pub(super) const DIFFER: Rule = Rule {
 fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let camps = look.model.camps();
     let [first, second, ..] = camps.as_slice() else { return };
-    let names = |camp: &Camp| list(&camp.nodes.iter().map(|id| look.model.label(*id)).collect::<Vec<_>>());
+    let names = |camp: &Camp| list(&look.labels(&camp.nodes));
     let owner = |id: Option<NodeId>| id.map_or_else(|| "nobody".to_string(), |id| look.model.label(id));
     let (set, ours, theirs) = difference(first, second);
     let verb = |camp: &Camp| if camp.nodes.len() == 1 { "says" } else { "say" };

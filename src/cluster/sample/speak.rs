@@ -19,6 +19,12 @@ pub(super) struct Counters {
     polls: u64,
 }
 
+impl Counters {
+    pub(super) fn new() -> Self {
+        Self { stream: 1 << 32, ..Self::default() }
+    }
+}
+
 /// A number that looks random and is not (splitmix64).
 pub(super) fn mix(seed: u64) -> u64 {
     let z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -130,7 +136,8 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
         master_port: master.map(|master| master.address.port),
         master_link_up: replica.then_some(server.link_up),
         master_last_io_seconds: replica.then_some(if server.link_up { 0 } else { -1 }),
-        master_link_down_seconds: (replica && !server.link_up).then_some(7),
+        master_link_down_seconds: (replica && !server.link_up).then_some(if server.syncing { -1 } else { 70 }),
+        master_sync_in_progress: replica && server.syncing,
         replica_offset: replica.then_some(counters.stream),
         replica_priority: replica.then_some(100),
         connected_replicas: Some(replicas.len() as u64),
