@@ -1,1 +1,136 @@
-//! IO. Wires link, watch and exec into one open cluster; used by console and command line alike.
+//! IO. One cluster, opened: wires link, watch and exec together for the console and the command line alike.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::cluster::{Model, Observation};
+use crate::link::{Clock, LinkSettings, Links};
+use crate::watch::{self, Watch, WatchSettings};
+
+/// How the servers are arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TopologyKind {
+    #[default]
+    Cluster,
+    Sentinel,
+    Standalone,
+}
+
+impl TopologyKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Sentinel => "sentinel",
+            Self::Standalone => "standalone",
+        }
+    }
+}
+
+/// Everything needed to open one cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterSpec {
+    /// What the operator calls it.
+    pub name: String,
+    pub topology: TopologyKind,
+    pub link: LinkSettings,
+    pub watch: WatchSettings,
+    /// Where operations write down what they are about to do.
+    pub journal_dir: PathBuf,
+    pub read_only: bool,
+}
+
+/// Observations that may wait for a reader.
+const INBOX: usize = 1024;
+
+/// An open cluster. Dropping it ends the watch and closes its connections.
+#[derive(Debug)]
+pub struct Session {
+    spec: ClusterSpec,
+    clock: Clock,
+    links: Links,
+    watch: Watch,
+    to: mpsc::Sender<Observation>,
+    inbox: mpsc::Receiver<Observation>,
+}
+
+impl Session {
+    /// Starts watching; must be called inside a tokio runtime. Never fails: what cannot be reached is an observation.
+    pub fn open(spec: ClusterSpec, clock: Clock) -> Self {
+        let links = Links::new(spec.link.clone(), clock);
+        let (to, inbox) = mpsc::channel(INBOX);
+        let mut settings = spec.watch.clone();
+        settings.standalone |= spec.topology == TopologyKind::Standalone;
+        let watch = watch::start(links.clone(), settings, clock, to.clone());
+        Self { spec, clock, links, watch, to, inbox }
+    }
+
+    /// The next fact. Never None while the session is open.
+    pub async fn next(&mut self) -> Option<Observation> {
+        self.inbox.recv().await
+    }
+
+    /// A second door for facts, for what is learnt beside the watch: play, verification reads.
+    pub fn sender(&self) -> mpsc::Sender<Observation> {
+        self.to.clone()
+    }
+
+    /// Asks every node everything now.
+    pub fn refresh(&self) {
+        self.watch.refresh();
+    }
+
+    pub fn spec(&self) -> &ClusterSpec {
+        &self.spec
+    }
+
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Feeds the model until every known node has answered or is known not to and the views agree on who is in the
+    /// cluster (with `rooms`, also until every master's keys have been gone through), or `within` has passed.
+    pub async fn survey(&mut self, model: &mut Model, within: Duration, rooms: bool) {
+        let deadline = Instant::now() + within;
+        loop {
+            model.settle(self.clock.now());
+            if is_surveyed(model, rooms) {
+                return;
+            }
+            let Ok(Some(observation)) = timeout_at(deadline, self.next()).await else { break };
+            model.apply(&observation);
+            while let Ok(observation) = self.inbox.try_recv() {
+                model.apply(&observation);
+            }
+        }
+        model.settle(self.clock.now());
+    }
+}
+
+/// Nothing more to wait for before the picture can be shown.
+fn is_surveyed(model: &Model, rooms: bool) -> bool {
+    if !model.is_known() {
+        return false;
+    }
+    let speaks = |node: &&crate::cluster::Node| node.health.is_well();
+    let told_all = model.nodes().filter(speaks).all(|node| node.info.is_some() && (node.view.is_some() || is_standalone(node)));
+    let mut members = model.views().map(|(_, view)| {
+        let mut ids: Vec<_> = view.members.iter().filter(|member| !member.flags.handshake).map(|member| member.id).collect();
+        ids.sort_unstable();
+        ids
+    });
+    let first = members.next();
+    let agree = members.all(|ids| Some(&ids) == first.as_ref());
+    let masters = model.nodes().filter(speaks).filter(|node| node.is_master() && node.slot_count > 0).map(|node| &node.address);
+    told_all && agree && (!rooms || model.rooms().complete(masters))
+}
+
+fn is_standalone(node: &crate::cluster::Node) -> bool {
+    node.info.as_ref().and_then(|info| info.mode.as_deref()).is_some_and(|mode| mode != "cluster")
+}

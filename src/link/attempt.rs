@@ -59,7 +59,7 @@ pub(super) async fn attempt(shared: &Shared, target: &Address, stage: &watch::Se
     Connection::new(stream).await
 }
 
-async fn resolve(target: &Address, deadline: Instant, limit: Duration) -> Result<Vec<SocketAddr>, Trouble> {
+pub(super) async fn resolve(target: &Address, deadline: Instant, limit: Duration) -> Result<Vec<SocketAddr>, Trouble> {
     if let Ok(ip) = target.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, target.port)]);
     }

@@ -77,6 +77,11 @@ impl Link {
         self.inner.in_flight.load(Ordering::Relaxed) == 0
     }
 
+    /// Waits for a connection, no longer than the connect deadline. Sends nothing on one that is open.
+    pub async fn open(&self) -> Result<(), Failure> {
+        self.connection(Duration::ZERO).await.map(drop)
+    }
+
     /// One command, with the configured deadline for its reply.
     pub async fn call(&self, command: &Command) -> Result<Reply, Failure> {
         let limit = self.inner.shared.settings.timeout;

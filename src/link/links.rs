@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tokio::time::Instant;
+
 use super::tls::Tls;
-use super::{Clock, Link, LinkSettings};
+use super::{Clock, Link, LinkSettings, attempt};
 use crate::cluster::{Address, Health, Trouble};
 
 /// Which of a node's two connections: probes never wait behind work.
@@ -57,6 +59,20 @@ impl Links {
     pub fn forget(&self, address: &Address) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|(known, _), _| known != address);
+    }
+
+    /// Where an announced address is dialled, after the address map and name lookup; without an answer only the former.
+    pub async fn places(&self, address: &Address) -> Vec<Address> {
+        let dialled = self.dialled(address);
+        let limit = self.shared.settings.connect_timeout;
+        let found = attempt::resolve(&dialled, Instant::now() + limit, limit).await.unwrap_or_default();
+        let found = found.into_iter().map(|place| Address::new(place.ip().to_string(), place.port()));
+        std::iter::once(dialled).chain(found).collect()
+    }
+
+    /// The address map's word on an announced address.
+    pub fn dialled(&self, address: &Address) -> Address {
+        self.shared.settings.address_map.apply(address)
     }
 
     pub fn settings(&self) -> &LinkSettings {

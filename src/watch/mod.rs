@@ -1,1 +1,77 @@
-//! IO. server → observation: pollers with jitter and back-off, one task a node.
+//! IO. server → observation: one task a node asks, one roster decides who is asked, one outbox hands on.
+//!
+//! ```text
+//!  seeds ─► crew ── starts, mutes, ends ──► node task ── PING, INFO, CLUSTER NODES, CLUSTER INFO ──► link
+//!            ▲                                 │  │
+//!            └──────────── news ───────────────┘  └─► outbox (latest of a kind wins) ─► observations
+//! ```
+
+mod beat;
+mod crew;
+mod node;
+mod outbox;
+mod poll;
+mod roster;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::cluster::{Address, Observation};
+use crate::link::{Clock, Links};
+
+/// What to watch and how often.
+#[derive(Clone, Debug)]
+pub struct WatchSettings {
+    /// Where to begin; any one that answers is enough.
+    pub seeds: Vec<Address>,
+    /// Between two full polls of one node.
+    pub interval: Duration,
+    /// How long a node may take to answer PING before that is an observation.
+    pub timeout: Duration,
+    /// The key that makes a room, with its code in the hash tag: `room:{CODE}:state`. None: no sweeps.
+    pub rooms: Option<String>,
+    /// Servers without cluster mode: only the seeds are watched.
+    pub standalone: bool,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            seeds: Vec::new(),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_millis(500),
+            rooms: None,
+            standalone: false,
+        }
+    }
+}
+
+/// A running watch. Dropping it ends all its tasks.
+#[derive(Debug)]
+pub struct Watch {
+    refresh: Arc<Notify>,
+    _crew: AbortOnDropHandle<()>,
+    _outbox: AbortOnDropHandle<()>,
+}
+
+impl Watch {
+    /// Asks every node everything now.
+    pub fn refresh(&self) {
+        self.refresh.notify_one();
+    }
+}
+
+/// Starts watching; observations go to `to` until the watch is dropped or the receiver is.
+pub fn start(links: Links, settings: WatchSettings, clock: Clock, to: mpsc::Sender<Observation>) -> Watch {
+    let (outbox, forward) = outbox::outbox(to.clone());
+    let refresh = Arc::new(Notify::new());
+    let crew = crew::Crew::new(links, settings, clock, outbox);
+    Watch {
+        _crew: AbortOnDropHandle::new(tokio::spawn(crew.run(refresh.clone()))),
+        refresh,
+        _outbox: AbortOnDropHandle::new(tokio::spawn(forward)),
+    }
+}

@@ -1,0 +1,315 @@
+//! IO. One node's task: heartbeats, full rounds, and the facts that come of them.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use super::beat;
+use super::outbox::Outbox;
+use super::poll::{Question, Round, ask};
+use crate::cluster::{Address, Fact, Health, Observation, Trouble, View};
+use crate::link::{Clock, Command, Failure, Link, Reply};
+
+/// A question that was forbidden is asked again after this long: permissions change, ACL logs fill.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// Between two tries of a link that only stands by.
+const STAND_BY: Duration = Duration::from_secs(2);
+
+/// What the crew lets a node task say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mute {
+    No,
+    /// Answers are facts, silence is none yet: another seed may do.
+    Troubles,
+    /// Stands by for another link to the same node.
+    All,
+}
+
+/// The crew's strings on a node task.
+#[derive(Debug)]
+pub(super) struct Control {
+    mute: AtomicU8,
+    views_every_ms: AtomicU64,
+    /// A full round now, please.
+    pub(super) poke: Notify,
+}
+
+impl Control {
+    pub(super) fn new(mute: Mute, views_every: Duration) -> Self {
+        let control = Self { mute: AtomicU8::new(0), views_every_ms: AtomicU64::new(0), poke: Notify::new() };
+        control.set_mute(mute);
+        control.set_views_every(views_every);
+        control
+    }
+
+    pub(super) fn mute(&self) -> Mute {
+        match self.mute.load(Ordering::Relaxed) {
+            0 => Mute::No,
+            1 => Mute::Troubles,
+            _ => Mute::All,
+        }
+    }
+
+    pub(super) fn set_mute(&self, mute: Mute) {
+        self.mute.store(mute as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_views_every(&self, every: Duration) {
+        self.views_every_ms.store(u64::try_from(every.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn views_every(&self) -> Duration {
+        Duration::from_millis(self.views_every_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// What a node task tells the crew.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It answers; with its view when that says something new.
+    Alive(Option<Arc<View>>),
+    /// It does not, or only with an error. Told once.
+    Trouble,
+    /// Where a seed's name leads.
+    Places(Vec<Address>),
+}
+
+/// What a node task is given.
+pub(super) struct Brief {
+    pub(super) link: Link,
+    pub(super) clock: Clock,
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
+    pub(super) standalone: bool,
+    pub(super) outbox: Outbox,
+    pub(super) crew: mpsc::Sender<(Address, News)>,
+    pub(super) control: Arc<Control>,
+}
+
+/// How the last heartbeat went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Pong,
+    /// An error reply: it lives, and need not be asked as often.
+    Error(Health),
+    Silence(Health),
+}
+
+struct Task {
+    brief: Brief,
+    heard: Heard,
+    view: Option<Arc<View>>,
+    /// The crew has this view and knows that the node answers.
+    told: bool,
+    view_due: Instant,
+    standalone: bool,
+    run_id: Option<Arc<str>>,
+    denied: Vec<(Question, Instant)>,
+    /// What is wrong although PING is answered; said in place of every pong until a round is good again.
+    wrong: Option<Trouble>,
+}
+
+/// Watches one node for ever.
+pub(super) async fn watch(brief: Brief) {
+    let now = Instant::now();
+    let standalone = brief.standalone;
+    let mut task = Task {
+        brief,
+        heard: Heard::Nothing,
+        view: None,
+        told: false,
+        view_due: now,
+        standalone,
+        run_id: None,
+        denied: Vec::new(),
+        wrong: None,
+    };
+    task.run(now).await;
+}
+
+impl Task {
+    async fn run(&mut self, start: Instant) {
+        let interval = self.brief.interval;
+        let phase = interval.mul_f64(beat::phase(&self.brief.link.address().to_string()));
+        let (mut beat_due, mut round_due) = (start, start);
+        loop {
+            let poked = tokio::select! {
+                () = self.brief.control.poke.notified() => true,
+                () = sleep_until(beat_due) => false,
+            };
+            let now = Instant::now();
+            let full = poked || now >= round_due || self.heard == Heard::Nothing;
+            if now >= round_due {
+                // The first round is at once, the second spreads the nodes over the interval.
+                round_due =
+                    if round_due == start { start + interval / 2 + phase } else { (round_due + interval).max(now + interval / 2) };
+            }
+            let questions = if full { self.questions(now, poked) } else { Vec::new() };
+            self.beat(&questions).await;
+            beat_due = (now + self.pace()).max(Instant::now());
+        }
+    }
+
+    /// How soon to try again.
+    fn pace(&self) -> Duration {
+        let interval = self.brief.interval;
+        match self.heard {
+            _ if self.brief.control.mute() == Mute::All => interval.max(STAND_BY),
+            Heard::Error(_) => interval,
+            _ => beat::heartbeat(interval),
+        }
+    }
+
+    fn questions(&mut self, now: Instant, poked: bool) -> Vec<Question> {
+        if matches!(self.heard, Heard::Error(Health::NoAuth | Health::Busy)) {
+            return Vec::new();
+        }
+        self.denied.retain(|(_, until)| now < *until);
+        let view_is_due = poked || now >= self.view_due;
+        Question::ALL
+            .into_iter()
+            .filter(|question| match question {
+                Question::Info => true,
+                Question::Nodes => !self.standalone && view_is_due,
+                Question::ClusterInfo => !self.standalone,
+            })
+            .filter(|question| !self.denied.iter().any(|(denied, _)| denied == question))
+            .collect()
+    }
+
+    /// One heartbeat, with a full round behind it when there are questions.
+    async fn beat(&mut self, questions: &[Question]) {
+        let (link, timeout) = (self.brief.link.clone(), self.brief.timeout);
+        if let Err(failure) = link.open().await {
+            return self.failed(&failure).await;
+        }
+        // The round goes out right behind PING, and may take longer: a large view over a slow line is no silence.
+        let mut round = pin!(ask(&link, questions, timeout * 4));
+        let (pong, early) = {
+            let mut ping = pin!(ping(&link, timeout));
+            tokio::select! {
+                biased;
+                pong = &mut ping => (pong, None),
+                round = &mut round => (ping.await, Some(round)),
+            }
+        };
+        match pong {
+            Ok(rtt) => self.pong(rtt).await,
+            Err(failure) => {
+                self.failed(&failure).await;
+                if failure.server().is_none() {
+                    return;
+                }
+            }
+        }
+        if questions.is_empty() {
+            return;
+        }
+        let round = match early {
+            Some(round) => round,
+            None => round.await,
+        };
+        match round {
+            Ok(round) => self.round(questions, round).await,
+            Err(failure) if self.heard == Heard::Pong => self.failed(&failure).await,
+            Err(_) => {}
+        }
+    }
+
+    async fn pong(&mut self, rtt: Duration) {
+        self.heard = Heard::Pong;
+        match self.wrong.clone() {
+            Some(trouble) => self.say(Fact::Trouble(trouble)),
+            None => self.say(Fact::Pong(rtt)),
+        }
+        if self.standalone && !self.told {
+            self.told = true;
+            self.tell(News::Alive(None)).await;
+        }
+    }
+
+    async fn failed(&mut self, failure: &Failure) {
+        let trouble = failure.trouble();
+        let heard = if failure.server().is_some() { Heard::Error(trouble.health) } else { Heard::Silence(trouble.health) };
+        let begins = std::mem::replace(&mut self.heard, heard) != heard;
+        self.told = false;
+        self.say(Fact::Trouble(trouble));
+        if begins {
+            self.tell(News::Trouble).await;
+        }
+    }
+
+    async fn round(&mut self, questions: &[Question], round: Round) {
+        let now = Instant::now();
+        for fact in round.facts() {
+            self.say(fact);
+        }
+        if let Some(info) = &round.info {
+            // Another process: what the old one could not do, this one may.
+            if self.run_id != info.run_id {
+                self.run_id.clone_from(&info.run_id);
+                self.standalone = self.brief.standalone;
+                self.denied.clear();
+            }
+        }
+        self.standalone |= round.standalone;
+        self.denied.extend(round.denied.iter().map(|question| (*question, now + ASK_AGAIN)));
+        // A question that is not asked while it is denied is still denied.
+        self.wrong = round.trouble.or_else(|| self.wrong.take().filter(|_| !self.denied.is_empty()));
+        if let Some(trouble) = &self.wrong
+            && self.heard == Heard::Pong
+        {
+            self.say(Fact::Trouble(trouble.clone()));
+        }
+        if questions.contains(&Question::Nodes) && (round.view.is_some() || round.standalone) {
+            self.view_due = now + self.brief.control.views_every().saturating_sub(self.brief.interval / 2);
+        }
+        let news = match (round.view, &self.view) {
+            (Some(view), Some(old)) if self.told && old.says_the_same(&view) => None,
+            (Some(view), _) => Some(Some(view)),
+            (None, _) if round.standalone && !self.told => Some(None),
+            (None, _) => None,
+        };
+        if let Some(view) = news
+            && !matches!(self.heard, Heard::Error(_))
+        {
+            self.told = true;
+            self.view.clone_from(&view);
+            self.tell(News::Alive(view)).await;
+        }
+    }
+
+    fn say(&self, fact: Fact) {
+        let muted = match self.brief.control.mute() {
+            Mute::No => false,
+            Mute::Troubles => matches!(fact, Fact::Trouble(_)),
+            Mute::All => true,
+        };
+        if !muted {
+            let source = self.brief.link.address().clone();
+            self.brief.outbox.push(Observation { source, at: self.brief.clock.now(), fact });
+        }
+    }
+
+    async fn tell(&self, news: News) {
+        // Without a crew there is nobody to tell, and this task is about to end.
+        let _ = self.brief.crew.send((self.brief.link.address().clone(), news)).await;
+    }
+}
+
+/// The round trip of one PING.
+async fn ping(link: &Link, timeout: Duration) -> Result<Duration, Failure> {
+    let began = Instant::now();
+    match link.call_within(&Command::words("PING"), timeout).await? {
+        Reply::Bytes(word) if word.eq_ignore_ascii_case(b"PONG") => Ok(began.elapsed()),
+        other => {
+            let shown: String = format!("{other:?}").chars().take(60).collect();
+            Err(Failure::Unknown(Trouble::new(Health::Garbage, format!("answered PING with {shown}"))))
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! IO. One round of questions to one node, and what its replies come to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::parse::{self, ParseError};
+use crate::cluster::{Address, ClusterInfo, Fact, Health, Info, Trouble, View};
+use crate::link::{Command, Failure, Link, Reply, ServerError};
+
+/// What is asked beside PING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Info,
+    Nodes,
+    ClusterInfo,
+}
+
+impl Question {
+    pub(super) const ALL: [Question; 3] = [Self::Info, Self::Nodes, Self::ClusterInfo];
+
+    fn command(self) -> Command {
+        Command::words(match self {
+            Self::Info => "INFO everything",
+            Self::Nodes => "CLUSTER NODES",
+            Self::ClusterInfo => "CLUSTER INFO",
+        })
+    }
+}
+
+/// What a round came to.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    pub(super) info: Option<Arc<Info>>,
+    pub(super) view: Option<Arc<View>>,
+    pub(super) cluster_info: Option<Arc<ClusterInfo>>,
+    /// The server has no cluster mode.
+    pub(super) standalone: bool,
+    /// Questions this user may not ask.
+    pub(super) denied: Vec<Question>,
+    /// The first thing that was wrong with a reply.
+    pub(super) trouble: Option<Trouble>,
+}
+
+impl Round {
+    pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
+        let info = self.info.clone().map(Fact::Info);
+        let view = self.view.clone().map(Fact::View);
+        let cluster_info = self.cluster_info.clone().map(Fact::ClusterInfo);
+        info.into_iter().chain(view).chain(cluster_info)
+    }
+
+    fn take(&mut self, question: Question, reply: &Reply, spoken_to: &Address) {
+        let text = match reply {
+            Reply::Error(error) => return self.refuse(question, error),
+            reply => reply.text().unwrap_or_default(),
+        };
+        let read = match question {
+            Question::Info => parse::info(&text).map(|info| self.info = Some(Arc::new(info))),
+            Question::Nodes => parse::nodes(&text, spoken_to).map(|view| self.view = Some(Arc::new(view))),
+            Question::ClusterInfo => parse::cluster_info(&text).map(|info| self.cluster_info = Some(Arc::new(info))),
+        };
+        if let Err(error) = read {
+            self.trouble.get_or_insert_with(|| unreadable(&error));
+        }
+    }
+
+    fn refuse(&mut self, question: Question, error: &ServerError) {
+        let health = Health::from_error_code(&error.code);
+        match health {
+            _ if question != Question::Info && has_no_cluster(error) => self.standalone = true,
+            // PING tells these too, and tells when they are over.
+            Health::Loading | Health::Busy | Health::MasterDown | Health::Misconf | Health::NoAuth => {}
+            Health::NoPerm => {
+                self.denied.push(question);
+                self.trouble.get_or_insert_with(|| Trouble::new(health, error.to_string()));
+            }
+            _ => {
+                self.trouble.get_or_insert_with(|| Trouble::new(health, format!("{}: {error}", question.command())));
+            }
+        }
+    }
+}
+
+/// The sentence of a server without cluster mode, or of one (a sentinel) that has no such command.
+fn has_no_cluster(error: &ServerError) -> bool {
+    error.detail.contains("cluster support disabled") || error.detail.starts_with("unknown command")
+}
+
+fn unreadable(error: &ParseError) -> Trouble {
+    Trouble::new(Health::Garbage, error.to_string())
+}
+
+/// Asks the questions in one go.
+pub(super) async fn ask(link: &Link, questions: &[Question], timeout: Duration) -> Result<Round, Failure> {
+    let commands: Vec<Command> = questions.iter().map(|question| question.command()).collect();
+    let replies = link.pipeline(&commands, timeout).await?;
+    let mut round = Round::default();
+    for (question, reply) in questions.iter().zip(&replies) {
+        round.take(*question, reply, link.address());
+    }
+    Ok(round)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(question: Question, reply: Reply) -> Round {
+        let mut round = Round::default();
+        round.take(question, &reply, &Address::new("h", 1));
+        round
+    }
+
+    fn error(line: &str) -> Reply {
+        Reply::Error(ServerError::read(line))
+    }
+
+    #[test]
+    fn servers_without_cluster_mode_are_no_trouble() {
+        for line in ["ERR This instance has cluster support disabled", "ERR unknown command 'CLUSTER', with args beginning with: "]
+        {
+            let round = round(Question::Nodes, error(line));
+            assert!(round.standalone && round.trouble.is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_forbidden_question_and_an_unreadable_reply_are_told_in_their_words() {
+        let denied = round(Question::Info, error("NOPERM this user has no permissions to run the 'info' command"));
+        assert_eq!(denied.denied, [Question::Info]);
+        let trouble = denied.trouble.unwrap();
+        assert_eq!(trouble.health, Health::NoPerm);
+        assert!(trouble.detail.contains("'info'"), "{trouble}");
+
+        let garbage = round(Question::Nodes, Reply::Bytes(b"<html>".to_vec())).trouble.unwrap();
+        assert_eq!(garbage.health, Health::Garbage);
+        assert!(garbage.detail.contains("CLUSTER NODES") && garbage.detail.contains("<html>"), "{garbage}");
+        assert_eq!(round(Question::Info, Reply::Nil).trouble.unwrap().health, Health::Garbage);
+        assert!(round(Question::Info, error("LOADING Redis is loading the dataset in memory")).trouble.is_none());
+    }
+}
