@@ -104,7 +104,8 @@ pub struct App {
     pub rows: Rows,
     pub dialog: Option<Dialog>,
     pub toast: Option<Toast>,
-    /// The frame as it was when the operator froze the screen: what is drawn instead of the living model.
+    /// The console as it was when the operator froze the screen: its facts and rows are drawn instead of the living ones,
+    /// with the present `screen` and `dialog`.
     pub frozen: Option<Arc<App>>,
     pub size: (u16, u16),
     pub started: Time,
@@ -210,11 +211,20 @@ impl App {
         self.frozen = Some(Arc::new(picture));
     }
 
-    /// Shows the present again, looking where the operator looked last.
-    fn thaw(&mut self) {
-        if let Some(picture) = self.frozen.take() {
-            self.screen = picture.screen.clone();
-        }
+    /// Lends the operator's screen to the frozen picture, so that it is used on the facts that are shown.
+    fn with_picture<T>(&mut self, run: impl FnOnce(&mut App) -> T) -> Option<T> {
+        let mut picture = self.frozen.take()?;
+        let shown = Arc::make_mut(&mut picture);
+        let lend = |app: &mut App, shown: &mut App| {
+            std::mem::swap(&mut app.screen, &mut shown.screen);
+            std::mem::swap(&mut app.dialog, &mut shown.dialog);
+        };
+        shown.size = self.size;
+        lend(self, shown);
+        let result = run(shown);
+        lend(self, shown);
+        self.frozen = Some(picture);
+        Some(result)
     }
 }
 

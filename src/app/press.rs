@@ -22,7 +22,7 @@ impl App {
             marks: list.is_some_and(|(_, list)| !list.marks.is_empty()),
             running: self.operations.iter().any(super::Operation::is_running),
             locked: self.locked(),
-            snapshot: self.snapshot,
+            snapshot: self.snapshot || self.frozen.is_some(),
             history: !self.screen.history.is_empty(),
         }
     }

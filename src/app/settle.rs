@@ -37,6 +37,9 @@ impl App {
 
     /// Brings every list in line with what it is made from.
     pub(super) fn refresh(&mut self) {
+        if self.with_picture(App::refresh).is_some() {
+            return;
+        }
         for kind in ListKind::ALL {
             rows::rebuild(self, kind);
             let height = self.list_height(kind);

@@ -1,7 +1,5 @@
 //! PURE. The one function through which everything that happens reaches the console.
 
-use std::sync::Arc;
-
 use super::{App, Effect, Event, deeds, dialogs, press, prompt};
 use crate::cluster::{Fact, Time};
 use crate::keys::{Action, Chord};
@@ -21,16 +19,16 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
             effects
         }
         Event::Paste(text) => {
-            shown(app, |app| if app.dialog.is_some() { dialogs::paste(app, &text) } else { prompt::paste(app, &text) });
+            if app.dialog.is_some() {
+                dialogs::paste(app, &text);
+            } else {
+                prompt::paste(app, &text);
+            }
             app.refresh();
             Vec::new()
         }
         Event::Resize(width, height) => {
             app.size = (width, height);
-            shown(app, |app| {
-                app.size = (width, height);
-                app.refresh();
-            });
             app.refresh();
             Vec::new()
         }
@@ -58,14 +56,6 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
     }
 }
 
-/// Runs this on what is on the screen: the frozen picture when there is one.
-fn shown<T>(app: &mut App, run: impl FnOnce(&mut App) -> T) -> T {
-    match app.frozen.as_mut() {
-        Some(frozen) => run(Arc::make_mut(frozen)),
-        None => run(app),
-    }
-}
-
 fn key_press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
     if app.frozen.is_some() {
         return frozen_key(app, chord, now);
@@ -79,32 +69,30 @@ fn key_press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
     }
 }
 
-/// A frozen screen can be looked around in; what would change something is refused there, and the toast is shown here.
+/// A frozen screen can be looked around in. The picture is asked, so that what is under the cursor is what is shown;
+/// it refuses deeds by itself.
 fn frozen_key(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
-    let Some(frozen) = app.frozen.as_mut() else { return Vec::new() };
-    let picture = Arc::make_mut(frozen);
-    let plain = picture.dialog.is_none() && picture.screen.prompt.is_none();
-    let action = picture.keymap.action(&picture.scopes(), chord);
-    let at_home = picture.screen.stack.len() < 2;
-    let thaw = plain && (action == Some(Action::Freeze) || (action == Some(Action::Back) && at_home));
-    if thaw {
-        app.thaw();
-        return Vec::new();
+    if app.dialog.is_none() && app.screen.prompt.is_none() {
+        match app.keymap.action(&app.scopes(), chord) {
+            Some(Action::Freeze) => return thaw(app),
+            Some(Action::Back) if app.screen.stack.len() < 2 => return thaw(app),
+            Some(Action::Quit) => return deeds::quit(app),
+            _ => {}
+        }
     }
-    if plain && action == Some(Action::Quit) {
-        return deeds::quit(app);
-    }
-    let mut effects = key_press(picture, chord, now);
-    picture.refresh();
-    // The gate in `deeds` has refused already; this only says so twice.
+    let (mut effects, toast) =
+        app.with_picture(|picture| (key_press(picture, chord, now), picture.toast.take())).unwrap_or_default();
     effects.retain(|effect| {
         matches!(effect, Effect::Copy(_) | Effect::SaveScreen | Effect::Theme(_) | Effect::ReadLedger | Effect::Quit)
     });
     if let Some(Effect::Theme(name)) = effects.iter().find(|effect| matches!(effect, Effect::Theme(_))) {
         app.settings.theme.clone_from(name);
     }
-    if let Some(toast) = app.frozen.as_mut().and_then(|frozen| Arc::make_mut(frozen).toast.take()) {
-        app.toast = Some(toast);
-    }
+    app.toast = toast.or(app.toast.take());
     effects
+}
+
+fn thaw(app: &mut App) -> Vec<Effect> {
+    app.frozen = None;
+    Vec::new()
 }

@@ -177,6 +177,7 @@ table! {
 
 impl Action {
     pub fn spec(self) -> &'static Spec {
+        #[expect(clippy::indexing_slicing, reason = "checked at compile time")]
         const FIRST: &Spec = &TABLE[0];
         TABLE.iter().find(|spec| spec.action == self).unwrap_or(FIRST)
     }

@@ -1,1 +1,57 @@
-//! IO. The terminal: taken, given back whatever happens, and its keys as events.
+//! IO. The terminal: taken and given back exactly once, its keys and signals in, whole frames out.
+
+mod filter;
+mod guard;
+mod input;
+mod log_pane;
+mod signals;
+mod writer;
+
+pub use guard::{Guard, enter, install_panic_hook};
+pub use input::Input;
+pub use log_pane::{collect_log, install_log};
+pub use signals::{Signal, Signals};
+pub use writer::FrameWriter;
+
+/// How many colours the terminal says it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Colours {
+    None,
+    Sixteen,
+    Cube,
+    True,
+}
+
+/// Reads `NO_COLOR`, `COLORTERM` and `TERM`, as given by `variable`.
+pub fn colours(variable: impl Fn(&str) -> Option<String>) -> Colours {
+    let term = variable("TERM").unwrap_or_default();
+    if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) || term == "dumb" {
+        return Colours::None;
+    }
+    let colorterm = variable("COLORTERM").unwrap_or_default().to_lowercase();
+    if colorterm.contains("truecolor") || colorterm.contains("24bit") || term.ends_with("-direct") {
+        return Colours::True;
+    }
+    if term.contains("256") || term.starts_with("alacritty") || term.starts_with("xterm-kitty") || !colorterm.is_empty() {
+        return Colours::Cube;
+    }
+    Colours::Sixteen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_what_the_terminal_says() {
+        let with = |pairs: &'static [(&'static str, &'static str)]| {
+            colours(move |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string()))
+        };
+        assert_eq!(with(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Colours::True);
+        assert_eq!(with(&[("TERM", "xterm-256color")]), Colours::Cube);
+        assert_eq!(with(&[("TERM", "linux")]), Colours::Sixteen);
+        assert_eq!(with(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]), Colours::None);
+        assert_eq!(with(&[("TERM", "screen"), ("NO_COLOR", "")]), Colours::Sixteen);
+        assert_eq!(with(&[("TERM", "dumb")]), Colours::None);
+    }
+}

@@ -1,1 +1,0 @@
-//! IO. The loop: input, observations and progress in; frames and effects out.

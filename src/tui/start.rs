@@ -1,0 +1,63 @@
+//! IO. From an open cluster to a running console on this process's terminal, and back.
+
+use std::io::{self, Stdout};
+
+use crossterm::event::EventStream;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use tokio::sync::mpsc;
+
+use super::{Desk, Ended, Hands, Themes, run};
+use crate::app::App;
+use crate::cluster::Observation;
+use crate::link::Clock;
+use crate::term::{self, Colours, FrameWriter, Input, Signals};
+use crate::theme::{ColorDepth, Theme};
+
+/// What a console is started with.
+pub struct Start {
+    pub app: App,
+    /// A theme by its name.
+    pub themes: Themes,
+    pub clock: Clock,
+    pub observations: mpsc::Receiver<Observation>,
+    pub hands: Box<dyn Hands>,
+    pub mouse: bool,
+    pub colours: Colours,
+}
+
+/// Runs the console on the terminal until it ends; the terminal is then as it was.
+///
+/// # Errors
+/// When there is no terminal, or signals cannot be caught.
+pub async fn start(start: Start) -> io::Result<Ended> {
+    let Start { app, themes, clock, observations, hands, mouse, colours } = start;
+    let depth = match colours {
+        Colours::None => ColorDepth::None,
+        Colours::Sixteen => ColorDepth::Ansi16,
+        Colours::Cube => ColorDepth::Ansi256,
+        Colours::True => ColorDepth::True,
+    };
+    let themes: Themes = Box::new(move |name| themes(name).map(|theme| theme.limit(depth)));
+    let theme = themes(&app.settings.theme)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no theme `{}`", app.settings.theme)))?;
+    let mut desk = Desk {
+        app,
+        theme,
+        themes,
+        clock,
+        signals: Some(Signals::new()?),
+        observations,
+        hands,
+        folder: std::env::current_dir().unwrap_or_default(),
+        on_frame: None,
+    };
+    let guard = term::enter(mouse)?;
+    let mut terminal: Terminal<CrosstermBackend<FrameWriter<Stdout>>> =
+        Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?;
+    terminal.clear()?;
+    let mut input = Input::new(EventStream::new());
+    let ended = run(&mut terminal, &mut input, &mut desk).await;
+    drop(guard);
+    Ok(ended)
+}
