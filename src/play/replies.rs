@@ -1,0 +1,244 @@
+//! PURE. What the servers answered to the players, and what follows from it.
+
+use std::time::Duration;
+
+use super::places::ShardAt;
+use super::room::Stage;
+use super::table::{Batch, Job, Piece, Seat, Table, What, piece};
+use crate::cluster::{Address, View, parse};
+use crate::link::{Failure, Reply, ServerError};
+
+/// A command that is sent on more often than this is going in circles.
+const HOPS: u8 = 5;
+
+impl Table {
+    /// The way, as a node told it; None when it did not.
+    pub(super) fn view_done(&mut self, address: &Address, view: Option<&View>, now: Duration) {
+        self.asked.remove(address);
+        let Some(view) = view else { return };
+        let known = self.places.shards();
+        let learnt = self.places.learn(view);
+        self.seats.resize_with(self.places.shards(), Seat::default);
+        self.stale |= !learnt.gained.is_empty() || self.places.shards() > known;
+        learnt.promoted.into_iter().for_each(|at| self.disturb(at, true));
+        learnt.gained.into_iter().for_each(|at| self.doubt(at, now));
+    }
+
+    pub(super) fn batch_done(&mut self, batch: Batch, result: Result<Vec<Reply>, Failure>, now: Duration) {
+        if batch.regular {
+            self.busy.remove(&batch.address);
+        }
+        match result {
+            Ok(replies) => {
+                let mut replies = replies.into_iter();
+                for piece in batch.pieces {
+                    if piece.asking {
+                        replies.next();
+                    }
+                    match replies.next() {
+                        Some(reply) => self.answer(batch.shard, &batch.address, piece, reply, now),
+                        None => self.fail(batch.shard, &batch.address, &piece, true, "NOREPLY"),
+                    }
+                }
+            }
+            Err(failure) => {
+                let sent = matches!(failure, Failure::Unknown(_));
+                let code = failure.server().map_or("NOTSENT", |error| &error.code).to_owned();
+                self.ask_at = now;
+                for piece in batch.pieces {
+                    self.fail(batch.shard, &batch.address, &piece, sent, &code);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, shard: ShardAt, address: &Address, piece: Piece, reply: Reply, now: Duration) {
+        let error = match reply {
+            Reply::Error(error) => error,
+            reply => return self.done(shard, address, &piece, &reply, now),
+        };
+        match redirection(&error, address) {
+            Some((slot, to, asking)) if piece.hops < HOPS => {
+                let mut at = self.places.shard_of(slot).unwrap_or(shard);
+                if !asking {
+                    let promoted = self.places.moved(slot, &to).is_some();
+                    self.stale = true;
+                    self.ask_at = self.ask_at.min(now + Duration::from_millis(20));
+                    at = self.places.shard_of(slot).unwrap_or(shard);
+                    self.seats.resize_with(self.places.shards(), Seat::default);
+                    if promoted { self.disturb(at, true) } else { self.doubt(at, now) }
+                }
+                let again = Piece { hops: piece.hops + 1, asking, ..piece };
+                let waiting = self.jobs.iter_mut().find_map(|job| match job {
+                    Job::Batch(batch) if !batch.regular && batch.address == to && batch.shard == at => Some(batch),
+                    _ => None,
+                });
+                match waiting {
+                    Some(batch) => batch.pieces.push(again),
+                    None => self.jobs.push(Job::Batch(Batch { shard: at, address: to, pieces: vec![again], regular: false })),
+                }
+            }
+            _ if matches!(piece.what, What::Identity) => self.identify(shard, address, &Reply::Nil),
+            _ => {
+                self.ask_at = self.ask_at.min(now + Duration::from_millis(20));
+                self.fail(shard, address, &piece, false, &error.code);
+            }
+        }
+    }
+
+    fn done(&mut self, shard: ShardAt, address: &Address, piece: &Piece, reply: &Reply, now: Duration) {
+        if matches!(piece.what, What::Identity) {
+            return self.identify(shard, address, reply);
+        }
+        if let Some(seat) = self.seats.get_mut(shard).filter(|_| self.places.owner(shard) == Some(address)) {
+            seat.calm_since.get_or_insert(now);
+        }
+        let Some(room) = self.rooms.get_mut(piece.room) else { return };
+        let is_current = room.book.id == piece.book;
+        match &piece.what {
+            What::Move(seq) => {
+                if is_current {
+                    room.book.acknowledge(*seq);
+                }
+                let at = self.places.shard_of(room.slot).unwrap_or(shard);
+                self.acknowledge(at, now);
+            }
+            What::Make => {
+                if is_current && let Stage::Making(left) = room.stage {
+                    room.stage = if left > 1 { Stage::Making(left - 1) } else { Stage::Open };
+                }
+            }
+            What::Turn => {
+                let vanished = is_current && room.stage == Stage::Open && reply.int().is_some_and(|created| created > 0);
+                if vanished {
+                    self.vanish(shard, piece.room);
+                }
+            }
+            What::ReadBack { snapshot, audit } => {
+                let found: &[u8] = if let Reply::Bytes(bytes) = reply { bytes } else { &[] };
+                let is_reading = room.stage == Stage::Reading;
+                if is_current {
+                    let lost = room.book.audit(snapshot, found);
+                    self.tally.lose(lost);
+                }
+                if is_current && is_reading {
+                    self.next_game(shard, piece.room);
+                }
+                self.read(*audit);
+            }
+            What::Identity | What::Note => {}
+        }
+    }
+
+    fn acknowledge(&mut self, at: ShardAt, now: Duration) {
+        self.tally.acknowledge();
+        let Some(seat) = self.seats.get_mut(at) else { return };
+        if let Some(length) = seat.gap.acknowledged(now) {
+            self.tally.end_gap(length);
+        }
+    }
+
+    /// No good answer: refused when the server said so or nothing was sent, otherwise nobody knows.
+    fn fail(&mut self, shard: ShardAt, address: &Address, piece: &Piece, sent: bool, code: &str) {
+        // An old owner's late failure is none of the new one.
+        let is_owner = self.places.owner(shard) == Some(address);
+        if !matches!(piece.what, What::Turn | What::Note | What::Identity) {
+            self.disturb(shard, is_owner);
+        }
+        let Some(room) = self.rooms.get_mut(piece.room) else { return };
+        match &piece.what {
+            What::Move(_) if sent => self.tally.forget(),
+            What::Move(_) => self.tally.refuse(code),
+            What::Make => room.stage = Stage::Wanted,
+            What::ReadBack { audit, .. } => {
+                if room.stage == Stage::Reading {
+                    room.stage = Stage::Full;
+                }
+                self.read(*audit);
+            }
+            What::Turn | What::Note | What::Identity => {}
+        }
+    }
+
+    /// Trouble: what was acknowledged in this shard has to be read back, and from the beginning.
+    fn disturb(&mut self, at: ShardAt, is_owner: bool) {
+        let Some(seat) = self.seats.get_mut(at) else { return };
+        if is_owner {
+            seat.gap.trouble();
+            seat.calm_since = None;
+        }
+        seat.unsettle();
+    }
+
+    /// Slots that have come from elsewhere: no trouble, but worth reading back.
+    fn doubt(&mut self, at: ShardAt, now: Duration) {
+        let Some(seat) = self.seats.get_mut(at) else { return };
+        seat.calm_since = Some(now);
+        seat.unsettle();
+    }
+
+    fn read(&mut self, audit: Option<ShardAt>) {
+        let Some(seat) = audit.and_then(|at| self.seats.get_mut(at)) else { return };
+        if let Some(audit) = &mut seat.audit {
+            audit.pending = audit.pending.saturating_sub(1);
+        }
+        seat.finish_audit();
+    }
+
+    fn next_game(&mut self, shard: ShardAt, i: usize) {
+        let book = self.new_book();
+        let (Some(room), Some(seat)) = (self.rooms.get_mut(i), self.seats.get_mut(shard)) else { return };
+        let command = room.next_game(book);
+        seat.extra.push(piece(command, i, book, What::Note));
+    }
+
+    /// The room's state was not there. After a disturbance that is the disturbance's work and the audit will tell;
+    /// in calm it is either somebody's wish or a server that was restarted without our noticing.
+    fn vanish(&mut self, shard: ShardAt, i: usize) {
+        let (Some(room), Some(seat)) = (self.rooms.get_mut(i), self.seats.get_mut(shard)) else { return };
+        room.stage = Stage::Wanted;
+        if !seat.disturbed && !seat.doubtful.contains(&i) {
+            room.stage = Stage::Doubtful;
+            seat.doubtful.push(i);
+        }
+    }
+
+    fn identify(&mut self, shard: ShardAt, address: &Address, reply: &Reply) {
+        let text = reply.text().unwrap_or_default();
+        let run_id = parse::info(&text).ok().and_then(|info| info.run_id).map(|id| id.to_string()).unwrap_or_default();
+        let before = self.identities.insert(address.clone(), run_id.clone());
+        let Some(seat) = self.seats.get_mut(shard) else { return };
+        let doubtful = std::mem::take(&mut seat.doubtful);
+        if before.as_ref().is_some_and(|before| *before != run_id) {
+            self.disturb(shard, true);
+            for i in doubtful {
+                if let Some(room) = self.rooms.get_mut(i) {
+                    room.stage = Stage::Wanted;
+                }
+            }
+            return;
+        }
+        for i in doubtful {
+            let new = self.new_room();
+            let Some(room) = self.rooms.get_mut(i) else { continue };
+            let (gone, book) = (std::mem::replace(room, new), room.book.id);
+            self.stale = true;
+            let Some(seat) = self.seats.get_mut(shard) else { continue };
+            let notes = gone.sweep().into_iter();
+            seat.extra.extend(notes.map(|command| piece(command, i, book, What::Note)));
+        }
+    }
+}
+
+/// `MOVED slot host:port` or `ASK slot host:port`; an empty host means the one that was asked.
+fn redirection(error: &ServerError, asked: &Address) -> Option<(u16, Address, bool)> {
+    let asking = match error.code.as_str() {
+        "MOVED" => false,
+        "ASK" => true,
+        _ => return None,
+    };
+    let (slot, place) = error.detail.split_once(' ')?;
+    let (host, port) = place.trim().rsplit_once(':')?;
+    let host = if host.is_empty() || host == "?" { &*asked.host } else { host };
+    Some((slot.parse().ok()?, Address::new(host, port.parse().ok()?), asking))
+}
