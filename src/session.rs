@@ -72,6 +72,11 @@ impl Session {
         self.inbox.recv().await
     }
 
+    /// A fact that is there already.
+    pub fn try_next(&mut self) -> Option<Observation> {
+        self.inbox.try_recv().ok()
+    }
+
     /// A second door for facts, for what is learnt beside the watch: play, verification reads.
     pub fn sender(&self) -> mpsc::Sender<Observation> {
         self.to.clone()

@@ -52,6 +52,8 @@ pub trait Hands {
     fn inject(&mut self, node: Address, fault: Fault, to: &Answers);
     /// Answer with `Event::Ledger`.
     fn ledger(&mut self, to: &Answers);
+    /// The operator has typed the cluster's name: deeds may be done from now on.
+    fn unlock(&mut self) {}
 }
 
 /// Hands that can do nothing, for a console that only looks on.

@@ -9,12 +9,16 @@
 //!                 app.settle ──► ui::draw, at most as often as `pace` says
 //! ```
 
+mod cluster_hands;
+mod facts;
 mod hands;
 mod pace;
 mod save;
 mod start;
 mod surface;
 
+pub use cluster_hands::{ClusterHands, Faults};
+pub use facts::Facts;
 pub use hands::{Answers, Hands, NoHands};
 pub use start::{Start, start};
 pub use surface::Surface;
@@ -63,7 +67,7 @@ pub struct Desk {
     pub themes: Themes,
     pub clock: Clock,
     pub signals: Option<Signals>,
-    pub observations: mpsc::Receiver<Observation>,
+    pub facts: Facts,
     pub hands: Box<dyn Hands>,
     /// Where saved screens go.
     pub folder: PathBuf,
@@ -105,7 +109,7 @@ where
             () = sleep_until(pace.due()), if pace.wants_frame() => Woken::Draw,
             event = input.next() => Woken::Input(event),
             Some(event) = answers.recv() => Woken::Answer(event),
-            fact = desk.observations.recv(), if facts_open => Woken::Observed(fact),
+            fact = desk.facts.next(), if facts_open => Woken::Observed(fact),
             _ = tick.tick() => Woken::Tick,
         };
         let now = desk.clock.now();
@@ -142,7 +146,7 @@ where
             Woken::Observed(Some(fact)) => {
                 effects = app::update(&mut desk.app, Event::Observed(Box::new(fact)), now);
                 for _ in 0..BATCH {
-                    let Ok(fact) = desk.observations.try_recv() else { break };
+                    let Some(fact) = desk.facts.try_next() else { break };
                     effects.extend(app::update(&mut desk.app, Event::Observed(Box::new(fact)), now));
                 }
                 pace.facts();
@@ -203,7 +207,12 @@ fn carry_out<B: Surface>(
             }
         }
         Effect::Survey(intent) => desk.hands.survey(intent, &desk.app.model, to),
-        Effect::Execute(id, plan) => desk.hands.execute(id, *plan, &desk.app.model, to),
+        Effect::Execute(id, plan) => {
+            if desk.app.unlocked {
+                desk.hands.unlock();
+            }
+            desk.hands.execute(id, *plan, &desk.app.model, to);
+        }
         Effect::Control(id, control) => desk.hands.control(id, control),
         Effect::Inject(node, fault) => match desk.app.model.node(node).map(|node| node.address.clone()) {
             Some(address) => desk.hands.inject(address, fault, to),

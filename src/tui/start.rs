@@ -5,14 +5,12 @@ use std::io::{self, Stdout};
 use crossterm::event::EventStream;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use tokio::sync::mpsc;
 
-use super::{Desk, Ended, Hands, Themes, run};
+use super::{Desk, Ended, Facts, Hands, Themes, run};
 use crate::app::App;
-use crate::cluster::Observation;
 use crate::link::Clock;
 use crate::term::{self, Colours, FrameWriter, Input, Signals};
-use crate::theme::{ColorDepth, Theme};
+use crate::theme::ColorDepth;
 
 /// What a console is started with.
 pub struct Start {
@@ -20,7 +18,7 @@ pub struct Start {
     /// A theme by its name.
     pub themes: Themes,
     pub clock: Clock,
-    pub observations: mpsc::Receiver<Observation>,
+    pub facts: Facts,
     pub hands: Box<dyn Hands>,
     pub mouse: bool,
     pub colours: Colours,
@@ -31,7 +29,7 @@ pub struct Start {
 /// # Errors
 /// When there is no terminal, or signals cannot be caught.
 pub async fn start(start: Start) -> io::Result<Ended> {
-    let Start { app, themes, clock, observations, hands, mouse, colours } = start;
+    let Start { app, themes, clock, facts, hands, mouse, colours } = start;
     let depth = match colours {
         Colours::None => ColorDepth::None,
         Colours::Sixteen => ColorDepth::Ansi16,
@@ -47,7 +45,7 @@ pub async fn start(start: Start) -> io::Result<Ended> {
         themes,
         clock,
         signals: Some(Signals::new()?),
-        observations,
+        facts,
         hands,
         folder: std::env::current_dir().unwrap_or_default(),
         on_frame: None,

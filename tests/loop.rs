@@ -1,0 +1,281 @@
+//! The production loop on a test terminal: scripted keys in the operator's notation, a made-up cluster, fake hands.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossterm::event::{Event as Raw, KeyEvent};
+use futures_util::stream;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use tokio::sync::mpsc;
+
+use rgc_tui::app::{App, Control, Event, Fault, OperationId, Settings, View};
+use rgc_tui::cluster::sample::{self, Sample};
+use rgc_tui::cluster::{Address, Model, Observation};
+use rgc_tui::keys::{Chord, Keymap};
+use rgc_tui::link::Clock;
+use rgc_tui::plan::{Blast, Danger, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
+use rgc_tui::term::Input;
+use rgc_tui::theme::Theme;
+use rgc_tui::tui::{Answers, Desk, Ended, Facts, Hands, run};
+
+/// What the loop asked the hands to do.
+#[derive(Clone, Debug, PartialEq)]
+enum Asked {
+    Survey(Intent),
+    Execute(Intent),
+    Inject(Address, Fault),
+}
+
+struct FakeHands(Arc<Mutex<Vec<Asked>>>);
+
+impl FakeHands {
+    fn note(&self, asked: Asked) {
+        self.0.lock().unwrap().push(asked);
+    }
+}
+
+fn plan(intent: Intent, danger: Danger) -> Plan {
+    Plan {
+        intent,
+        cluster: "prod".into(),
+        steps: Vec::new(),
+        moves: Vec::new(),
+        engine: None,
+        prediction: Prediction::default(),
+        blast: Blast::default(),
+        before: Vec::new(),
+        after: Vec::new(),
+        warnings: Vec::new(),
+        danger,
+        fingerprint: 1,
+    }
+}
+
+impl Hands for FakeHands {
+    fn survey(&mut self, intent: Intent, _model: &Model, to: &Answers) {
+        self.note(Asked::Survey(intent.clone()));
+        let forced = matches!(&intent, Intent::Failover { mode, .. } if *mode != rgc_tui::plan::Mode::Graceful);
+        let danger = if forced { Danger::Typed } else { Danger::Normal };
+        match &intent {
+            Intent::Drain { .. } => to.planned(intent, Err(Refusal::because("there is nowhere to put its slots"))),
+            _ => to.planned(intent.clone(), Ok(plan(intent, danger))),
+        }
+    }
+
+    fn execute(&mut self, id: OperationId, plan: Plan, _model: &Model, to: &Answers) {
+        self.note(Asked::Execute(plan.intent));
+        let report = Report { outcome: Outcome::Done, elapsed: Duration::from_millis(46), figures: vec![("write_gap_ms", 46.0)] };
+        to.post(Event::Progress(id, Progress::Ended(report)));
+    }
+
+    fn control(&mut self, _id: OperationId, _control: Control) {}
+
+    fn inject(&mut self, node: Address, fault: Fault, _to: &Answers) {
+        self.note(Asked::Inject(node, fault));
+    }
+
+    fn ledger(&mut self, to: &Answers) {
+        to.post(Event::Ledger(vec!["{\"intent\":\"failover\"}".into()]));
+    }
+}
+
+/// Keys as people write them: `j F tab enter`; text after a colon or slash is typed letter by letter.
+fn keys(script: &str) -> Vec<Raw> {
+    let mut events = Vec::new();
+    for word in script.split_whitespace() {
+        if let Some(text) = word.strip_prefix("paste=") {
+            events.push(Raw::Paste(text.to_string()));
+        } else if word.len() > 1 && word.starts_with([':', '/', '"']) {
+            let typed = word.strip_prefix('"').unwrap_or(word).replace('+', " ");
+            events.extend(
+                typed
+                    .chars()
+                    .map(|c| Raw::Key(KeyEvent::new(crossterm::event::KeyCode::Char(c), crossterm::event::KeyModifiers::NONE))),
+            );
+        } else {
+            let chord: Chord = word.parse().unwrap();
+            events.push(Raw::Key(KeyEvent::new(chord.code, chord.modifiers)));
+        }
+    }
+    events
+}
+
+struct Seen {
+    ended: Ended,
+    app: App,
+    screen: String,
+    asked: Vec<Asked>,
+    frames: usize,
+}
+
+fn text(buffer: &Buffer) -> String {
+    let area = buffer.area;
+    let line = |y| (0..area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    (0..area.height).map(|y| line(y) + "\n").collect()
+}
+
+/// Plays a script on a healthy cluster of three masters and three replicas; ends by quitting when the keys are used up.
+async fn play(script: &str, settings: Settings) -> Seen {
+    let clock = Clock::starting_at(sample::noon());
+    let model = Sample::new(3, 1).rooms(60).model;
+    let mut events: Vec<io::Result<Raw>> = keys(script).into_iter().map(Ok).collect();
+    events.extend(keys("ctrl-c ctrl-c ctrl-c").into_iter().map(Ok));
+    // A person's pace: every key is answered before the next is pressed.
+    let input = stream::unfold(events.into_iter(), |mut events| async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Some((events.next()?, events))
+    });
+    let (facts, observations) = mpsc::channel::<Observation>(1);
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let screen = Arc::new(Mutex::new((String::new(), 0usize)));
+    let shown = screen.clone();
+    let mut desk = Desk {
+        app: App::new(model, settings, Keymap::default(), clock.now()),
+        theme: Theme::builtin("dusk").unwrap(),
+        themes: Box::new(Theme::builtin),
+        clock,
+        signals: None,
+        facts: Facts::Channel(observations),
+        hands: Box::new(FakeHands(asked.clone())),
+        folder: std::env::temp_dir(),
+        on_frame: Some(Box::new(move |_, buffer| {
+            let mut shown = shown.lock().unwrap();
+            *shown = (text(buffer), shown.1 + 1);
+        })),
+    };
+    let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+    let mut input = Input::new(Box::pin(input));
+    let ended = run(&mut terminal, &mut input, &mut desk).await;
+    drop(facts);
+    let (screen, frames) = screen.lock().unwrap().clone();
+    let asked = asked.lock().unwrap().clone();
+    Seen { ended, app: desk.app, screen, asked, frames }
+}
+
+fn plain() -> Settings {
+    Settings { themes: Theme::names().map(String::from).collect(), ..Settings::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_home_screen_is_drawn_and_quitting_ends_it() {
+    let seen = play("", plain()).await;
+    assert_eq!(seen.ended, Ended::Quit);
+    for word in ["Topology", "Nodes", "Slots", "Rooms", "Alerts", "10.0.0.1:7000"] {
+        assert!(seen.screen.contains(word), "no {word} on\n{}", seen.screen);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_is_planned_shown_confirmed_and_reported() {
+    let seen = play("j F tab enter", plain()).await;
+    let asked: Vec<_> = seen.asked.iter().map(|asked| std::mem::discriminant(asked)).collect();
+    assert_eq!(asked.len(), 2, "{:?}", seen.asked);
+    assert!(matches!(&seen.asked[0], Asked::Survey(Intent::Failover { .. })));
+    assert!(matches!(&seen.asked[1], Asked::Execute(Intent::Failover { .. })));
+    assert_eq!(seen.app.operations.len(), 1);
+    assert!(seen.app.operations[0].report.is_some());
+    assert!(seen.app.toast.is_some_and(|toast| toast.text.contains("done in 0.0 s") && !toast.bad));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancel_has_the_focus_first_and_esc_leaves() {
+    for script in ["F enter", "F esc tab enter", "F q tab enter", "F y enter"] {
+        let seen = play(script, plain()).await;
+        assert!(seen.asked.iter().all(|asked| matches!(asked, Asked::Survey(_))), "{script}: {:?}", seen.asked);
+        assert!(!seen.asked.is_empty(), "{script}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dangerous_modes_want_the_clusters_name() {
+    let wrong = play(":failover+10.0.0.4:7003+force enter tab enter \"pro enter tab enter", plain()).await;
+    assert!(wrong.asked.iter().all(|asked| matches!(asked, Asked::Survey(_))), "{:?}", wrong.asked);
+    let name = wrong.app.model.name.clone();
+    let right = play(&format!(":failover+10.0.0.4:7003+force enter \"{name} enter"), plain()).await;
+    assert!(right.asked.iter().any(|asked| matches!(asked, Asked::Execute(_))), "{:?}", right.asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_only_lets_nothing_through_until_unlocked() {
+    let settings = Settings { read_only: true, demo: true, ..plain() };
+    let seen =
+        play("F tab enter B M x n k tab enter :failover+A enter tab enter :rebalance+--by+slots enter tab enter", settings.clone())
+            .await;
+    assert_eq!(seen.asked, []);
+    let name = seen.app.model.name.clone();
+    let seen = play(&format!("u \"{name} enter F tab enter"), settings).await;
+    assert_eq!(seen.asked.len(), 2, "{:?}", seen.asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn paste_fires_nothing_and_fills_text_fields() {
+    let seen = play("paste=BFxM:q! paste=F F paste=FB enter", plain()).await;
+    assert_eq!(seen.asked.len(), 1, "only the F that was pressed asks: {:?}", seen.asked);
+    let seen = play(": paste=rooms enter", plain()).await;
+    assert_eq!(*seen.app.screen.view(), View::Rooms);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_demo_kills_a_node_from_its_menu_after_asking() {
+    let demo = Settings { demo: true, ..plain() };
+    let seen = play("2 n k enter n k tab enter", demo).await;
+    assert_eq!(seen.asked.len(), 1, "{:?}", seen.asked);
+    assert!(matches!(&seen.asked[0], Asked::Inject(address, Fault::Kill) if address.port == 7000));
+    let seen = play("2 n k tab enter", plain()).await;
+    assert_eq!(seen.asked, [], "without a demo there is nothing to kill");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_done_says_why() {
+    let seen = play(":drain+10.0.0.1:7000 enter", plain()).await;
+    assert!(matches!(&seen.asked[..], [Asked::Survey(Intent::Drain { node })] if node == "10.0.0.1:7000"));
+    assert!(seen.app.operations.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grammar_of_views() {
+    let view = |seen: &Seen| seen.app.screen.view().clone();
+    assert_eq!(view(&play(":nodes enter", plain()).await), View::Nodes);
+    assert_eq!(view(&play(":nodes enter esc", plain()).await), View::Home);
+    assert_eq!(view(&play(":nodes enter :rooms enter -", plain()).await), View::Nodes);
+    assert_eq!(view(&play(":nodes enter :rooms enter [", plain()).await), View::Nodes);
+    assert_eq!(view(&play(":nodes enter :rooms enter [ ]", plain()).await), View::Rooms);
+    assert_eq!(view(&play("?", plain()).await), View::Help);
+    assert!(matches!(view(&play(":topo enter enter", plain()).await), View::Shard(_)));
+    assert!(matches!(view(&play(":node+7003 enter", plain()).await), View::Node(_)));
+    assert_eq!(view(&play(":slot+866 enter", plain()).await), View::Slot(866));
+    assert_eq!(view(&play(":op tab enter", plain()).await), View::Operations);
+    let wrong = play(":romos enter", plain()).await;
+    assert_eq!(view(&wrong), View::Home);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_command_stays_in_the_prompt_with_the_nearest_right_one() {
+    // The prompt is closed by the ctrl-c that follows; the frame before it shows the error.
+    let seen = play(":romos enter", plain()).await;
+    assert_eq!(seen.ended, Ended::Quit);
+    assert!(seen.app.screen.prompt.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_narrow_marks_survive_and_sorting_keeps_the_selection() {
+    let all = play(":rooms enter", plain()).await.app;
+    assert_eq!(all.rows.rooms.len(), 60);
+    let code = all.rows.rooms[3].to_string();
+    let seen = play(&format!(":rooms enter /{code} enter"), plain()).await.app;
+    assert_eq!(seen.rows.rooms.iter().map(|room| room.to_string()).collect::<Vec<_>>(), [code]);
+    let seen = play(":rooms enter j space > > >", plain()).await.app;
+    assert_eq!(seen.screen.rooms.sort.map(|sort| (sort.column, sort.descending)), Some(("players", true)));
+    assert_eq!(seen.screen.rooms.marks.len(), 1);
+    let rgc_tui::app::Item::Room(selected) = seen.screen.rooms.selected.clone().unwrap() else { panic!() };
+    assert_eq!(selected, all.rows.rooms[2], "the selection is the same room wherever it went");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_console_draws_about_once_a_second() {
+    let idle = play("ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f", plain()).await;
+    assert!(idle.frames <= 18, "{} frames for 13 keys in 2.6 s", idle.frames);
+}
