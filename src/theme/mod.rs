@@ -68,9 +68,9 @@ impl Theme {
         self.styles.get(&role).copied().unwrap_or_default()
     }
 
-    /// Colours are there to be seen: without them letters must tell shards apart.
-    pub fn has_colour(&self) -> bool {
-        self.depth != ColorDepth::None && self.style(Role::Shard(0)).fg != self.style(Role::Shard(1)).fg
+    /// Shards can be told apart by the ground of their cells; without that, letters must do it.
+    pub fn fills(&self) -> bool {
+        self.depth > ColorDepth::Ansi16 && self.style(Role::Fill(0)).bg.is_some()
     }
 
     /// The same theme for a terminal that shows fewer colours. What is selected stays visible: where its background would
@@ -80,7 +80,7 @@ impl Theme {
         let ground = depth::style(self.style(Role::Text), depth);
         for (role, style) in &mut self.styles {
             let limited = depth::style(*style, depth);
-            let filled_before = style.bg.is_some() && *role != Role::Text;
+            let filled_before = style.bg.is_some() && !matches!(role, Role::Text | Role::Fill(_));
             let filled_now = limited.bg.is_some() && limited.bg != ground.bg && limited.bg != limited.fg;
             *style =
                 if filled_before && !filled_now { Style { bg: None, ..limited }.add_modifier(Modifier::REVERSED) } else { limited };
@@ -106,7 +106,7 @@ mod tests {
             assert!(!theme.says.is_empty(), "{name} says what it is");
             let given = text.parse::<toml::Table>().unwrap();
             let given = given["styles"].as_table().unwrap();
-            for role in Role::all().filter(|role| !matches!(role, Role::Shard(_))) {
+            for role in Role::all().filter(|role| !matches!(role, Role::Shard(_) | Role::Fill(_))) {
                 assert!(given.contains_key(role.name()), "{name} does not name {}", role.name());
             }
         }

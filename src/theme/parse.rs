@@ -60,7 +60,19 @@ pub(super) fn theme(text: &str, origin: &str) -> Result<Theme, ThemeError> {
         }
         styles.extend((0..SHARD_COLOURS).zip(shards.iter().cycle()).map(|(n, shade)| (Role::Shard(n), Style::new().fg(shade.0))));
     }
+    let ground = styles.get(&Role::Text).and_then(|style| style.bg);
+    for n in 0..SHARD_COLOURS {
+        let shard = styles.get(&Role::Shard(n)).copied().unwrap_or_default();
+        styles.insert(Role::Fill(n), Style { bg: shard.fg.zip(ground).and_then(|(shard, ground)| thin(shard, ground)), ..shard });
+    }
     Ok(Theme { name: file.name, says: file.says, styles, depth: ColorDepth::True })
+}
+
+/// A little of a colour on a ground; nothing where colours have no parts to mix.
+fn thin(color: Color, ground: Color) -> Option<Color> {
+    let (Color::Rgb(r, g, b), Color::Rgb(x, y, z)) = (color, ground) else { return None };
+    let mix = |part: u8, ground: u8| u8::try_from((u16::from(part) * 4 + u16::from(ground) * 6) / 10).unwrap_or(ground);
+    Some(Color::Rgb(mix(r, x), mix(g, y), mix(b, z)))
 }
 
 /// Line and column, from 1, of a byte offset.

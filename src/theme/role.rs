@@ -11,6 +11,8 @@ macro_rules! roles {
             $($(#[$doc])* $name,)+
             /// The colour of a shard, by its rank modulo [`SHARD_COLOURS`].
             Shard(u8),
+            /// The ground of a shard's cells on the slot map: its colour, thinned; computed from the other two.
+            Fill(u8),
         }
 
         const PLAIN: &[Role] = &[$(Role::$name,)+];
@@ -18,7 +20,7 @@ macro_rules! roles {
         impl Role {
             /// The name in theme files; all shard colours are in the list `shards`.
             pub fn name(self) -> &'static str {
-                match self { $(Role::$name => $word,)+ Role::Shard(_) => "shards" }
+                match self { $(Role::$name => $word,)+ Role::Shard(_) | Role::Fill(_) => "shards" }
             }
         }
     };
@@ -65,7 +67,7 @@ roles! {
 
 impl Role {
     pub fn all() -> impl Iterator<Item = Role> {
-        PLAIN.iter().copied().chain((0..SHARD_COLOURS).map(Role::Shard))
+        PLAIN.iter().copied().chain((0..SHARD_COLOURS).flat_map(|n| [Role::Shard(n), Role::Fill(n)]))
     }
 
     pub(super) fn from_name(name: &str) -> Option<Role> {

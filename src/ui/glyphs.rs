@@ -63,7 +63,7 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     migrating: "»",
     importing: "«",
     unserved: "░",
-    unowned: " ",
+    unowned: "×",
     mixed: "▒",
     half: "▌",
     rule: "─",

@@ -1,6 +1,8 @@
 //! PURE. From what the operator looks at to a frame: `draw` reads everything and changes nothing.
 
 mod alerts;
+mod detail;
+mod doc;
 mod footer;
 mod format;
 mod glyphs;
@@ -45,6 +47,11 @@ impl Ui<'_> {
         self.style(Role::Shard(u8::try_from(name.0 % colours).unwrap_or(0)))
     }
 
+    fn fill(&self, name: ShardName) -> Style {
+        let colours = u16::from(SHARD_COLOURS);
+        self.style(Role::Fill(u8::try_from(name.0 % colours).unwrap_or(0)))
+    }
+
     /// The pane has the keys.
     fn has_focus(&self, pane: Pane) -> bool {
         let screen = self.screen;
@@ -74,7 +81,19 @@ pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) 
     header::play(&ui, areas.play, buf);
     header::bar(&ui, areas.bar, buf);
     panes(&ui, &areas, buf);
+    view(&ui, areas.body, buf);
     footer::draw(&ui, app, areas.footer, buf);
+}
+
+/// Views that are not one of the five panes.
+fn view(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
+    match ui.screen.view() {
+        View::Node(id) => detail::node(ui, *id, area, buf),
+        View::Shard(name) => detail::shard(ui, *name, area, buf),
+        View::Slot(slot) => detail::slot(ui, *slot, area, buf),
+        View::Room(code) => detail::room(ui, code, area, buf),
+        _ => {}
+    }
 }
 
 /// The focused pane comes last: its border lies over its neighbours'.

@@ -126,7 +126,7 @@ fn one(ui: &Ui<'_>, node: &Node, columns: &[Column], places: &[Place], scales: &
 }
 
 /// The text of one column.
-pub(super) fn cell<'a>(ui: &Ui<'_>, node: &Node, title: &'static str, width: u16, columns: &[Column], scales: &Scales) -> Cell<'a> {
+fn cell<'a>(ui: &Ui<'_>, node: &Node, title: &'static str, width: u16, columns: &[Column], scales: &Scales) -> Cell<'a> {
     let stale = signs::stale(ui, node).is_some() || !node.health.is_alive();
     let text = if stale { ui.style(Role::Stale) } else { ui.style(Role::Text) };
     let muted = if stale { text } else { ui.style(Role::Muted) };
@@ -179,6 +179,16 @@ pub(super) fn value(ui: &Ui<'_>, node: &Node, metric: Metric) -> String {
         Metric::Lag => node.lag_bytes.map(|bytes| format::bytes(bytes as f64)),
     };
     text.unwrap_or_else(|| ui.glyphs.dash.to_string())
+}
+
+/// A value of a metric as it is written beside its curve.
+pub(super) fn show(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::Ops | Metric::Clients | Metric::Evictions => format::count(value),
+        Metric::Latency => format::latency_exact(Duration::from_secs_f64(value.clamp(0.0, 1e9) / 1000.0)),
+        Metric::Memory | Metric::Cpu | Metric::HitRate => format::percent(value),
+        Metric::NetIn | Metric::NetOut | Metric::Lag => format::bytes(value),
+    }
 }
 
 /// The role of a value that is beyond its threshold.

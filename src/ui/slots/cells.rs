@@ -93,10 +93,13 @@ impl Facts {
             What::Dead(_) | What::Nobody => ui.style(Role::Unserved).fg,
             What::Mixed | What::Other => None,
         };
-        let glyph = if changes == 1 && ui.theme.has_colour() { ui.glyphs.half } else { ui.glyphs.mixed };
-        let mut style = Style::new();
-        style.fg = side(here);
-        style.bg = side(there);
+        let ground = |what| match what {
+            What::Owned(name) => ui.fill(name).bg,
+            _ => None,
+        };
+        let style = Style { fg: side(here), bg: ground(there), ..Style::new() };
+        let glyph = if changes == 1 && ui.theme.fills() { ui.glyphs.half } else { ui.glyphs.mixed };
+        let style = if changes == 1 && ui.theme.fills() { Style { fg: ground(here).or(style.fg), ..style } } else { style };
         (glyph, style, What::Mixed)
     }
 
@@ -123,16 +126,15 @@ impl Facts {
     }
 }
 
-/// A cell of one kind of slots; the first of a run carries the shard's letter.
+/// A cell of one kind of slots; the first of a run carries the shard's letter, or all of them where only letters tell.
 fn whole(ui: &Ui<'_>, what: What, begins: bool) -> (&'static str, Style) {
+    let filled = ui.theme.fills() && !ui.app.settings.ascii;
     match what {
-        What::Owned(name) if ui.theme.has_colour() && !ui.app.settings.ascii => {
-            let letter = if begins { letter(name) } else { " " };
-            (letter, ui.shard(name).add_modifier(Modifier::REVERSED))
-        }
+        What::Owned(name) if filled => (if begins { letter(name) } else { " " }, ui.fill(name)),
         What::Owned(name) => (letter(name), ui.shard(name)),
+        What::Dead(name) if begins => (letter(name), ui.style(Role::Unserved).add_modifier(Modifier::BOLD)),
         What::Dead(_) => (ui.glyphs.unserved, ui.style(Role::Unserved)),
-        What::Nobody => (ui.glyphs.unowned, ui.style(Role::Unserved).add_modifier(Modifier::REVERSED)),
+        What::Nobody => (ui.glyphs.unowned, ui.style(Role::Unserved)),
         What::Mixed | What::Other => (ui.glyphs.mixed, ui.style(Role::Muted)),
     }
 }

@@ -1,0 +1,79 @@
+//! PURE. One shard: its slots, its nodes, and what happens when its master dies now.
+
+use super::super::doc::Doc;
+use super::super::{Ui, format};
+use super::mention;
+use crate::cluster::Shard;
+use crate::plan;
+use crate::theme::Role;
+
+pub(super) fn left(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
+    let model = &ui.app.model;
+    doc.heading("Shard");
+    doc.styled_fact("name", shard.name.to_string(), ui.shard(shard.name));
+    let slots = if shard.slot_count == 0 { "none".to_string() } else { shard.slot_set().to_string() };
+    doc.fact("slots", slots, Role::Text);
+    doc.fact("count", format!("{} of 16384", shard.slot_count), Role::Text);
+    let tally = model.rooms().in_slots(&shard.slot_set());
+    let text = format!("{} with {} players, {} keys, {}", tally.rooms, tally.players, tally.keys, format::bytes_long(tally.bytes));
+    doc.fact("rooms", text, Role::Text);
+    let open = model.topology().open.iter().filter(|open| shard.nodes().any(|id| id == open.node)).count();
+    if open > 0 {
+        doc.fact("open slots", format!("{} {open}", ui.glyphs.open), Role::Warning);
+    }
+    doc.heading("Nodes");
+    match shard.master.and_then(|id| model.node(id)) {
+        Some(master) => mention(ui, doc, "master", master, ""),
+        None => doc.fact("master", format!("{} not known", ui.glyphs.down), Role::Critical),
+    }
+    for id in &shard.replicas {
+        if let Some(node) = model.node(*id) {
+            let lag = node.lag_bytes.map_or(String::new(), |lag| format!("{} behind", format::bytes_long(lag)));
+            mention(ui, doc, "replica", node, &lag);
+        }
+    }
+    if shard.replicas.is_empty() {
+        doc.fact("replica", format!("{} none: its master's death would lose its data", ui.glyphs.warning), Role::Warning);
+    }
+    for id in &shard.former {
+        if let Some(node) = model.node(*id) {
+            mention(ui, doc, "was master", node, "");
+        }
+    }
+}
+
+pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
+    let Some(flight) = plan::preflight(&ui.app.model, shard.name, ui.now) else { return };
+    doc.heading(if flight.silent.is_some() { "Its master is silent" } else { "If its master dies now" });
+    match &flight.winner_address {
+        Some(winner) => doc.fact("takes over", format!("{} {winner}", ui.glyphs.ok), Role::Ok),
+        None => doc.fact("takes over", format!("{} nobody", ui.glyphs.down), Role::Critical),
+    }
+    if let Some((from, to)) = flight.gap {
+        doc.fact("no writes for", format!("{} to {}", format::span_long(from), format::span_long(to)), Role::Text);
+    }
+    if let Some(silent) = flight.silent {
+        doc.fact("silent for", format::span_long(silent), Role::Critical);
+    }
+    let risk =
+        flight.bytes_at_risk.map_or("not known".into(), |bytes| format!("{} not yet on the winner", format::bytes_long(bytes)));
+    doc.fact("at risk", risk, if flight.bytes_at_risk == Some(0) { Role::Text } else { Role::Warning });
+    let votes = format!("{} of {} masters can vote, {} must", flight.votes.alive, flight.votes.voters, flight.votes.needed);
+    doc.fact("votes", votes, if flight.votes.suffice() { Role::Text } else { Role::Critical });
+    let tally = flight.blast.tally;
+    doc.fact("who notices", format!("{} rooms, {} players", tally.rooms, tally.players), Role::Text);
+    if flight.assumed_timeout {
+        doc.fact("", "no node has told its node timeout: the servers' default is assumed", Role::Muted);
+    }
+    doc.heading("Candidates");
+    if flight.candidates.is_empty() {
+        doc.text("no replica", Role::Warning);
+    }
+    for candidate in &flight.candidates {
+        let lag = candidate.lag_bytes.map_or("lag not known".into(), |bytes| format!("{} behind", format::bytes_long(bytes)));
+        match &candidate.obstacle {
+            None => doc.fact(&format!("rank {}", candidate.rank), format!("{}  {lag}", candidate.address), Role::Text),
+            Some(why) => doc.fact("will not stand", format!("{}  {why}", candidate.address), Role::Warning),
+        }
+    }
+}
