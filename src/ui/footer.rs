@@ -8,21 +8,22 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Ui;
 use super::pen::Pen;
-use crate::app::{App, Prompt, PromptKind};
+use crate::app::{Prompt, PromptKind, Toast};
 use crate::keys::Hint;
 use crate::theme::Role;
 
 /// At most this many completions are shown.
 const COMPLETIONS: usize = 8;
 
-pub(super) fn draw(ui: &Ui<'_>, app: &App, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(ui: &Ui<'_>, toast: Option<&Toast>, area: Rect, buf: &mut Buffer) {
+    let app = ui.app;
     if area.is_empty() {
         return;
     }
     if let Some(prompt) = &app.screen.prompt {
         return self::prompt(ui, prompt, area, buf);
     }
-    if let Some(toast) = app.toast.as_ref().filter(|toast| toast.until > ui.now) {
+    if let Some(toast) = toast {
         let (glyph, role) = if toast.bad { (ui.glyphs.down, Role::Critical) } else { (ui.glyphs.ok, Role::Ok) };
         let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
         pen.gap(1).put(glyph, ui.style(role)).gap(1).put(&toast.text, ui.style(if toast.bad { role } else { Role::Text }));
@@ -31,7 +32,7 @@ pub(super) fn draw(ui: &Ui<'_>, app: &App, area: Rect, buf: &mut Buffer) {
     let pace = format!("{} {:.1}s ", ui.glyphs.refresh, app.settings.interval.as_secs_f64());
     let width = u16::try_from(pace.width()).unwrap_or(0);
     let hints_area = Rect { width: area.width.saturating_sub(width + 1), ..area };
-    hints(ui, Vec::new(), hints_area, buf);
+    hints(ui, app.hints(), hints_area, buf);
     if area.width > width + 40 {
         let at = Rect { x: area.right() - width, width, ..area };
         Pen::new(buf, at, 0, "").put(pace, ui.style(Role::Muted));

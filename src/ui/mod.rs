@@ -2,12 +2,18 @@
 
 mod alerts;
 mod detail;
+mod dialog;
 mod doc;
 mod footer;
 mod format;
 mod glyphs;
 mod header;
+mod help;
+mod ledger;
+mod log;
 mod nodes;
+mod operation;
+mod operations;
 mod pane;
 mod pen;
 mod rooms;
@@ -16,6 +22,7 @@ mod slots;
 mod spark;
 mod table;
 mod topology;
+mod views;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -72,17 +79,23 @@ pub fn draw(app: &App, theme: &Theme, now: Time, frame: &mut Frame<'_>) {
 pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) {
     let glyphs = if app.settings.ascii { &glyphs::ASCII } else { &glyphs::UNICODE };
     buf.set_style(area, theme.style(Role::Text));
-    let screen = &app.screen;
-    // A frozen screen shows the facts of its moment; what the operator does on it is today's.
-    let ui = Ui { app: app.frozen.as_deref().unwrap_or(app), screen, theme, now, glyphs };
+    // A frozen screen is a picture that can still be looked around in; its time is that of its newest answer.
+    let shown = app.frozen.as_deref().unwrap_or(app);
+    let moment = app.frozen.as_ref().and_then(|app| app.model.nodes().filter_map(|node| node.last_answer).max());
+    let now = moment.unwrap_or(now);
+    let screen = &shown.screen;
+    let ui = Ui { app: shown, screen, theme, now, glyphs };
     let size = (area.width, area.height);
-    let areas = layout::areas(size, screen.view(), screen.focus, app.model.play().is_some());
+    let areas = layout::areas(size, screen.view(), screen.focus, shown.model.play().is_some());
     header::verdict(&ui, app.frozen.is_some(), areas.verdict, buf);
     header::play(&ui, areas.play, buf);
     header::bar(&ui, areas.bar, buf);
     panes(&ui, &areas, buf);
     view(&ui, areas.body, buf);
-    footer::draw(&ui, app, areas.footer, buf);
+    if let Some(dialog) = &shown.dialog {
+        dialog::draw(&ui, shown, dialog, areas.body, buf);
+    }
+    footer::draw(&ui, app.toast.as_ref(), areas.footer, buf);
 }
 
 /// Views that are not one of the five panes.
@@ -92,7 +105,13 @@ fn view(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         View::Shard(name) => detail::shard(ui, *name, area, buf),
         View::Slot(slot) => detail::slot(ui, *slot, area, buf),
         View::Room(code) => detail::room(ui, code, area, buf),
-        _ => {}
+        View::Operations => operations::draw(ui, area, buf),
+        View::Operation(id) => operation::draw(ui, *id, area, buf),
+        View::Ledger => ledger::draw(ui, area, buf),
+        View::Views => views::draw(ui, area, buf),
+        View::Log => log::draw(ui, area, buf),
+        View::Help => help::draw(ui, &ui.app.help(), area, buf),
+        View::Home | View::Topology | View::Nodes | View::Slots | View::Rooms | View::Alerts => {}
     }
 }
 

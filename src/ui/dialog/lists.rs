@@ -1,0 +1,77 @@
+//! PURE. Dialogs to choose from: what to do with a node, and where to move things.
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use super::super::doc::Doc;
+use super::super::{Ui, format, signs};
+use crate::app::App;
+use crate::cluster::{NodeId, SlotSet};
+use crate::theme::Role;
+
+/// The sign of the entry under the cursor, and the style of a line with it.
+fn pointed<'u>(ui: &'u Ui<'_>, here: bool) -> (&'u str, impl Fn(Style) -> Style) {
+    let selection = ui.style(Role::Selection);
+    (if here { ui.glyphs.cursor } else { " " }, move |style: Style| if here { style.patch(selection) } else { style })
+}
+
+pub(super) fn node_menu(ui: &Ui<'_>, app: &App, id: NodeId, cursor: usize, doc: &mut Doc<'_, '_>) {
+    if let Some(node) = app.model.node(id) {
+        let sign = signs::node(ui, node);
+        let text = if sign.text.is_empty() { "up" } else { &sign.text };
+        let shard = node.shard.map_or(String::new(), |name| format!(" of shard {name}"));
+        doc.text(&format!("{} {text}   {}{shard}", sign.glyph, node.role), sign.role);
+        doc.blank();
+    }
+    for (at, item) in app.node_menu(id).into_iter().enumerate() {
+        let (sign, style) = pointed(ui, at == cursor);
+        let (key, word, says) = match item.disabled {
+            Some(_) => (Role::Disabled, Role::Disabled, Role::Disabled),
+            None => (Role::Accent, Role::Text, Role::Muted),
+        };
+        let text = item.disabled.map_or_else(|| item.says.to_string(), |why| format!("{} ({why})", item.says));
+        doc.line(vec![
+            Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
+            Span::styled(format!("{} ", item.key), style(ui.style(key))),
+            Span::styled(format!("{:<10}", item.word), style(ui.style(word))),
+            Span::styled(format!("{text:<64}"), style(ui.style(says))),
+        ]);
+    }
+    doc.blank();
+}
+
+pub(super) fn targets(
+    ui: &Ui<'_>,
+    app: &App,
+    rooms: usize,
+    slots: &SlotSet,
+    masters: &[NodeId],
+    cursor: usize,
+    doc: &mut Doc<'_, '_>,
+) {
+    let tally = app.model.rooms().in_slots(slots);
+    let text =
+        format!("{} slots, {} rooms with {} players, {}", slots.len(), tally.rooms, tally.players, format::bytes_long(tally.bytes));
+    doc.fact("moves", text, Role::Text);
+    if rooms > 0 && tally.rooms > rooms as u64 {
+        let text = format!("a room is its slot: {} others share it and move too", tally.rooms - rooms as u64);
+        doc.point(ui.glyphs.warning, &text, Role::Warning);
+    }
+    doc.heading("To which master?");
+    for (at, id) in masters.iter().enumerate() {
+        let Some(node) = app.model.node(*id) else { continue };
+        let (sign, style) = pointed(ui, at == cursor);
+        let health = signs::node(ui, node);
+        let shard = node.shard.map_or(String::new(), |name| name.to_string());
+        let shard_style = node.shard.map_or(ui.style(Role::Muted), |name| ui.shard(name));
+        let memory = node.memory_percent().map_or(String::new(), |(percent, _)| format!("memory {}", format::percent(percent)));
+        doc.line(vec![
+            Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
+            Span::styled(format!("{shard:<3}"), style(shard_style)),
+            Span::styled(format!("{} ", health.glyph), style(ui.style(health.role))),
+            Span::styled(format!("{:<22}", node.address.to_string()), style(ui.style(Role::Master))),
+            Span::styled(format!("{:>6} slots   {memory:<14}", node.slot_count), style(ui.style(Role::Muted))),
+        ]);
+    }
+    doc.blank();
+}

@@ -1,0 +1,116 @@
+//! PURE. One operation: where it is, what has been sent and answered, how it ended.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::doc::{self, Doc};
+use super::{Ui, format, operations, pane, spark};
+use crate::app::{Operation, OperationId, layout};
+use crate::cluster::age;
+use crate::plan::Progress;
+use crate::theme::Role;
+
+pub(super) fn draw(ui: &Ui<'_>, id: OperationId, area: Rect, buf: &mut Buffer) {
+    let inside = layout::inner(area);
+    let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
+    let Some(operation) = ui.app.operations.iter().find(|operation| operation.id == id) else {
+        pane::frame(ui, true, &format!("Operation {}", id.0), Vec::new(), area, buf);
+        return pane::empty(ui, "this operation is not known", inside, buf);
+    };
+    let (glyph, word, role) = operations::outcome(ui, operation);
+    let beside = vec![Span::styled(format!("{glyph} {word}"), ui.style(role))];
+    pane::frame(ui, true, &operation.plan.intent.to_string(), beside, area, buf);
+    let mut doc = Doc::new(ui, inside.width);
+    state(ui, operation, &mut doc);
+    steps(ui, operation, &mut doc);
+    sent(ui, operation, &mut doc);
+    doc::show(ui, &doc.lines, ui.screen.scroll, inside, buf);
+}
+
+fn state(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
+    let (glyph, word, role) = operations::outcome(ui, operation);
+    doc.heading("State");
+    doc.fact("outcome", format!("{glyph} {word}"), role);
+    for reason in operation.report.iter().flat_map(|report| report.outcome.reasons()) {
+        doc.point(ui.glyphs.down, reason, role);
+    }
+    doc.fact("started", format!("{}Z", format::clock(operation.started)), Role::Text);
+    let took = operation.report.as_ref().map_or_else(|| age(ui.now, operation.started), |report| report.elapsed);
+    doc.fact(if operation.is_running() { "for" } else { "took" }, format::span_long(took), Role::Text);
+    if let Some(report) = &operation.report {
+        for (name, value) in &report.figures {
+            let (label, text) = figure(name, *value);
+            doc.fact(&label, text, Role::Text);
+        }
+    }
+    progress(ui, operation, doc);
+    doc.fact("same as", format!("{} {}", ui.app.settings.invocation, operation.plan.intent), Role::Muted);
+    for note in operation.notes.iter().rev().take(5).rev() {
+        doc.point(ui.glyphs.hint, note, Role::Muted);
+    }
+}
+
+/// A measured figure: its unit is the end of its name.
+fn figure(name: &str, value: f64) -> (String, String) {
+    let (stem, text) = match name {
+        _ if name.ends_with("_ms") => (name.trim_end_matches("_ms"), format!("{value:.0} ms")),
+        _ if name.ends_with("_bytes") => (name.trim_end_matches("_bytes"), format::bytes_long(value.max(0.0) as u64)),
+        _ if name.ends_with("_per_sec") => (name.trim_end_matches("_per_sec"), format!("{}/s", format::count(value))),
+        _ if name.ends_with("seconds") => (name.trim_end_matches("seconds").trim_end_matches('_'), format!("{value:.1} s")),
+        _ => (name, format::count(value)),
+    };
+    (stem.replace('_', " "), text)
+}
+
+/// The bar of a slot move, with what is felt of it.
+fn progress(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
+    let Some(Progress::Moved { slots_done, slots_total, keys, bytes, keys_per_sec, eta, p99_ms }) = &operation.moved else {
+        return;
+    };
+    let share = operations::share(operation).unwrap_or(0.0);
+    let (full, empty) = spark::bar(ui.glyphs, share, 32);
+    doc.blank();
+    doc.line(vec![
+        Span::raw("  "),
+        Span::styled(full, ui.style(Role::Gauge)),
+        Span::styled(empty, ui.style(Role::Track)),
+        Span::styled(format!("  {:>3.0}%", share * 100.0), ui.style(Role::Text)),
+        Span::styled(format!("  {slots_done} of {slots_total} slots"), ui.style(Role::Muted)),
+    ]);
+    doc.fact("moved", format!("{} keys, {}", format::number(*keys), format::bytes_long(*bytes)), Role::Text);
+    doc.fact("speed", format!("{} keys/s", format::count(*keys_per_sec)), Role::Text);
+    if operation.is_running() {
+        doc.known("left", eta.map(format::span_long));
+    }
+    doc.known("servers' p99", p99_ms.map(|ms| format!("{ms:.1} ms")));
+}
+
+fn steps(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
+    doc.heading("Steps");
+    for (at, step) in operation.plan.steps.iter().enumerate() {
+        let ended = operation.report.as_ref().map(|report| matches!(report.outcome, crate::plan::Outcome::Done));
+        let (sign, role) = match (at.cmp(&operation.step), ended) {
+            (std::cmp::Ordering::Less, _) | (_, Some(true)) => (ui.glyphs.ok, Role::Ok),
+            (std::cmp::Ordering::Equal, Some(false)) => (ui.glyphs.down, Role::Critical),
+            (std::cmp::Ordering::Equal, None) => (ui.glyphs.up, Role::Accent),
+            (std::cmp::Ordering::Greater, _) => (ui.glyphs.dot, Role::Muted),
+        };
+        doc.point(sign, &step.says, role);
+        for command in &step.commands {
+            doc.text(&format!("    {}> {command}", step.address), Role::Muted);
+        }
+    }
+}
+
+fn sent(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
+    doc.heading("Commands and replies");
+    if operation.sent.is_empty() {
+        return doc.text("nothing has been sent yet", Role::Muted);
+    }
+    for (address, command, reply) in &operation.sent {
+        doc.text(&format!("{address}> {command}"), Role::Text);
+        let bad = reply.starts_with('-') || reply.starts_with("ERR") || reply.to_ascii_lowercase().contains("error");
+        doc.point(ui.glyphs.hint, reply, if bad { Role::Critical } else { Role::Muted });
+    }
+}

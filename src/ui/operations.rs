@@ -1,0 +1,89 @@
+//! PURE. Running and past operations, newest first.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::table::{Cell, Column, fit, left, right, row, titles};
+use super::{Ui, format, pane};
+use crate::app::{Item, Operation, layout};
+use crate::cluster::age;
+use crate::plan::{Outcome, Progress};
+use crate::theme::Role;
+
+const COLUMNS: [Column; 5] = [
+    right("id", 4, 4),
+    left("operation", 24, 0).upto(80),
+    left("outcome", 12, 1).upto(16),
+    left("started", 9, 3),
+    right("took", 9, 2),
+];
+
+pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let state = &ui.screen.operations;
+    let rows = &ui.app.rows.operations;
+    let running = ui.app.operations.iter().filter(|operation| operation.is_running()).count();
+    let more = if running > 0 { format!("{running} running") } else { String::new() };
+    let beside: Vec<Span<'static>> = pane::counts(ui, state, rows.len(), ui.app.operations.len(), &more);
+    pane::frame(ui, true, "Operations", beside, area, buf);
+    let (head, list) = layout::operations(area);
+    if rows.is_empty() {
+        return pane::empty(ui, "no operation so far: F fails over, M moves rooms, B rebalances", list, buf);
+    }
+    let inside = |area: Rect| Rect { x: area.x.saturating_add(1), width: area.width.saturating_sub(2), ..area };
+    let places = fit(&COLUMNS, inside(list).width);
+    titles(ui, &COLUMNS, &places, state.sort, inside(head), buf);
+    for (id, line) in pane::rows(rows, state.first, list) {
+        let Some(operation) = ui.app.operations.iter().find(|operation| operation.id == *id) else { continue };
+        let item = Item::Operation(*id);
+        let text = pane::gutter(ui, state, &item, true, line, buf);
+        row(&COLUMNS, &places, text, buf, ui.glyphs.ellipsis, |title, _| cell(ui, operation, title));
+        pane::highlight(ui, state, &item, true, line, buf);
+    }
+}
+
+fn cell(ui: &Ui<'_>, operation: &Operation, title: &str) -> Cell<'static> {
+    let (text, muted) = (ui.style(Role::Text), ui.style(Role::Muted));
+    match title {
+        "id" => Cell::new(operation.id.0.to_string(), muted),
+        "operation" => Cell::new(operation.plan.intent.to_string(), text),
+        "outcome" => {
+            let (glyph, word, role) = outcome(ui, operation);
+            let share = if operation.is_running() { share(operation) } else { None };
+            let share = share.map_or(String::new(), |share| format!(" {:.0}%", share * 100.0));
+            Cell::new(format!("{glyph} {word}{share}"), ui.style(role))
+        }
+        "started" => Cell::new(format::clock(operation.started), muted),
+        "took" => {
+            let took = operation.report.as_ref().map_or_else(|| age(ui.now, operation.started), |report| report.elapsed);
+            Cell::new(format::span_long(took), text)
+        }
+        _ => Cell::new("", text),
+    }
+}
+
+/// How it stands: glyph, word, role.
+pub(super) fn outcome(ui: &Ui<'_>, operation: &Operation) -> (&'static str, &'static str, Role) {
+    match operation.report.as_ref().map(|report| &report.outcome) {
+        None if operation.paused => (ui.glyphs.ailing, "paused", Role::Warning),
+        None => (ui.glyphs.up, "running", Role::Accent),
+        Some(outcome) => {
+            let (glyph, role) = match outcome {
+                Outcome::Done => (ui.glyphs.ok, Role::Ok),
+                Outcome::Refused(_) | Outcome::Cancelled(_) => (ui.glyphs.warning, Role::Warning),
+                Outcome::Failed(_) => (ui.glyphs.down, Role::Critical),
+            };
+            (glyph, outcome.word(), role)
+        }
+    }
+}
+
+/// How much of the slots has moved, from 0 to 1.
+pub(super) fn share(operation: &Operation) -> Option<f64> {
+    match operation.moved {
+        Some(Progress::Moved { slots_done, slots_total, .. }) if slots_total > 0 => {
+            Some(f64::from(slots_done) / f64::from(slots_total))
+        }
+        _ => None,
+    }
+}

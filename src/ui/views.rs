@@ -1,0 +1,140 @@
+//! PURE. Who believes what: camps of nodes with one view of the slots, and who reaches whom.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+use ratatui::text::Span;
+
+use super::doc::{self, Doc};
+use super::{Ui, pane};
+use crate::app::layout;
+use crate::cluster::{Camp, NodeId, SlotRange, View, camps};
+use crate::theme::Role;
+
+/// More nodes than this make no readable matrix.
+const MATRIX: usize = 40;
+
+pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let speakers: Vec<(NodeId, &View)> = ui.app.model.views().collect();
+    let camps = camps(speakers.iter().copied());
+    let role = if camps.len() > 1 { Role::Warning } else { Role::Muted };
+    let text = if camps.len() == 1 { "1 camp".to_string() } else { format!("{} camps", camps.len()) };
+    pane::frame(ui, true, "Views", vec![Span::styled(text, ui.style(role))], area, buf);
+    let inside = layout::inner(area);
+    let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
+    if camps.is_empty() {
+        return pane::empty(ui, "no node has told its view", inside, buf);
+    }
+    let mut doc = Doc::new(ui, inside.width);
+    agreement(ui, &camps, speakers.len(), &mut doc);
+    owners(ui, &camps, &mut doc);
+    links(ui, &speakers, &mut doc);
+    doc::show(ui, &doc.lines, ui.screen.scroll, inside, buf);
+}
+
+fn letter(camp: usize) -> char {
+    u8::try_from(camp).ok().and_then(|n| char::from_digit(u32::from(n) + 1, 36)).unwrap_or('?')
+}
+
+fn agreement(ui: &Ui<'_>, camps: &[Camp], speakers: usize, doc: &mut Doc<'_, '_>) {
+    doc.heading("Camps");
+    if camps.len() == 1 {
+        doc.point(ui.glyphs.ok, &format!("all {speakers} nodes that answer agree on who owns which slots"), Role::Ok);
+    } else {
+        let says = format!("the {speakers} nodes that answer do not agree on who owns which slots: {} opinions", camps.len());
+        doc.point(ui.glyphs.warning, &says, Role::Warning);
+    }
+    let silent = ui.app.model.nodes().filter(|node| !node.health.is_alive()).count();
+    if silent > 0 {
+        doc.point(ui.glyphs.down, &format!("{silent} do not answer and have no say here"), Role::Muted);
+    }
+    if camps.len() > 1 {
+        for (at, camp) in camps.iter().enumerate() {
+            let names: Vec<String> = camp.nodes.iter().take(12).map(|id| ui.app.model.label(*id)).collect();
+            let more = camp.nodes.len().saturating_sub(names.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            doc.fact(&format!("camp {} ({})", letter(at), camp.nodes.len()), format!("{}{more}", names.join("  ")), Role::Text);
+        }
+    }
+}
+
+/// One line an owner, one column a camp: the slots that this camp says it owns.
+fn owners(ui: &Ui<'_>, camps: &[Camp], doc: &mut Doc<'_, '_>) {
+    doc.heading("Who owns what, by camp");
+    let mut owners: Vec<NodeId> = camps.iter().flat_map(|camp| camp.owners.iter().map(|(id, _)| *id)).collect();
+    owners.sort_by_key(|id| (ui.app.model.node(*id).and_then(|node| node.shard), ui.app.model.label(*id)));
+    owners.dedup();
+    let shown = camps.iter().take(4).enumerate();
+    let mut head = vec![Span::styled(format!("  {:<24}", "owner"), ui.style(Role::Muted))];
+    head.extend(shown.clone().map(|(at, camp)| {
+        Span::styled(format!("{:<26}", format!("camp {} ({} nodes)", letter(at), camp.nodes.len())), ui.style(Role::Muted))
+    }));
+    doc.line(head);
+    for owner in owners {
+        let ranges = |camp: &Camp| camp.owners.iter().find(|(id, _)| *id == owner).map(|(_, ranges)| ranges.clone());
+        let first = camps.first().and_then(ranges);
+        let shard = ui.app.model.node(owner).and_then(|node| node.shard);
+        let name = shard.map_or(String::new(), |name| name.to_string());
+        let style = shard.map_or(ui.style(Role::Muted), |name| ui.shard(name));
+        let mut line = vec![
+            Span::styled(format!("  {name:<2} "), style.add_modifier(Modifier::BOLD)),
+            Span::styled(format!("{:<21}", ui.app.model.label(owner)), ui.style(Role::Text)),
+        ];
+        for (_, camp) in shown.clone() {
+            let here = ranges(camp);
+            let role = if here == first { Role::Text } else { Role::Warning };
+            let text = here.map_or("nothing".into(), |ranges| short(ui, &ranges));
+            line.push(Span::styled(format!("{text:<26}"), ui.style(role)));
+        }
+        doc.line(line);
+    }
+}
+
+fn short(ui: &Ui<'_>, ranges: &[SlotRange]) -> String {
+    let total: u32 = ranges.iter().map(|range| u32::from(range.len())).sum();
+    format!("{} ({total})", super::topology::ranges(ui, ranges))
+}
+
+/// Who reaches whom, by the speakers' own words.
+fn links(ui: &Ui<'_>, speakers: &[(NodeId, &View)], doc: &mut Doc<'_, '_>) {
+    let nodes: Vec<NodeId> = ui.app.model.nodes().map(|node| node.id).collect();
+    if nodes.len() > MATRIX {
+        return;
+    }
+    doc.heading("Who reaches whom");
+    let mut head = vec![Span::styled(format!("  {:<24}", "says of"), ui.style(Role::Muted))];
+    head.extend((1..=nodes.len()).map(|number| Span::styled(format!("{number:>3}"), ui.style(Role::Muted))));
+    doc.line(head);
+    for (number, id) in (1..).zip(&nodes) {
+        let view = speakers.iter().find(|(speaker, _)| speaker == id).map(|(_, view)| *view);
+        let mut line = vec![
+            Span::styled(format!("  {number:>2} "), ui.style(Role::Muted)),
+            Span::styled(format!("{:<21}", ui.app.model.label(*id)), ui.style(Role::Text)),
+        ];
+        match view {
+            None => line.push(Span::styled("  does not answer", ui.style(Role::Critical))),
+            Some(view) => line.extend(nodes.iter().map(|other| {
+                let (text, role) = opinion(ui, *id, *other, view);
+                Span::styled(format!("{text:>3}"), ui.style(role))
+            })),
+        }
+        doc.line(line);
+    }
+    doc.blank();
+    let g = ui.glyphs;
+    let legend = format!("{} reached   ? suspected (fail?)   {} failed   x link down   - not known", g.ok, g.down);
+    doc.text(&legend, Role::Muted);
+}
+
+fn opinion(ui: &Ui<'_>, speaker: NodeId, other: NodeId, view: &View) -> (&'static str, Role) {
+    if speaker == other {
+        return (ui.glyphs.dot, Role::Muted);
+    }
+    match view.member(other) {
+        None => ("-", Role::Warning),
+        Some(member) if member.flags.failed => (ui.glyphs.down, Role::Critical),
+        Some(member) if member.flags.suspected => ("?", Role::Warning),
+        Some(member) if !member.link_up => ("x", Role::Warning),
+        Some(_) => (ui.glyphs.ok, Role::Ok),
+    }
+}
