@@ -1,5 +1,6 @@
 //! PURE. When a node is asked next: heartbeats, full rounds, and how often views are worth their lines.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 /// Lines of CLUSTER NODES a second that all nodes together may be made to write.
@@ -28,8 +29,9 @@ pub(super) fn views_at_once(nodes: usize) -> usize {
 
 /// A fraction in 0..1 that differs between nodes and is always the same for one: spreads their rounds over the interval.
 pub(super) fn phase(name: &str) -> f64 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    f64::from((hash ^ (hash >> 32)) as u32) / (f64::from(u32::MAX) + 1.0)
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    f64::from((hasher.finish() >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
 }
 
 #[cfg(test)]

@@ -248,6 +248,9 @@ impl Crew {
                 continue;
             }
             let alias = || {
+                if seat.places.is_empty() {
+                    return None;
+                }
                 let leads_to = |announced: &Address| seat.places.contains(&self.links.dialled(announced));
                 let mut found = self.roster.iter().filter(|(_, announced)| leads_to(announced)).map(|(id, _)| *id);
                 found.next().filter(|_| found.next().is_none())

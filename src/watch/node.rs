@@ -40,8 +40,7 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(mute: Mute, views_every: Duration) -> Self {
-        let control = Self { mute: AtomicU8::new(0), views_every_ms: AtomicU64::new(0), poke: Notify::new() };
-        control.set_mute(mute);
+        let control = Self { mute: AtomicU8::new(mute as u8), views_every_ms: AtomicU64::new(0), poke: Notify::new() };
         control.set_views_every(views_every);
         control
     }
@@ -54,8 +53,12 @@ impl Control {
         }
     }
 
+    /// Who may speak again speaks at once.
     pub(super) fn set_mute(&self, mute: Mute) {
-        self.mute.store(mute as u8, Ordering::Relaxed);
+        let before = self.mute.swap(mute as u8, Ordering::Relaxed);
+        if mute == Mute::No && before != mute as u8 {
+            self.poke.notify_one();
+        }
     }
 
     pub(super) fn set_views_every(&self, every: Duration) {
