@@ -24,6 +24,7 @@ pub struct PlayAccount {
 pub(super) struct Tally {
     pub(super) account: PlayAccount,
     rate: VecDeque<(Duration, u64)>,
+    overlaps: bool,
 }
 
 impl Tally {
@@ -47,9 +48,11 @@ impl Tally {
         self.account.stats.lost += writes;
     }
 
-    pub(super) fn end_gap(&mut self, length: Duration) {
+    /// Gaps that overlap are one event to players, the longest of them: `others` says whether one is still open.
+    pub(super) fn end_gap(&mut self, length: Duration, others: bool) {
         let stats = &mut self.account.stats;
-        stats.last_gap = Some(length);
+        let overlaps = std::mem::replace(&mut self.overlaps, others);
+        stats.last_gap = if overlaps { stats.last_gap.max(Some(length)) } else { Some(length) };
         stats.worst_gap = stats.worst_gap.max(Some(length));
     }
 
@@ -85,8 +88,10 @@ mod tests {
             tally.close(Duration::from_millis(250) * quarter, None, true);
         }
         assert!((tally.account.stats.writes_per_sec - 100.0).abs() < 1.0, "{:?}", tally.account.stats);
-        tally.end_gap(Duration::from_millis(300));
-        tally.end_gap(Duration::from_millis(40));
+        tally.end_gap(Duration::from_millis(300), true);
+        tally.end_gap(Duration::from_millis(60), false);
+        assert_eq!(tally.account.stats.last_gap, Some(Duration::from_millis(300)));
+        tally.end_gap(Duration::from_millis(40), false);
         let stats = tally.close(Duration::from_secs(6), Some(Duration::from_millis(120)), false).stats;
         assert_eq!((stats.gap, stats.last_gap, stats.worst_gap).map_millis(), (Some(120), Some(40), Some(300)));
     }

@@ -35,6 +35,11 @@ impl Gap {
         ended.then_some(length)
     }
 
+    /// Attempts fail or wait for notably long.
+    pub(super) fn is_open(&self, now: Duration) -> bool {
+        (self.troubled && self.since.is_some()) || self.so_far(now).is_some()
+    }
+
     /// How long it has been so far, once that is notable.
     pub(super) fn so_far(&self, now: Duration) -> Option<Duration> {
         Some(now.saturating_sub(self.since?)).filter(|&length| length > NOTABLE)

@@ -132,9 +132,9 @@ impl Table {
 
     fn acknowledge(&mut self, at: ShardAt, now: Duration) {
         self.tally.acknowledge();
-        let Some(seat) = self.seats.get_mut(at) else { return };
-        if let Some(length) = seat.gap.acknowledged(now) {
-            self.tally.end_gap(length);
+        if let Some(length) = self.seats.get_mut(at).and_then(|seat| seat.gap.acknowledged(now)) {
+            let others = self.seats.iter().any(|seat| seat.gap.is_open(now));
+            self.tally.end_gap(length, others);
         }
     }
 

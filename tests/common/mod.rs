@@ -2,7 +2,15 @@
 //! when the test ends, and waiting on conditions instead of sleeping.
 //!
 //! Tests run on the multi-threaded or current-thread tokio runtime with the real clock: `#[tokio::test]`.
-#![allow(clippy::allow_attributes, dead_code, unreachable_pub, reason = "every test binary uses its own part of the harness")]
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    dead_code,
+    unreachable_pub,
+    reason = "every test binary uses its own part of the harness, and a test that cannot go on fails"
+)]
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -51,6 +59,11 @@ impl Cluster {
         let password = spec.args.iter().position(|word| word == "--requirepass").map(|at| spec.args[at + 1].clone());
         let local = LocalCluster::start(spec).await.unwrap_or_else(|error| panic!("{error}"));
         Self { local, password }
+    }
+
+    /// The local cluster itself, to stop it and wait for that.
+    pub fn local(self) -> LocalCluster {
+        self.local
     }
 
     /// The address of the n-th node: masters first, then replicas.

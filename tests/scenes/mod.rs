@@ -215,7 +215,14 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
             scene.seconds(3);
             if name == "killed" {
                 let gap = Some(Duration::from_millis(3200));
-                scene.play(PlayStats { acknowledged: 20_911, refused: 12, unknown: 1, gap, writes_per_sec: 331.0, ..PlayStats::default() });
+                scene.play(PlayStats {
+                    acknowledged: 20_911,
+                    refused: 12,
+                    unknown: 1,
+                    gap,
+                    writes_per_sec: 331.0,
+                    ..PlayStats::default()
+                });
             }
         }
         "promoted" => {
@@ -285,7 +292,8 @@ fn views(name: &str, size: (u16, u16)) -> Option<Scene> {
         "slots-keys" | "slots-open" => {
             scene.sample.open_slot(5000, 0, 1);
             scene.sample.open_slot(9000, 1, 2);
-            let counts = (0..16384u16).filter(|slot| slot % 7 != 0).map(|slot| (slot, u32::from(slot % 97) * u32::from(slot) / 500));
+            let counts =
+                (0..16384u16).filter(|slot| slot % 7 != 0).map(|slot| (slot, u32::from(slot % 97) * u32::from(slot) / 500));
             let fact = Fact::SlotKeys(std::sync::Arc::new(counts.collect()));
             scene.event(Event::Observed(Box::new(Observation { source: scene.sample.address(0), at: scene.now, fact })));
             scene.seconds(2);

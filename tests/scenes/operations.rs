@@ -17,8 +17,10 @@ pub(super) fn stage(scene: &mut Scene, name: &str) {
         scene.app.dialog = Some(Dialog::new(DialogKind::Confirm(Box::new(plan))));
         return;
     }
-    let failed = ["step 1 of 2: CLUSTER SETSLOT 4200 NODE on 10.0.0.2:7001: ERR Please use SETSLOT only with masters.",
-        "slot 4200 is left migrating on 10.0.0.1:7000: fix resumes or rolls back"];
+    let failed = [
+        "step 1 of 2: CLUSTER SETSLOT 4200 NODE on 10.0.0.2:7001: ERR Please use SETSLOT only with masters.",
+        "slot 4200 is left migrating on 10.0.0.1:7000: fix resumes or rolls back",
+    ];
     start(scene, plan);
     if name == "operations" || name == "operation-failed" {
         let outcome = Outcome::Failed(failed.map(String::from).to_vec());
@@ -42,8 +44,14 @@ fn start(scene: &mut Scene, plan: Plan) {
     let address = scene.sample.address(0);
     let events = [
         Progress::Step { index: 0, says: "give 820 slots from 10.0.0.1:7000 to 10.0.0.2:7001".into() },
-        Progress::Sent { address: address.clone(), command: "CLUSTER SETSLOT 4200 MIGRATING aff44fec…".into(), reply: "OK".into() },
-        Progress::Sent { address, command: "MIGRATE 10.0.0.2 7001 \"\" 0 5000 REPLACE KEYS room:{AAAAB}:state …".into(), reply: "OK".into() },
+        Progress::Sent {
+            address: address.clone(), command: "CLUSTER SETSLOT 4200 MIGRATING aff44fec…".into(), reply: "OK".into()
+        },
+        Progress::Sent {
+            address,
+            command: "MIGRATE 10.0.0.2 7001 \"\" 0 5000 REPLACE KEYS room:{AAAAB}:state …".into(),
+            reply: "OK".into(),
+        },
         Progress::Moved {
             slots_done: 312,
             slots_total: 1220,
@@ -85,7 +93,8 @@ fn rebalance(scene: &Scene) -> Plan {
         kind: StepKind::MoveSlots { index },
         says: says.into(),
     };
-    let load = |number: usize, slots: u16, value: f64| Load { node: sample.id(number), address: sample.address(number), slots, value };
+    let load =
+        |number: usize, slots: u16, value: f64| Load { node: sample.id(number), address: sample.address(number), slots, value };
     Plan {
         intent: Intent::Rebalance {
             by: Objective::Memory,
