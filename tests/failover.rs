@@ -1,45 +1,19 @@
 //! Failover on real servers: done and verified, refused with reasons, told apart when it does not work.
 
 mod common;
+mod desk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Cluster, wait_until};
-use rgc_tui::cluster::{Model, ShardName};
-use rgc_tui::exec::{Executor, ExecutorSettings};
-use rgc_tui::link::{Clock, LinkSettings, Links};
+use desk::{Desk, figure};
+use rgc_tui::cluster::ShardName;
 use rgc_tui::local::{LocalFault, LocalSpec};
-use rgc_tui::plan::{Intent, Mode, Outcome, Plan, Progress, Refusal, Report, preflight};
+use rgc_tui::plan::{Intent, Mode, Outcome, Progress, preflight};
 
-struct Desk {
-    executor: Executor,
-    model: Model,
-    clock: Clock,
-}
-
-impl Desk {
-    async fn at(cluster: &Cluster) -> Self {
-        let clock = Clock::start();
-        let settings = ExecutorSettings { journal_dir: std::env::temp_dir(), read_only: false };
-        let executor = Executor::new(Links::new(LinkSettings::default(), clock), clock, settings);
-        let mut model = Model::new("test");
-        executor.look(&mut model, &cluster.addresses()).await;
-        Self { executor, model, clock }
-    }
-
-    async fn plan(&mut self, node: impl ToString, mode: Mode) -> Result<Plan, Refusal> {
-        self.executor.look(&mut self.model, &[]).await;
-        self.executor.plan(&Intent::Failover { node: node.to_string(), mode }, &self.model).await
-    }
-
-    async fn run(&self, plan: Plan) -> Report {
-        self.executor.execute(plan, Arc::new(self.model.clone())).report().await
-    }
-}
-
-fn figure(report: &Report, name: &str) -> f64 {
-    report.figures.iter().find(|(figure, _)| *figure == name).unwrap_or_else(|| panic!("{name} in {report:?}")).1
+fn to(node: impl ToString, mode: Mode) -> Intent {
+    Intent::Failover { node: node.to_string(), mode }
 }
 
 #[tokio::test]
@@ -47,7 +21,7 @@ async fn a_graceful_failover_is_done_and_read_back_from_all_six() {
     let cluster = Cluster::start(3, 1).await;
     let (old, new) = (cluster.at(0), cluster.at(3));
     let mut desk = Desk::at(&cluster).await;
-    let plan = desk.plan(&new, Mode::Graceful).await.unwrap();
+    let plan = desk.plan(to(&new, Mode::Graceful)).await.unwrap();
     assert_eq!(plan.steps[0].commands, ["CLUSTER FAILOVER"]);
     let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
     let mut sent = Vec::new();
@@ -67,11 +41,11 @@ async fn a_graceful_failover_is_done_and_read_back_from_all_six() {
     assert_eq!(cluster.info(&old, "master_link_status").await.as_deref(), Some("up"));
 
     // And back at once: the masters have not voted about the new one yet.
-    let plan = desk.plan(&old, Mode::Graceful).await.unwrap();
+    let plan = desk.plan(to(&old, Mode::Graceful)).await.unwrap();
     let report = desk.run(plan).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     // A third time within two node timeouts they would not vote: refused instead of writes stopped for nothing.
-    let refusal = desk.plan(&new, Mode::Graceful).await.unwrap_err();
+    let refusal = desk.plan(to(&new, Mode::Graceful)).await.unwrap_err();
     assert!(refusal.to_string().contains("do not again within"), "{refusal}");
 }
 
@@ -80,7 +54,7 @@ async fn a_frozen_bystander_is_named_and_holds_up_nothing() {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(15), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
     cluster.fault(&cluster.at(2), LocalFault::Freeze).await.unwrap();
-    let plan = desk.plan(cluster.at(3), Mode::Graceful).await.unwrap();
+    let plan = desk.plan(to(cluster.at(3), Mode::Graceful)).await.unwrap();
     let report = desk.run(plan).await;
     cluster.fault(&cluster.at(2), LocalFault::Thaw).await.unwrap();
     println!("{report:?}");
@@ -94,7 +68,7 @@ async fn what_cannot_work_is_refused_with_the_reason_and_nothing_changes() {
     let mut desk = Desk::at(&cluster).await;
     let (master, replica) = (cluster.at(0), cluster.at(3));
 
-    let unknown = desk.plan("127.0.0.1:1", Mode::Graceful).await.unwrap_err();
+    let unknown = desk.plan(to("127.0.0.1:1", Mode::Graceful)).await.unwrap_err();
     assert!(unknown.usage && unknown.to_string().contains("did you mean 127.0.0.1:"), "{unknown}");
 
     // A replication link that is down: the password that the master wants now is not known to the replica.
@@ -105,21 +79,21 @@ async fn what_cannot_work_is_refused_with_the_reason_and_nothing_changes() {
         cluster.info(&replica, "master_link_status").await.as_deref() == Some("down")
     })
     .await;
-    let refusal = desk.plan(&replica, Mode::Graceful).await.unwrap_err();
+    let refusal = desk.plan(to(&replica, Mode::Graceful)).await.unwrap_err();
     assert!(refusal.to_string().contains("stop writes for 5 s and change nothing"), "{refusal}");
     cluster.ok(&replica, "CONFIG SET masterauth \"\"").await;
 
     // A dead master: graceful points to force, and force loses its quorum with the second one.
     cluster.fault(&master, LocalFault::Kill).await.unwrap();
-    let refusal = desk.plan(&replica, Mode::Graceful).await.unwrap_err();
+    let refusal = desk.plan(to(&replica, Mode::Graceful)).await.unwrap_err();
     assert!(refusal.to_string().contains("--mode force"), "{refusal}");
     cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
-    let refusal = desk.plan(&replica, Mode::Force).await.unwrap_err();
+    let refusal = desk.plan(to(&replica, Mode::Force)).await.unwrap_err();
     assert!(refusal.to_string().contains("2 of 3 masters with slots, and 1 answer"), "{refusal}");
     assert_eq!(cluster.role(&replica).await, "slave");
 
     // Takeover asks nobody.
-    let plan = desk.plan(&replica, Mode::Takeover).await.unwrap();
+    let plan = desk.plan(to(&replica, Mode::Takeover)).await.unwrap();
     let report = desk.run(plan).await;
     println!("{report:?}");
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
@@ -134,7 +108,7 @@ async fn force_replaces_a_dead_master_before_the_others_would() {
     desk.executor.look(&mut desk.model, &[]).await;
     let flight = preflight(&desk.model, ShardName(1), desk.clock.now()).unwrap();
     assert_eq!(flight.winner_address, Some(cluster.at(4)));
-    let plan = desk.plan("B", Mode::Force).await.unwrap();
+    let plan = desk.plan(to("B", Mode::Force)).await.unwrap();
     let report = desk.run(plan).await;
     println!("{report:?}");
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
@@ -145,7 +119,7 @@ async fn force_replaces_a_dead_master_before_the_others_would() {
 async fn a_world_that_changed_since_the_plan_is_noticed_before_anything_is_sent() {
     let cluster = Cluster::start(3, 1).await;
     let mut desk = Desk::at(&cluster).await;
-    let plan = desk.plan("A", Mode::Graceful).await.unwrap();
+    let plan = desk.plan(to("A", Mode::Graceful)).await.unwrap();
     let first = desk.run(plan.clone()).await;
     assert_eq!(first.outcome, Outcome::Done, "{first:?}");
     let second = desk.run(plan).await;
@@ -157,7 +131,7 @@ async fn a_world_that_changed_since_the_plan_is_noticed_before_anything_is_sent(
 async fn accepted_but_without_effect_is_a_failure_with_the_reason() {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(60), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
-    let plan = desk.plan("A", Mode::Graceful).await.unwrap();
+    let plan = desk.plan(to("A", Mode::Graceful)).await.unwrap();
     // The master's own vote and its offset are all that is missing: it stops just after the plan was checked.
     let running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
     let mut running = running;
@@ -184,7 +158,7 @@ async fn accepted_but_without_effect_is_a_failure_with_the_reason() {
 async fn a_locked_cluster_refuses_every_deed() {
     let cluster = Cluster::start(3, 1).await;
     let mut desk = Desk::at(&cluster).await;
-    let plan = desk.plan("A", Mode::Graceful).await.unwrap();
+    let plan = desk.plan(to("A", Mode::Graceful)).await.unwrap();
     desk.executor.lock(true);
     let report = desk.run(plan.clone()).await;
     assert!(matches!(&report.outcome, Outcome::Refused(reasons) if reasons[0].contains("read-only")), "{report:?}");

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::journal::{self, Fuse, Unfinished};
 use super::running::{Controls, Running};
 use super::telling::Telling;
-use super::{failover, read};
+use super::{failover, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
@@ -33,12 +34,13 @@ pub struct Executor {
     settings: Arc<ExecutorSettings>,
     locked: Arc<AtomicBool>,
     busy: Arc<Mutex<BTreeSet<ShardName>>>,
+    fuse: Option<u32>,
 }
 
 impl Executor {
     pub fn new(links: Links, clock: Clock, settings: ExecutorSettings) -> Self {
         let locked = Arc::new(AtomicBool::new(settings.read_only));
-        Self { links, clock, settings: Arc::new(settings), locked, busy: Arc::default() }
+        Self { links, clock, settings: Arc::new(settings), locked, busy: Arc::default(), fuse: None }
     }
 
     /// Deeds may be done from now on (false), or may not any more (true).
@@ -56,7 +58,21 @@ impl Executor {
     pub async fn plan(&self, intent: &Intent, model: &Model) -> Result<Plan, Refusal> {
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
-        plan::plan(intent, &Facts::of(&model), self.clock.now())
+        let surveyed = survey::slots(&self.links, &model, intent).await;
+        let facts = Facts { model: &model, slots: surveyed.as_ref() };
+        plan::plan(intent, &facts, self.clock.now())
+    }
+
+    /// Operations on this cluster that did not come to their end: offer them to `fix` at the start.
+    pub fn unfinished(&self, cluster: &str) -> Vec<Unfinished> {
+        journal::unfinished(&self.settings.journal_dir, cluster)
+    }
+
+    /// For tests: operations drop dead, without another word, when this many journal records are on disk.
+    #[doc(hidden)]
+    pub fn with_fuse(mut self, records: u32) -> Self {
+        self.fuse = Some(records);
+        self
     }
 
     /// Starts carrying a plan out. Everything that follows is told through the handle, the end as `Progress::Ended`.
@@ -70,20 +86,28 @@ impl Executor {
 
     async fn carry_out(self, mut telling: Telling, plan: Plan, model: Arc<Model>) {
         let report = match self.occupy(&plan) {
-            Ok(_occupied) => self.checked(&mut telling, &plan, &model).await,
+            Ok(_occupied) => {
+                let blown = Arc::new(tokio::sync::Notify::new());
+                let fuse = self.fuse.map(|after| Fuse { after, blown: blown.clone() });
+                tokio::select! {
+                    report = self.checked(&mut telling, &plan, &model, fuse) => report,
+                    () = blown.notified() => return,
+                }
+            }
             Err(reason) => telling.report(Outcome::Refused(vec![reason]), Vec::new()),
         };
         telling.say(Progress::Ended(report)).await;
     }
 
     /// The facts are read again, and the plan must still be the one that they give.
-    async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model) -> Report {
+    async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> Report {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         match plan::drift(plan, &now, self.clock.now()) {
             Err(refusal) => telling.report(Outcome::Refused(refusal.reasons), Vec::new()),
             Ok(()) => match plan.intent {
                 Intent::Failover { .. } => failover::run(telling, plan, &now).await,
+                _ if !plan.moves.is_empty() => slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await,
                 _ => telling.report(
                     Outcome::Refused(vec![format!("{} cannot be carried out by this version", plan.intent.name())]),
                     Vec::new(),

@@ -10,9 +10,13 @@ mod agree;
 mod command;
 mod executor;
 mod failover;
+mod journal;
 mod read;
 mod running;
+mod slots;
+mod survey;
 mod telling;
 
 pub use executor::{Executor, ExecutorSettings};
+pub use journal::{Unfinished, put_away, unfinished};
 pub use running::{Control, Controls, Running};

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Model, Time};
 
-use super::{Facts, Intent, Plan, Refusal, planner};
+use super::{Facts, Intent, Plan, Refusal, moves, planner};
 
 /// The plan as the newest facts give it must rest on the same ground; the refusal says what has shifted.
 pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
@@ -23,6 +23,26 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
                 ],
                 usage: false,
             })
+        }
+        _ if !plan.moves.is_empty() => {
+            if moves::fingerprint(model, &plan.moves) == plan.fingerprint {
+                return Ok(());
+            }
+            let mut reasons = vec!["the cluster has changed since the plan was made: nothing was done, plan again".to_owned()];
+            for part in &plan.moves {
+                let gone = part.slots.iter().filter(|&slot| model.topology().owner(slot) != Some(part.from)).count();
+                if gone > 0 {
+                    reasons.push(format!("{} does not own {gone} of the slots that it should give away", part.from_address));
+                }
+                for (id, address) in [(part.from, &part.from_address), (part.to, &part.to_address)] {
+                    match model.node(id) {
+                        None => reasons.push(format!("{address} is not in the cluster any more")),
+                        Some(node) if !node.is_master() => reasons.push(format!("{address} is a replica now")),
+                        Some(_) => {}
+                    }
+                }
+            }
+            Err(Refusal { reasons, usage: false })
         }
         _ => Ok(()),
     }

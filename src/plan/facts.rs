@@ -1,6 +1,7 @@
 //! PURE. What a planner may rely on: the model, and what was surveyed about slots when the intent needs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::cluster::{Model, NodeId};
 
@@ -39,6 +40,8 @@ pub struct SlotFacts {
     pub by_slot: BTreeMap<u16, SlotFact>,
     /// Keys of a slot on every master that holds any, owners and others: the evidence for repairs.
     pub holders: BTreeMap<u16, BTreeMap<NodeId, u64>>,
+    /// Hash tags found in a slot: the rooms in it, when it was looked through key by key.
+    pub tags: BTreeMap<u16, BTreeSet<Arc<str>>>,
     /// Bytes were scaled up from samples.
     pub sampled: bool,
     /// Every server to be touched can CLUSTER MIGRATESLOTS.

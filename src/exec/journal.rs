@@ -1,0 +1,176 @@
+//! IO. What an operation is about to do, on disk before it is sent: a console that dies leaves its intention behind.
+//!
+//! One file an operation, one JSON object a line: `begin` (what was wanted), `open` (slots that are opened next, from
+//! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended). A file without `end` is unfinished.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::cluster::{SlotSet, Time};
+use crate::plan::{Outcome, Plan};
+
+/// For tests: the operation drops dead when this many records have been written, as if the console had been killed.
+#[derive(Clone, Debug)]
+pub(super) struct Fuse {
+    pub(super) after: u32,
+    pub(super) blown: Arc<Notify>,
+}
+
+/// An open journal. Clones write to the same file.
+#[derive(Clone, Debug)]
+pub(super) struct Journal {
+    file: Arc<Mutex<File>>,
+    path: PathBuf,
+    records: Arc<Mutex<u32>>,
+    fuse: Option<Fuse>,
+}
+
+impl Journal {
+    /// Begins a file for this plan; the error says where it could not be written.
+    pub(super) async fn begin(folder: &Path, plan: &Plan, now: Time, fuse: Option<Fuse>) -> Result<Self, String> {
+        let name = format!("{}-{}.journal", clean(&plan.cluster), now.format("%Y%m%dT%H%M%S%6fZ"));
+        let path = folder.join(name);
+        let failed = |error: std::io::Error| {
+            format!(
+                "cannot write the journal {}: {error}; nothing was done, since what is not written down cannot be undone",
+                path.display()
+            )
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed)?;
+        let journal = Self { file: Arc::new(Mutex::new(file)), path, records: Arc::default(), fuse };
+        let moves: Vec<Value> = plan
+            .moves
+            .iter()
+            .map(|part| {
+                json!({"slots": part.slots.to_string(), "from": part.from.to_string(), "from_address": part.from_address.to_string(),
+                       "to": part.to.to_string(), "to_address": part.to_address.to_string()})
+            })
+            .collect();
+        journal
+            .record(json!({"begin": plan.intent.to_string(), "cluster": plan.cluster, "at": now.to_rfc3339(), "moves": moves}))
+            .await?;
+        Ok(journal)
+    }
+
+    /// Appends a record and waits until it is on disk.
+    pub(super) async fn record(&self, record: Value) -> Result<(), String> {
+        let (file, line) = (self.file.clone(), format!("{record}\n"));
+        let write = move || -> std::io::Result<()> {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.write_all(line.as_bytes())?;
+            file.sync_data()
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        let failed = |why: String| format!("cannot write the journal {}: {why}", self.path.display());
+        written.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+        self.burn().await;
+        Ok(())
+    }
+
+    async fn burn(&self) {
+        let Some(fuse) = &self.fuse else { return };
+        let count = {
+            let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+            *records += 1;
+            *records
+        };
+        if count >= fuse.after {
+            fuse.blown.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The operation has ended, one way or the other; nothing is left to be offered at the next start unless slots are.
+    pub(super) async fn end(&self, outcome: &Outcome, left_open: &SlotSet) -> Result<(), String> {
+        let record = json!({"outcome": outcome.word(), "reasons": outcome.reasons(), "left_open": left_open.to_string()});
+        self.record(if left_open.is_empty() { json!({"end": record}) } else { json!({"stopped": record}) }).await
+    }
+}
+
+fn clean(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+/// An operation that did not come to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    pub path: PathBuf,
+    /// What was wanted, as a command line.
+    pub intent: String,
+    pub began: String,
+    /// Slots that were being moved when it stopped; they may be open.
+    pub in_flight: SlotSet,
+    /// Slots that have their new owner.
+    pub closed: SlotSet,
+    pub total: usize,
+}
+
+impl Unfinished {
+    /// One sentence for the operator.
+    pub fn says(&self) -> String {
+        let flight = if self.in_flight.is_empty() { "none".into() } else { self.in_flight.to_string() };
+        format!(
+            "`{}`, begun {}, did not end: {} of {} slots have moved, in flight: {flight}; `fix` resumes or rolls back, the request can be repeated after it",
+            self.intent,
+            self.began,
+            self.closed.len(),
+            self.total
+        )
+    }
+}
+
+/// Journals of this cluster without an end, oldest first. What cannot be read is passed over.
+pub fn unfinished(folder: &Path, cluster: &str) -> Vec<Unfinished> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
+        .collect();
+    paths.sort();
+    paths.into_iter().filter_map(|path| read(path, cluster)).collect()
+}
+
+fn read(path: PathBuf, cluster: &str) -> Option<Unfinished> {
+    let text = std::fs::read_to_string(&path).ok()?;
+    // The last line may be torn: it was being written when the power went.
+    let records: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let begin = records.first().filter(|record| record.get("cluster").and_then(Value::as_str) == Some(cluster))?;
+    if records.iter().any(|record| record.get("end").is_some()) {
+        return None;
+    }
+    let text_of = |record: &Value, name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
+    let slots = |text: String| -> SlotSet {
+        let ranges: Vec<crate::cluster::SlotRange> = text.split(' ').filter_map(|range| range.parse().ok()).collect();
+        ranges.iter().collect()
+    };
+    let (mut in_flight, mut closed) = (SlotSet::default(), SlotSet::default());
+    for record in &records {
+        if let Some(open) = text_of(record, "open") {
+            for slot in slots(open).iter() {
+                in_flight.insert(slot);
+            }
+        }
+        if let Some(done) = text_of(record, "closed") {
+            for slot in slots(done).iter() {
+                in_flight.remove(slot);
+                closed.insert(slot);
+            }
+        }
+    }
+    let moves = begin.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();
+    let total = moves.iter().filter_map(|part| text_of(part, "slots")).map(|text| slots(text).len()).sum();
+    Some(Unfinished { path, intent: text_of(begin, "begin")?, began: text_of(begin, "at")?, in_flight, closed, total })
+}
+
+/// Marks an unfinished journal as dealt with.
+pub fn put_away(unfinished: &Unfinished, how: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().append(true).open(&unfinished.path)?;
+    writeln!(file, "{}", json!({"end": {"outcome": how}}))?;
+    file.sync_data()
+}

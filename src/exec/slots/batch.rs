@@ -1,0 +1,124 @@
+//! IO. How much to move in one go: as much as the giver's players do not feel, found by watching how long it takes.
+
+use std::time::Duration;
+
+use crate::cluster::hash_tag;
+use crate::plan::Pace;
+
+/// A key and its size in bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::exec) struct Key {
+    pub(in crate::exec) name: Vec<u8>,
+    pub(in crate::exec) bytes: u64,
+}
+
+/// The limits of one batch, adapted after each.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::exec) struct Pacer {
+    keys: f64,
+    bytes: f64,
+    most_keys: f64,
+    most_bytes: f64,
+    /// How long a batch may hold the giver up.
+    block: Duration,
+    /// Rest after a batch, as a part of what the batch took.
+    rest: f64,
+    /// Slots that are open at a time.
+    pub(super) group: usize,
+}
+
+impl Pacer {
+    pub(in crate::exec) fn new(pace: Pace) -> Self {
+        let (most_keys, most_bytes, block, rest, group) = match pace {
+            Pace::Calm => (100.0, 512.0 * 1024.0, 2, 0.0, 8),
+            Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 8, 0.0, 32),
+        };
+        Self {
+            keys: most_keys / 2.0,
+            bytes: most_bytes / 2.0,
+            most_keys,
+            most_bytes,
+            block: Duration::from_millis(block),
+            rest,
+            group,
+        }
+    }
+
+    /// A batch of so much took so long: the next is made to take no longer than wanted.
+    pub(super) fn learn(&mut self, keys: usize, bytes: u64, took: Duration) -> Duration {
+        let ratio = self.block.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        if ratio < 1.0 {
+            // What was moved is what the time tells about.
+            self.keys = (keys as f64 * ratio).max(8.0).min(self.keys);
+            self.bytes = (bytes as f64 * ratio).max(16.0 * 1024.0).min(self.bytes);
+        } else {
+            self.keys = (self.keys * 1.3).min(self.most_keys);
+            self.bytes = (self.bytes * 1.3).min(self.most_bytes);
+        }
+        // A stall far beyond what was wanted: let the players' queue drain before the next.
+        let stalled = if ratio < 0.25 { took.mul_f64(0.5).min(Duration::from_millis(200)) } else { Duration::ZERO };
+        took.mul_f64(self.rest).max(stalled)
+    }
+
+    /// Cuts keys into batches: rooms stay together where they fit, big keys go alone.
+    pub(super) fn cut(&self, mut keys: Vec<Key>) -> Vec<Vec<Key>> {
+        keys.sort_by(|a, b| hash_tag(&a.name).cmp(hash_tag(&b.name)).then_with(|| a.name.cmp(&b.name)));
+        let mut batches: Vec<Vec<Key>> = Vec::new();
+        let mut size = 0.0;
+        for key in keys {
+            let bytes = key.bytes as f64;
+            let fits = batches.last().is_some_and(|batch| (batch.len() as f64) < self.keys && size + bytes <= self.bytes);
+            match batches.last_mut().filter(|_| fits) {
+                Some(batch) => {
+                    size += bytes;
+                    batch.push(key);
+                }
+                None => {
+                    size = bytes;
+                    batches.push(vec![key]);
+                }
+            }
+        }
+        batches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str, bytes: u64) -> Key {
+        Key { name: name.into(), bytes }
+    }
+
+    #[test]
+    fn rooms_stay_together_and_big_keys_go_alone() {
+        let pacer = Pacer::new(Pace::Calm);
+        let batches = pacer.cut(vec![key("b:{X}", 10), key("a:{Y}", 10), key("a:{X}", 10), key("big:{A}", 9 << 20)]);
+        let names: Vec<Vec<&str>> =
+            batches.iter().map(|batch| batch.iter().map(|key| std::str::from_utf8(&key.name).unwrap()).collect()).collect();
+        assert_eq!(names, [vec!["big:{A}"], vec!["a:{X}", "b:{X}", "a:{Y}"]]);
+    }
+
+    #[test]
+    fn every_key_is_in_exactly_one_batch() {
+        let pacer = Pacer::new(Pace::Calm);
+        let keys: Vec<Key> = (0..1000).map(|n| key(&format!("k{n}"), n * 37 % 90_000)).collect();
+        let mut cut: Vec<Key> = pacer.cut(keys.clone()).into_iter().flatten().collect();
+        let mut keys = keys;
+        cut.sort_by(|a, b| a.name.cmp(&b.name));
+        keys.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(cut, keys);
+    }
+
+    #[test]
+    fn a_slow_batch_makes_the_next_smaller_and_quick_ones_grow_again() {
+        let mut pacer = Pacer::new(Pace::Calm);
+        pacer.learn(50, 100_000, Duration::from_millis(20));
+        assert!(pacer.keys < 10.0 && pacer.bytes < 20_000.0, "{pacer:?}");
+        for _ in 0..40 {
+            pacer.learn(8, 1000, Duration::from_micros(100));
+        }
+        assert_eq!((pacer.keys, pacer.bytes), (100.0, 524_288.0));
+    }
+}

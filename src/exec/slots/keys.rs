@@ -1,0 +1,258 @@
+//! IO. The engine for every server: SETSLOT and MIGRATE, key by key, a few slots open at a time.
+//!
+//! ```text
+//!  taker: IMPORTING ─► giver: MIGRATING ─► giver: MIGRATE keys … until none is left, asked twice
+//!                                           └─► taker: NODE taker ─► giver: NODE taker
+//! ```
+//!
+//! The order is what keeps keys alive: a taker that owns a slot while the giver still holds keys makes the giver delete
+//! them, so any error of MIGRATE ends the job before NODE is sent.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::batch::{Key, Pacer};
+use super::meter::Meter;
+use super::migrate::{self, Migrated};
+use super::twins::{self, Twin};
+use super::{Engine, Job, Stop};
+use crate::cluster::{Address, SlotSet};
+use crate::exec::journal::Journal;
+use crate::exec::survey;
+use crate::exec::telling::Telling;
+use crate::link::{Command, Lane, Link, Reply};
+use crate::plan::Progress;
+
+/// SETSLOT may wait two seconds for replicas on Valkey.
+const SETSLOT_WITHIN: Duration = Duration::from_secs(5);
+/// Keys listed at a time.
+const LISTED: u64 = 1000;
+/// Times that an unclear MIGRATE is looked at and repeated.
+const ATTEMPTS: u32 = 3;
+/// Longest that a key's transfer is predicted to take, by megabyte.
+const PER_MB: Duration = Duration::from_millis(60);
+
+pub(in crate::exec) struct KeyEngine {
+    pub(in crate::exec) telling: Telling,
+    pub(in crate::exec) meter: Meter,
+    /// None when the slots' journal is somebody else's business (repairs).
+    pub(in crate::exec) journal: Option<Journal>,
+    pub(in crate::exec) pacer: Pacer,
+    /// Set when another job of the same operation has stopped.
+    pub(in crate::exec) halt: Arc<AtomicBool>,
+    /// How long MIGRATE may wait for the other side: well below the node timeout, since it holds the giver up.
+    pub(in crate::exec) patience: Duration,
+    /// Keys that an unclear MIGRATE may have copied: the giver's copy is the newer one, players were served there.
+    pub(in crate::exec) suspects: BTreeSet<Vec<u8>>,
+}
+
+impl Engine for KeyEngine {
+    async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
+        let groups: Vec<&[u16]> = job.slots.chunks(self.pacer.group.max(1)).collect();
+        self.record(job, groups.first().copied(), None).await?;
+        for (nth, group) in groups.iter().enumerate() {
+            if self.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
+                return Err(Stop { cancelled: true, ..Stop::default() });
+            }
+            // What comes next is written down while this is being done.
+            let journal = self.journal.clone();
+            let before = nth.checked_sub(1).and_then(|nth| groups.get(nth)).copied();
+            let ahead = record(journal, job, groups.get(nth + 1).copied(), before);
+            let (moved, written) = tokio::join!(self.group(job, group), ahead);
+            moved?;
+            self.meter.slots(group.len());
+            written?;
+        }
+        self.record(job, None, groups.last().copied()).await
+    }
+}
+
+async fn record(journal: Option<Journal>, job: &Job, open: Option<&[u16]>, closed: Option<&[u16]>) -> Result<(), Stop> {
+    let Some(journal) = journal.filter(|_| open.is_some() || closed.is_some()) else { return Ok(()) };
+    let text = |slots: Option<&[u16]>| slots.map(|slots| slots.iter().copied().collect::<SlotSet>().to_string());
+    let line = json!({"open": text(open), "closed": text(closed), "from": job.from.to_string(), "to": job.to.to_string()});
+    journal.record(line).await.map_err(Stop::because)
+}
+
+impl KeyEngine {
+    async fn record(&self, job: &Job, open: Option<&[u16]>, closed: Option<&[u16]>) -> Result<(), Stop> {
+        record(self.journal.clone(), job, open, closed).await
+    }
+
+    /// Moves a few slots from start to end. After a stop all of them count as open.
+    pub(in crate::exec) async fn group(&mut self, job: &Job, slots: &[u16]) -> Result<(), Stop> {
+        let moved = self.steps(job, slots).await;
+        moved.map_err(|reason| Stop { reasons: vec![reason], open: slots.iter().copied().collect(), cancelled: false })
+    }
+
+    async fn steps(&mut self, job: &Job, slots: &[u16]) -> Result<(), String> {
+        let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
+        self.set(&taker, slots, &format!("IMPORTING {}", job.from), &[]).await?;
+        self.set(&giver, slots, &format!("MIGRATING {}", job.to), &[]).await?;
+        self.empty(job, slots).await?;
+        self.close(job, slots).await
+    }
+
+    /// The taker owns the slots, then the giver knows it. The giver must hold none of their keys.
+    pub(in crate::exec) async fn close(&self, job: &Job, slots: &[u16]) -> Result<(), String> {
+        let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
+        let node = format!("NODE {}", job.to);
+        self.set(&taker, slots, &node, &[]).await?;
+        // A giver that has just lost its last slot is a replica of the taker already, and knows.
+        self.set(&giver, slots, &node, &["SETSLOT only with masters"]).await
+    }
+
+    fn link(&self, address: &Address) -> Link {
+        self.telling.links.get(address, Lane::Work)
+    }
+
+    /// One SETSLOT for each slot, in one go; every reply must be OK or one of those that mean the same.
+    pub(in crate::exec) async fn set(&self, link: &Link, slots: &[u16], what: &str, fine: &[&str]) -> Result<(), String> {
+        let commands: Vec<Command> = slots.iter().map(|slot| Command::words(&format!("CLUSTER SETSLOT {slot} {what}"))).collect();
+        let shown: SlotSet = slots.iter().copied().collect();
+        let command = format!("CLUSTER SETSLOT {shown} {what}");
+        let answer = link.pipeline(&commands, SETSLOT_WITHIN).await;
+        let bad = match &answer {
+            Err(failure) => Some(failure.to_string()),
+            Ok(replies) => replies.iter().find_map(|reply| match reply {
+                Reply::Error(error) if !fine.iter().any(|fine| error.detail.contains(fine)) => Some(error.to_string()),
+                _ => None,
+            }),
+        };
+        let reply = bad.clone().unwrap_or_else(|| "OK".into());
+        self.telling.say(Progress::Sent { address: link.address().clone(), command: command.clone(), reply }).await;
+        match bad {
+            None => Ok(()),
+            Some(error) => Err(format!("{} did not do {command}: {error}", link.address())),
+        }
+    }
+
+    /// Moves keys until the giver lists none for any of the slots, twice in a row.
+    pub(in crate::exec) async fn empty(&mut self, job: &Job, slots: &[u16]) -> Result<(), String> {
+        let giver = self.link(&job.from_at);
+        let mut empty_before = false;
+        loop {
+            let commands: Vec<Command> =
+                slots.iter().map(|slot| Command::words(&format!("CLUSTER GETKEYSINSLOT {slot} {LISTED}"))).collect();
+            let listed = giver.pipeline(&commands, SETSLOT_WITHIN).await.map_err(|failure| {
+                format!("{} does not list the keys of {}: {failure}", job.from_at, slots.iter().copied().collect::<SlotSet>())
+            })?;
+            if let Some(Reply::Error(error)) = listed.iter().find(|reply| matches!(reply, Reply::Error(_))) {
+                return Err(format!("{} does not list its keys: {error}", job.from_at));
+            }
+            let by_slot: Vec<Vec<Vec<u8>>> = listed.iter().map(survey::keys).collect();
+            if by_slot.iter().all(Vec::is_empty) {
+                if empty_before {
+                    return Ok(());
+                }
+                empty_before = true;
+                continue;
+            }
+            empty_before = false;
+            let all: Vec<&Vec<u8>> = by_slot.iter().flatten().collect();
+            let sizes = survey::pipelined(&giver, all.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
+            let mut sizes = sizes.iter().map(|reply| reply.int().and_then(|size| u64::try_from(size).ok()).unwrap_or(0));
+            for keys in by_slot {
+                let keys: Vec<Key> = keys.into_iter().map(|name| Key { name, bytes: sizes.next().unwrap_or(0) }).collect();
+                for batch in self.pacer.cut(keys) {
+                    self.batch(job, &batch).await?;
+                }
+            }
+        }
+    }
+
+    /// One MIGRATE, and whatever it takes to be sure of its outcome.
+    async fn batch(&mut self, job: &Job, keys: &[Key]) -> Result<(), String> {
+        let bytes: u64 = keys.iter().map(|key| key.bytes).sum();
+        let mut why = String::new();
+        for attempt in 0..ATTEMPTS {
+            let began = Instant::now();
+            match self.migrate(job, keys, bytes, false).await {
+                Migrated::All => {
+                    let took = began.elapsed();
+                    self.meter.batch(keys.len(), bytes, took);
+                    let rest = self.pacer.learn(keys.len(), bytes, took);
+                    if !rest.is_zero() {
+                        sleep(rest).await;
+                    }
+                    return Ok(());
+                }
+                Migrated::Twins => return self.one_by_one(job, keys).await,
+                Migrated::Refused(text) => return Err(format!("MIGRATE from {} to {}: {text}", job.from_at, job.to_at)),
+                Migrated::Unclear(text) => {
+                    self.telling
+                        .note(format!("MIGRATE from {} to {} is unclear: {text}; looking again", job.from_at, job.to_at))
+                        .await;
+                    self.suspects.extend(keys.iter().map(|key| key.name.clone()));
+                    why = text;
+                    for address in [&job.from_at, &job.to_at] {
+                        self.link(address).call_within(&Command::words("PING"), self.patience).await.map_err(|failure| {
+                            format!(
+                                "MIGRATE from {} to {} broke off ({why}), and {address} does not answer: {failure}",
+                                job.from_at, job.to_at
+                            )
+                        })?;
+                    }
+                    sleep(Duration::from_millis(50) * attempt).await;
+                }
+            }
+        }
+        Err(format!("MIGRATE from {} to {} was unclear {ATTEMPTS} times: {why}", job.from_at, job.to_at))
+    }
+
+    async fn migrate(&self, job: &Job, keys: &[Key], bytes: u64, replace: bool) -> Migrated {
+        let mb = bytes as f64 / (1 << 20) as f64;
+        let timeout = self.patience.max(PER_MB.mul_f64(mb));
+        let credentials = migrate::credentials(self.telling.links.settings());
+        let command = migrate::command(&job.to_at, timeout, replace, &credentials, keys);
+        let done = migrate::send(&self.telling.links, &job.from_at, &command, timeout * 2 + Duration::from_secs(1)).await;
+        if done != Migrated::All {
+            let shown = format!("MIGRATE {} {} … KEYS ({} keys)", job.to_at.host, job.to_at.port, keys.len());
+            let reply = match &done {
+                Migrated::Twins => "BUSYKEY".to_owned(),
+                Migrated::Unclear(text) | Migrated::Refused(text) => text.clone(),
+                Migrated::All => String::new(),
+            };
+            self.telling.say(Progress::Sent { address: job.from_at.clone(), command: shown, reply }).await;
+        }
+        done
+    }
+
+    /// A batch with a key that the taker has already: each key is looked at on both sides.
+    async fn one_by_one(&mut self, job: &Job, keys: &[Key]) -> Result<(), String> {
+        for key in keys {
+            let one = std::slice::from_ref(key);
+            let name = String::from_utf8_lossy(&key.name).into_owned();
+            let replace = match twins::compare(&self.telling.links, &job.from_at, &job.to_at, key).await? {
+                Twin::Single => false,
+                Twin::Same => {
+                    self.telling.note(format!("{name} is on both sides and the same: the taker's copy is replaced")).await;
+                    true
+                }
+                Twin::Different(..) if self.suspects.contains(&key.name) => {
+                    self.telling
+                        .note(format!("{name} had been copied by a MIGRATE that broke off; the giver's copy is newer"))
+                        .await;
+                    true
+                }
+                Twin::Different(ours, theirs) => {
+                    return Err(format!(
+                        "key {name} is on both sides and not the same: {ours} B (as DUMP) on {}, {theirs} B on {}; decide which to \
+                         keep and delete the other (on the taker: ASKING, then DEL)",
+                        job.from_at, job.to_at
+                    ));
+                }
+            };
+            match self.migrate(job, one, key.bytes, replace).await {
+                Migrated::All => self.meter.keys(1, key.bytes),
+                other => return Err(format!("MIGRATE of {name} from {} to {}: {other:?}", job.from_at, job.to_at)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! IO. Slots on their way from master to master. Two engines behind one trait; what they have in common is here.
+
+pub(super) mod batch;
+pub(super) mod keys;
+mod meter;
+pub(super) mod migrate;
+mod run;
+pub(super) mod twins;
+
+pub(super) use run::run;
+
+use crate::cluster::{Address, NodeId, SlotSet};
+
+/// Slots to go from one master to another.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) from: NodeId,
+    pub(super) from_at: Address,
+    pub(super) to: NodeId,
+    pub(super) to_at: Address,
+    pub(super) slots: Vec<u16>,
+}
+
+/// Why an engine stopped before the end of its job, and what it leaves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stop {
+    /// Each a sentence: step, command, node, the server's text.
+    pub(super) reasons: Vec<String>,
+    /// Slots of the job that are neither where they were nor where they shall be.
+    pub(super) open: SlotSet,
+    /// The operator asked for it.
+    pub(super) cancelled: bool,
+}
+
+impl Stop {
+    pub(super) fn because(reason: impl Into<String>) -> Self {
+        Self { reasons: vec![reason.into()], ..Self::default() }
+    }
+}
+
+/// Carries out one job. The slots of a job that ended well belong to the taker; after a stop, those in `Stop::open` have
+/// to be settled, all others are as they were or where they shall be.
+pub(super) trait Engine {
+    async fn carry(&mut self, job: &Job) -> Result<(), Stop>;
+}

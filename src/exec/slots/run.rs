@@ -1,0 +1,215 @@
+//! IO. All moves of a plan: disjoint pairs at once, one stop for all, read back from every node at the end.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::batch::Pacer;
+use super::keys::KeyEngine;
+use super::meter::Meter;
+use super::{Engine as _, Job, Stop};
+use crate::cluster::{Model, NodeId, SlotSet, View};
+use crate::exec::agree::{self, Agreement};
+use crate::exec::journal::{Fuse, Journal};
+use crate::exec::telling::Telling;
+use crate::exec::{read, survey};
+use crate::link::{Command, Lane, Reply};
+use crate::plan::{Intent, Outcome, Pace, Plan, Report, StepKind};
+
+/// How often the screen hears how far it is.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+/// Gossip to everybody, after the last slot.
+const AGREE_WITHIN: Duration = Duration::from_secs(15);
+const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long MIGRATE may wait for the other side.
+pub(in crate::exec) fn patience(model: &Model) -> Duration {
+    (model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT) / 3).clamp(Duration::from_millis(500), Duration::from_secs(5))
+}
+
+/// Where the servers know each other: MIGRATE is dialled by the giver, not by us.
+pub(in crate::exec) fn jobs(plan: &Plan) -> Vec<Job> {
+    let job = |part: &crate::plan::Move| Job {
+        from: part.from,
+        from_at: part.from_address.clone(),
+        to: part.to,
+        to_at: part.to_address.clone(),
+        slots: part.slots.iter().collect(),
+    };
+    plan.moves.iter().map(job).collect()
+}
+
+pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, folder: &Path, fuse: Option<Fuse>) -> Report {
+    if telling.safe_point().await {
+        return telling
+            .report(Outcome::Cancelled(vec!["stopped before anything was sent: nothing has changed".into()]), Vec::new());
+    }
+    let journal = match Journal::begin(folder, plan, telling.clock.now(), fuse).await {
+        Ok(journal) => journal,
+        Err(reason) => return telling.report(Outcome::Refused(vec![reason]), Vec::new()),
+    };
+    for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| matches!(step.kind, StepKind::MoveSlots { .. })) {
+        telling.step(index, &step.says).await;
+    }
+    let jobs = jobs(plan);
+    let total = jobs.iter().map(|job| job.slots.len()).sum::<usize>();
+    let meter = Meter::new(u32::try_from(total).unwrap_or(u32::MAX));
+    let stops = carry_all(telling, plan, model, &jobs, &meter, &journal).await;
+    telling.say(meter.progress()).await;
+
+    let mut reasons = Vec::new();
+    let mut left = SlotSet::default();
+    for (_, stop) in &stops {
+        reasons.extend(stop.reasons.iter().cloned());
+        for slot in stop.open.iter() {
+            left.insert(slot);
+        }
+    }
+    let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty();
+    let mut figures = meter.figures();
+    let outcome = if stops.is_empty() {
+        verified(telling, plan, model, &jobs, &mut figures).await
+    } else {
+        let done = figures.iter().find(|(name, _)| *name == "slots").map_or(0.0, |(_, value)| *value);
+        reasons.push(format!("{done:.0} of {total} slots have moved and stay where they are"));
+        if !left.is_empty() {
+            reasons.push(format!("left open: {left}; `fix {left}` shows how to resume or roll back"));
+        }
+        if cancelled { Outcome::Cancelled(reasons) } else { Outcome::Failed(reasons) }
+    };
+    if let Err(error) = journal.end(&outcome, &left).await {
+        telling.note(error).await;
+    }
+    telling.report(outcome, figures)
+}
+
+/// Starts every job whose nodes are free, until all have ended. The first stop lets the others end their group and stop.
+async fn carry_all(
+    telling: &Telling,
+    plan: &Plan,
+    model: &Model,
+    jobs: &[Job],
+    meter: &Meter,
+    journal: &Journal,
+) -> Vec<(Job, Stop)> {
+    let pace = match &plan.intent {
+        Intent::Rebalance { pace, .. } => *pace,
+        _ => Pace::Calm,
+    };
+    let halt = Arc::new(AtomicBool::new(false));
+    let mut waiting: Vec<Job> = jobs.to_vec();
+    let mut busy: BTreeSet<NodeId> = BTreeSet::new();
+    let mut running = FuturesUnordered::new();
+    let mut stops = Vec::new();
+    let mut ticks = interval(TELL_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        if !halt.load(Ordering::Relaxed) {
+            let free = |job: &Job, busy: &BTreeSet<NodeId>| {
+                // A taker can be shared when speed is wanted over calm.
+                !busy.contains(&job.from) && (pace == Pace::Fast || !busy.contains(&job.to))
+            };
+            while let Some(at) = waiting.iter().position(|job| free(job, &busy)) {
+                let job = waiting.remove(at);
+                busy.extend(if pace == Pace::Fast { vec![job.from] } else { vec![job.from, job.to] });
+                let engine = KeyEngine {
+                    telling: telling.clone(),
+                    meter: meter.clone(),
+                    journal: Some(journal.clone()),
+                    pacer: Pacer::new(pace),
+                    halt: halt.clone(),
+                    patience: patience(model),
+                    suspects: BTreeSet::new(),
+                };
+                running.push(carry(engine, job));
+            }
+        }
+        tokio::select! {
+            ended = running.next() => match ended {
+                None => return stops,
+                Some((job, result)) => {
+                    busy.remove(&job.from);
+                    busy.remove(&job.to);
+                    if let Err(stop) = result {
+                        halt.store(true, Ordering::Relaxed);
+                        stops.push((job, stop));
+                    }
+                }
+            },
+            _ = ticks.tick() => telling.say(meter.progress()).await,
+        }
+    }
+}
+
+async fn carry(mut engine: KeyEngine, job: Job) -> (Job, Result<(), Stop>) {
+    let result = engine.carry(&job).await;
+    (job, result)
+}
+
+/// Every node that answers must say that the takers own their slots, none may be open, and no key be left behind.
+async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], figures: &mut Vec<(&'static str, f64)>) -> Outcome {
+    if let Some((index, step)) = plan.steps.iter().enumerate().next_back() {
+        telling.step(index, &step.says).await;
+    }
+    let wanted: Arc<Vec<(NodeId, SlotSet)>> =
+        Arc::new(jobs.iter().map(|job| (job.to, job.slots.iter().copied().collect())).collect());
+    let agreement = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |_, view| against(&wanted, view)).await;
+    figures.push(("nodes_agreed", agreement.agreeing() as f64));
+    figures.push(("nodes_silent", agreement.silent().len() as f64));
+    if !agreement.silent().is_empty() {
+        telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
+    }
+    if !agreement.is_reached() {
+        return Outcome::Failed(disagreement(&agreement));
+    }
+    let behind: Vec<String> = join_all(jobs.iter().map(|job| left_behind(telling, job))).await.into_iter().flatten().collect();
+    if behind.is_empty() { Outcome::Done } else { Outcome::Failed(behind) }
+}
+
+fn against(wanted: &[(NodeId, SlotSet)], view: &View) -> Result<(), String> {
+    for (to, slots) in wanted {
+        let Some(member) = view.member(*to) else { return Err("it does not know the new owner".into()) };
+        let owned: SlotSet = member.slots.iter().collect();
+        let missing: SlotSet = slots.iter().filter(|&slot| !owned.contains(slot)).collect();
+        if !missing.is_empty() {
+            return Err(format!("{} does not own {missing}", member.address));
+        }
+        let open =
+            view.myself().map(|me| me.open.iter().map(|open| open.slot).filter(|&slot| slots.contains(slot)).collect::<SlotSet>());
+        if let Some(open) = open.filter(|open| !open.is_empty()) {
+            return Err(format!("{open} still open"));
+        }
+    }
+    Ok(())
+}
+
+/// Keys that the giver still has although it owns none of the slots.
+async fn left_behind(telling: &Telling, job: &Job) -> Option<String> {
+    let link = telling.links.get(&job.from_at, Lane::Work);
+    let role = link.call(&Command::words("ROLE")).await.ok()?;
+    if role.array()?.first()?.text()? != "master" {
+        return None;
+    }
+    let counts =
+        survey::pipelined(&link, job.slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
+    let behind: SlotSet = job
+        .slots
+        .iter()
+        .zip(&counts)
+        .filter(|(_, reply)| Reply::int(reply).is_some_and(|count| count > 0))
+        .map(|(slot, _)| *slot)
+        .collect();
+    (!behind.is_empty()).then(|| format!("{} still holds keys of {behind}, which it does not own", job.from_at))
+}
+
+fn disagreement(agreement: &Agreement) -> Vec<String> {
+    let mut reasons = vec!["the slots have moved, but not every node says so".to_owned()];
+    reasons.extend(agreement.differing());
+    reasons
+}

@@ -1,0 +1,40 @@
+//! IO. A key on both sides of an open slot: overwritten only after both copies were compared.
+
+use std::time::Duration;
+
+use crate::cluster::Address;
+use crate::link::{Command, Failure, Lane, Links, Reply};
+
+use super::batch::Key;
+
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// What the two copies of a key are to each other.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::exec) enum Twin {
+    /// Only the source has it.
+    Single,
+    /// DUMP gives the same bytes on both sides.
+    Same,
+    /// It does not: bytes on the source, bytes on the target.
+    Different(usize, usize),
+}
+
+/// Looks at one key on both sides. The target is asked as the importing node it is (ASKING).
+pub(in crate::exec) async fn compare(links: &Links, source: &Address, target: &Address, key: &Key) -> Result<Twin, String> {
+    let dump = Command::words("DUMP").arg(&key.name);
+    let ours = links.get(source, Lane::Work).pipeline(std::slice::from_ref(&dump), WITHIN).await;
+    let theirs = links.get(target, Lane::Work).pipeline(&[Command::words("ASKING"), dump], WITHIN).await;
+    let last = |answer: Result<Vec<Reply>, Failure>, address: &Address| match answer.map(|replies| replies.into_iter().next_back())
+    {
+        Ok(Some(Reply::Bytes(bytes))) => Ok(Some(bytes)),
+        Ok(Some(Reply::Nil)) => Ok(None),
+        Ok(other) => Err(format!("{address} does not show a key: {other:?}")),
+        Err(failure) => Err(format!("{address} does not show a key: {failure}")),
+    };
+    Ok(match (last(ours, source)?, last(theirs, target)?) {
+        (Some(ours), Some(theirs)) if ours == theirs => Twin::Same,
+        (Some(ours), Some(theirs)) => Twin::Different(ours.len(), theirs.len()),
+        _ => Twin::Single,
+    })
+}

@@ -1,0 +1,326 @@
+//! PURE. What all plans that move slots share: grouping by pair, what stands in the way, what it costs, the steps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::cluster::{Model, Node, NodeId, Server, SlotSet};
+
+use super::fingerprint::Fingerprint;
+use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
+use super::{Danger, Engine, Facts, Intent, Move, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, words};
+
+/// What a key's transfer holds both servers up for: from (one string) to (many small members), by megabyte.
+const BLOCK_PER_MB: (Duration, Duration) = (Duration::from_millis(6), Duration::from_millis(26));
+/// A key from which on a move is felt.
+const BIG: u64 = 1 << 20;
+
+/// Slots to be moved: where each of them goes.
+pub(super) type Targets = BTreeMap<u16, NodeId>;
+
+/// One move for every pair of giver and taker, in order. Slots that are where they shall be are left out.
+pub(super) fn group(facts: &Facts<'_>, targets: &Targets) -> Vec<Move> {
+    let mut pairs: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
+    for (&slot, &to) in targets {
+        if let Some(from) = facts.model.topology().owner(slot).filter(|&from| from != to) {
+            pairs.entry((from, to)).or_default().insert(slot);
+        }
+    }
+    let part = |((from, to), slots): ((NodeId, NodeId), SlotSet)| {
+        let tally = blast::of_slots(facts.model, &slots, facts.slots).tally;
+        Some(Move {
+            from,
+            from_address: facts.model.node(from)?.address.clone(),
+            to,
+            to_address: facts.model.node(to)?.address.clone(),
+            keys: tally.keys,
+            bytes: tally.bytes,
+            rooms: tally.rooms,
+            players: tally.players,
+            slots,
+        })
+    };
+    pairs.into_iter().filter_map(part).collect()
+}
+
+/// What must not be so for slots to be moved; each a sentence.
+pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<String> {
+    let (model, topology) = (facts.model, facts.model.topology());
+    let mut reasons = Vec::new();
+    let asked: SlotSet = targets.keys().copied().collect();
+    let unowned: SlotSet = asked.iter().filter(|&slot| topology.owner(slot).is_none()).collect();
+    if !unowned.is_empty() {
+        reasons.push(format!("nobody owns {}: give it an owner first with `fix {unowned}`", slots_are(&unowned)));
+    }
+    let open: SlotSet = topology.open.iter().map(|open| open.slot).filter(|&slot| asked.contains(slot)).collect();
+    if !open.is_empty() {
+        reasons.push(format!("{} open already, a move was begun and not ended: `fix {open}` first", are(&open)));
+    }
+    let disputed: SlotSet = topology.conflicts.iter().map(|conflict| conflict.slot).filter(|&slot| asked.contains(slot)).collect();
+    if !disputed.is_empty() {
+        reasons.push(format!("two masters claim {}: settle that first with `fix {disputed}`", slots_are(&disputed)));
+    }
+    let mut touched: Vec<NodeId> = targets.iter().flat_map(|(&slot, &to)| [topology.owner(slot), Some(to)]).flatten().collect();
+    touched.sort_unstable();
+    touched.dedup();
+    for node in touched.iter().filter_map(|id| model.node(*id)) {
+        if !is_up(node) || !node.health.serves() {
+            let says = if node.health.is_down() || !node.health.serves() { node.health.says() } else { "is marked as failed" };
+            reasons
+                .push(format!("{} {says}: its slots can be moved when it works again or its replica has taken over", node.address));
+        } else if !node.is_master() {
+            reasons.push(format!("{} is a replica, and only masters own slots", node.address));
+        }
+    }
+    reasons.extend(disagreement(model, &asked));
+    reasons
+}
+
+/// Every master that speaks must agree on who owns the slots, or the redirects of one would fight those of another.
+fn disagreement(model: &Model, asked: &SlotSet) -> Vec<String> {
+    let mut differing: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
+    for (speaker, view) in model.views() {
+        for member in view.members.iter().filter(|member| !member.flags.failed) {
+            for slot in member.slots.iter().flat_map(|range| range.iter()).filter(|&slot| asked.contains(slot)) {
+                if model.topology().owner(slot) != Some(member.id) {
+                    differing.entry(speaker).or_default().insert(slot);
+                }
+            }
+        }
+    }
+    let say = |(speaker, slots): (NodeId, SlotSet)| {
+        format!("{} names another owner of {}: wait until all agree, or `fix {slots}`", model.label(speaker), slots_are(&slots))
+    };
+    differing.into_iter().map(say).collect()
+}
+
+fn slots_are(slots: &SlotSet) -> String {
+    if slots.len() == 1 { format!("slot {slots}") } else { format!("slots {slots}") }
+}
+
+fn are(slots: &SlotSet) -> String {
+    if slots.len() == 1 { format!("slot {slots} is") } else { format!("slots {slots} are") }
+}
+
+/// The whole plan for these moves.
+pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace: Pace) -> Result<Plan, Refusal> {
+    let model = facts.model;
+    let slots: SlotSet = moves.iter().flat_map(|part| part.slots.iter()).collect();
+    let engine = if facts.slots.is_some_and(|slots| slots.atomic) { Engine::ValkeyAtomic } else { Engine::Keys };
+    let mut blast = blast::of_slots(model, &slots, facts.slots);
+    blast.shards.extend(moves.iter().filter_map(|part| model.node(part.to)?.shard));
+    blast.shards.sort_unstable();
+    blast.shards.dedup();
+    let (mut warnings, mut reasons) = (Vec::new(), Vec::new());
+    let mut danger = Danger::Normal;
+    room_for(facts, &moves, &mut reasons);
+    for (node, part) in moves.iter().filter_map(|part| Some((model.node(part.from)?, part))) {
+        big_keys(facts, node, part, engine, &mut warnings, &mut reasons, &mut danger);
+    }
+    last_slots(model, &moves, &mut warnings);
+    other_open(model, &slots, &moves, &mut warnings);
+    for id in facts.slots.iter().flat_map(|slots| &slots.numbered_databases) {
+        reasons.push(format!("{} has keys in databases above 0, which MIGRATE of database 0 would leave behind", model.label(*id)));
+    }
+    if let Some(obstacle) = facts.slots.and_then(|slots| slots.atomic_obstacle.as_ref()) {
+        warnings.push(format!("moved key by key: {obstacle}"));
+    }
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons, usage: false });
+    }
+    Ok(Plan {
+        steps: steps(&moves, engine),
+        prediction: prediction(facts, &moves, engine, pace),
+        fingerprint: fingerprint(model, &moves),
+        cluster: model.name.clone(),
+        engine: Some(engine),
+        before: Vec::new(),
+        after: Vec::new(),
+        intent,
+        moves,
+        blast,
+        warnings,
+        danger,
+    })
+}
+
+/// Who the givers and takers are, and that the givers still own what they shall give.
+pub(super) fn fingerprint(model: &Model, moves: &[Move]) -> u64 {
+    let start = Fingerprint::of("moves");
+    let print = moves.iter().fold(start, |print, part| {
+        let owned: SlotSet = part.slots.iter().filter(|&slot| model.topology().owner(slot) == Some(part.from)).collect();
+        let role = |id: NodeId| model.node(id).map_or("gone", |node| node.role.word());
+        print.and(part.from).and(role(part.from)).and(part.to).and(role(part.to)).and(owned)
+    });
+    print.value()
+}
+
+fn steps(moves: &[Move], engine: Engine) -> Vec<Step> {
+    let mut steps: Vec<Step> = moves.iter().enumerate().map(|(index, part)| step(index, part, engine)).collect();
+    if let Some(first) = moves.first() {
+        steps.push(Step {
+            node: first.to,
+            address: first.to_address.clone(),
+            commands: Vec::new(),
+            kind: StepKind::Verify,
+            says: "read back from every node that the new owners own their slots and none is open".into(),
+        });
+    }
+    steps
+}
+
+fn step(index: usize, part: &Move, engine: Engine) -> Step {
+    let slot = part.slots.iter().next().unwrap_or(0);
+    let (from, to) = (&part.from_address, &part.to_address);
+    let commands = match engine {
+        Engine::Keys => vec![
+            format!("{to}: CLUSTER SETSLOT {slot} IMPORTING {}", part.from),
+            format!("{from}: CLUSTER SETSLOT {slot} MIGRATING {}", part.to),
+            format!("{from}: CLUSTER GETKEYSINSLOT {slot} 100"),
+            format!("{from}: MIGRATE {} {} \"\" 0 5000 KEYS …", to.host, to.port),
+            format!("{to}: CLUSTER SETSLOT {slot} NODE {}", part.to),
+            format!("{from}: CLUSTER SETSLOT {slot} NODE {}", part.to),
+        ],
+        Engine::ValkeyAtomic => {
+            let ranges: Vec<String> = part.slots.ranges().iter().map(|range| format!("{} {}", range.start, range.end)).collect();
+            vec![format!("{from}: CLUSTER MIGRATESLOTS SLOTSRANGE {} NODE {}", ranges.join(" "), part.to)]
+        }
+    };
+    let says = format!("move {} from {from} to {to}", words::count(part.slots.len() as u64, "slot"));
+    Step { node: part.from, address: from.clone(), commands, kind: StepKind::MoveSlots { index }, says }
+}
+
+fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> Prediction {
+    let (slots, bytes): (u64, u64) = moves.iter().fold((0, 0), |(s, b), part| (s + part.slots.len() as u64, b + part.bytes));
+    let keys: u64 = moves.iter().map(|part| part.keys).sum();
+    let biggest =
+        moves.iter().flat_map(|part| part.slots.iter()).filter_map(|slot| facts.slots.map(|f| f.slot(slot).biggest_bytes)).max();
+    let ms = Duration::from_millis;
+    // Servers ship some 60 000 small keys or 60 MB a second, and a slot costs its bookkeeping.
+    let (per_slot, per_key, per_byte) = match engine {
+        Engine::Keys => (if pace == Pace::Fast { 0.25 } else { 0.4 }, 0.014, 1.0 / 60_000.0),
+        Engine::ValkeyAtomic => (0.02, 0.002, 1.0 / 150_000.0),
+    };
+    let takes = 5.0 + slots as f64 * per_slot + keys as f64 * per_key + bytes as f64 * per_byte;
+    let mut notes = vec![format!("engine: {}", engine.word())];
+    let pause = match engine {
+        Engine::Keys => {
+            notes.push(
+                "players see redirects (ASK) while a slot is open; a command on several keys may have to be tried again".into(),
+            );
+            let block = block(biggest.unwrap_or(0));
+            (ms(1).max(block.0), ms(if pace == Pace::Fast { 20 } else { 10 }).max(block.1))
+        }
+        Engine::ValkeyAtomic => {
+            notes.push(
+                "no redirects while it runs; at the end all writes on the giver stand still once for a group of slots".into(),
+            );
+            (ms(1), ms(200))
+        }
+    };
+    if facts.slots.is_some_and(|slots| slots.sampled) {
+        notes.push("bytes are scaled up from samples".into());
+    }
+    Prediction {
+        winner: None,
+        pause: Some(pause),
+        bytes_at_risk: Some(0),
+        takes: Some(Duration::from_secs_f64(takes / 1000.0)),
+        notes,
+    }
+}
+
+/// How long a key of this size holds its two servers up.
+fn block(bytes: u64) -> (Duration, Duration) {
+    let mb = bytes as f64 / (1 << 20) as f64;
+    (BLOCK_PER_MB.0.mul_f64(mb), BLOCK_PER_MB.1.mul_f64(mb))
+}
+
+fn big_keys(
+    facts: &Facts<'_>,
+    node: &Node,
+    part: &Move,
+    engine: Engine,
+    warnings: &mut Vec<String>,
+    reasons: &mut Vec<String>,
+    danger: &mut Danger,
+) {
+    let Some(slots) = facts.slots.filter(|_| engine == Engine::Keys) else { return };
+    let Some((slot, bytes)) = part.slots.iter().map(|slot| (slot, slots.slot(slot).biggest_bytes)).max_by_key(|&(_, bytes)| bytes)
+    else {
+        return;
+    };
+    if bytes < BIG {
+        return;
+    }
+    let timeout = node.settings.as_ref().and_then(|settings| settings.node_timeout).unwrap_or(DEFAULT_NODE_TIMEOUT);
+    let time = block(bytes);
+    let what = format!(
+        "slot {slot} has a key of {}: {} and its target stand still for {} while it moves",
+        words::bytes(bytes),
+        node.address,
+        words::range(time)
+    );
+    if time.0 > timeout {
+        reasons.push(format!("{what}, longer than the node timeout of {}: the others would fail it over", words::span(timeout)));
+    } else {
+        if time.1 > timeout {
+            *danger = Danger::Typed;
+            warnings.push(format!("{what}; with a node timeout of {} it could be failed over meanwhile", words::span(timeout)));
+        } else {
+            warnings.push(format!("{what}; it is moved alone"));
+        }
+    }
+}
+
+/// The takers' memory limits.
+fn room_for(facts: &Facts<'_>, moves: &[Move], reasons: &mut Vec<String>) {
+    let mut incoming: BTreeMap<NodeId, u64> = BTreeMap::new();
+    for part in moves {
+        *incoming.entry(part.to).or_default() += part.bytes;
+    }
+    for (id, bytes) in incoming {
+        let Some((node, info)) = facts.model.node(id).and_then(|node| Some((node, node.info.as_ref()?))) else { continue };
+        let limit = info.maxmemory.filter(|&limit| limit > 0);
+        let free = limit.map(|limit| limit.saturating_sub(info.used_memory.unwrap_or(0)));
+        if let Some(free) = free.filter(|&free| bytes > free) {
+            reasons.push(format!(
+                "{} has {} left below its maxmemory, and {} would come: raise maxmemory or move less",
+                node.address,
+                words::bytes(free),
+                words::bytes(bytes)
+            ));
+        }
+    }
+}
+
+fn last_slots(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
+    let mut given: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for part in moves {
+        *given.entry(part.from).or_default() += part.slots.len();
+    }
+    for (id, count) in given {
+        let Some(node) = model.node(id).filter(|node| usize::from(node.slot_count) == count) else { continue };
+        let stays = node.settings.as_ref().and_then(|settings| settings.replica_migration) == Some(false);
+        if !stays {
+            warnings.push(format!(
+                "{} gives its last slot away and becomes a replica of the taker (cluster-allow-replica-migration is on)",
+                node.address
+            ));
+        }
+    }
+}
+
+fn other_open(model: &Model, slots: &SlotSet, moves: &[Move], warnings: &mut Vec<String>) {
+    let touched = |id: NodeId| moves.iter().any(|part| part.from == id || part.to == id);
+    let open = &model.topology().open;
+    let others: SlotSet =
+        open.iter().filter(|open| touched(open.node) && !slots.contains(open.slot)).map(|open| open.slot).collect();
+    if !others.is_empty() {
+        warnings.push(format!("{} open on the same masters: `fix {others}` would finish or undo that", are(&others)));
+    }
+}
+
+/// Valkey 9 and later move slots by themselves.
+pub fn moves_atomically(server: Option<&Server>) -> bool {
+    server.is_some_and(|server| server.is_valkey() && server.release() >= (9, 0))
+}

@@ -1,0 +1,161 @@
+//! PURE. Rebalance: equal shares of slots, keys, memory, commands or rooms, with the fewest moves.
+
+use crate::cluster::{Node, NodeId, SlotSet};
+
+use super::balance::{Balance, Bearer, balance};
+use super::moves::{self, Targets};
+use super::preflight::is_up;
+use super::{Facts, Intent, Load, Objective, Plan, Refusal, resolve, words};
+
+/// Below the threshold that starts it, so that a second run has nothing to do.
+const AIM: f64 = 0.01;
+
+pub(super) fn plan(intent: &Intent, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let Intent::Rebalance { by, weights, use_empty, threshold_percent, pace } = intent else {
+        return Err(Refusal::because("this is no rebalance"));
+    };
+    let model = facts.model;
+    if !threshold_percent.is_finite() || *threshold_percent < 0.0 {
+        return Err(Refusal::usage(format!(
+            "--threshold {threshold_percent} is not a percentage: expected 0 or more, for example 2"
+        )));
+    }
+    let mut weighted: Vec<(NodeId, f64)> = Vec::new();
+    for (name, weight) in weights {
+        let node = resolve::master(model, name)?;
+        if !weight.is_finite() || *weight < 0.0 {
+            return Err(Refusal::usage(format!(
+                "--weight {name}={weight} is not a weight: expected 0 or more, 1 is the others' weight"
+            )));
+        }
+        if weighted.iter().any(|(id, _)| *id == node.id) {
+            return Err(Refusal::usage(format!("{} is given two weights", node.address)));
+        }
+        weighted.push((node.id, *weight));
+    }
+    let weight_of = |node: &Node| weighted.iter().find(|(id, _)| *id == node.id).map(|(_, weight)| *weight);
+    let takes_part = |node: &&Node| node.is_master() && (node.slot_count > 0 || *use_empty || weight_of(node).is_some());
+    let masters: Vec<&Node> = model.nodes().filter(takes_part).filter(|node| is_up(node) || node.slot_count > 0).collect();
+    if masters.len() < 2 {
+        let empty = model.nodes().filter(|node| node.is_master() && node.slot_count == 0).count();
+        let hint = if empty > 0 { ": --use-empty-masters would let empty masters take part" } else { "" };
+        return Err(Refusal::because(format!("nothing to balance between {}{hint}", words::count(masters.len() as u64, "master"))));
+    }
+    let reasons = ground(facts, &masters, *by);
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons, usage: false });
+    }
+    let bearers: Vec<Bearer> = masters.iter().map(|node| bearer(facts, node, *by, weight_of(node).unwrap_or(1.0))).collect();
+    if bearers.iter().all(|bearer| bearer.weight <= 0.0) {
+        return Err(Refusal::usage("every master has weight 0: somebody has to keep the slots"));
+    }
+    let result = balance(&bearers, threshold_percent / 100.0, AIM.min(threshold_percent / 200.0));
+    let targets: Targets =
+        result.transfers.iter().filter_map(|transfer| Some((transfer.slot, masters.get(transfer.to)?.id))).collect();
+    let stuck = stuck(&result, &masters, &bearers);
+    if targets.is_empty() {
+        let word = by.word();
+        return Err(Refusal { reasons: [vec![format!("nothing to do: by {word} every master is within {threshold_percent} % of its share, or cannot be brought nearer")], stuck].concat(), usage: false });
+    }
+    let reasons = moves::obstacles(facts, &targets);
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons, usage: false });
+    }
+    let moves = moves::group(facts, &targets);
+    let mut plan = moves::draw_up(intent.clone(), facts, moves, *pace)?;
+    let load = |values: &[f64], counts: &dyn Fn(usize) -> usize| -> Vec<Load> {
+        let one = |(at, node): (usize, &&Node)| Load {
+            node: node.id,
+            address: node.address.clone(),
+            slots: u16::try_from(counts(at)).unwrap_or(u16::MAX),
+            value: values.get(at).copied().unwrap_or(0.0),
+        };
+        masters.iter().enumerate().map(one).collect()
+    };
+    let before = |at: usize| bearers.get(at).map_or(0, |bearer| bearer.slots.len());
+    let net = |at: usize| {
+        let gained = result.transfers.iter().filter(|transfer| transfer.to == at).count();
+        let lost = result.transfers.iter().filter(|transfer| transfer.from == at).count();
+        before(at) + gained - lost.min(before(at) + gained)
+    };
+    plan.before = load(&result.before, &before);
+    plan.after = load(&result.after, &net);
+    plan.warnings.extend(stuck);
+    Ok(plan)
+}
+
+/// What the objective needs to be known.
+fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let unserved = facts.model.topology().unserved();
+    if !unserved.is_empty() {
+        reasons.push(format!("{} not served: bring that in order first, see `check`", words::count(unserved.len() as u64, "slot")));
+    }
+    let open = facts.model.topology().open_slots();
+    if !open.is_empty() {
+        reasons.push(format!("open slots ({open}): `fix` finishes or undoes them first"));
+    }
+    let surveyed = facts.slots.is_some_and(|slots| !slots.by_slot.is_empty());
+    match by {
+        Objective::Keys | Objective::Memory if !surveyed => {
+            reasons.push(format!("the slots' {} have not been surveyed", by.word()))
+        }
+        Objective::Ops => {
+            let counted = facts.slots.is_some_and(|slots| slots.by_slot.values().any(|fact| fact.ops.is_some()));
+            if !counted {
+                reasons.push(
+                    "these servers do not count commands by slot (CLUSTER SLOT-STATS: Valkey 8, Redis 8.2, with \
+                     cluster-slot-stats-enabled yes): balance by keys or memory instead"
+                        .into(),
+                );
+            }
+        }
+        Objective::Rooms => {
+            let addresses = masters.iter().filter(|node| node.slot_count > 0).map(|node| &node.address);
+            if !facts.model.rooms().complete(addresses) && facts.model.rooms().is_empty() {
+                reasons.push("rooms have not been counted yet: wait for the first sweep of every master".into());
+            }
+        }
+        _ => {}
+    }
+    reasons
+}
+
+fn bearer(facts: &Facts<'_>, node: &Node, by: Objective, weight: f64) -> Bearer {
+    let cost = |slot: u16| {
+        let fact = facts.slots.map(|slots| slots.slot(slot)).unwrap_or_default();
+        match by {
+            Objective::Slots => 1.0,
+            Objective::Keys => fact.keys as f64,
+            Objective::Memory => fact.bytes as f64,
+            Objective::Ops => fact.ops.unwrap_or(0.0),
+            Objective::Rooms => facts.model.rooms().in_slot(slot).rooms as f64,
+        }
+    };
+    let owned: SlotSet = node
+        .slots
+        .iter()
+        .flat_map(|range| range.iter())
+        .filter(|&slot| facts.model.topology().owner(slot) == Some(node.id))
+        .collect();
+    let room = node.info.as_ref().filter(|_| by == Objective::Memory).and_then(|info| {
+        let limit = info.maxmemory.filter(|&limit| limit > 0)?;
+        Some(limit.saturating_sub(info.used_memory.unwrap_or(0)) as f64)
+    });
+    Bearer { weight, slots: owned.iter().map(|slot| (slot, cost(slot))).collect(), room }
+}
+
+/// What cannot be improved, by name.
+fn stuck(result: &Balance, masters: &[&Node], bearers: &[Bearer]) -> Vec<String> {
+    let Some((at, slot, cost)) = result.stuck else { return Vec::new() };
+    let (Some(node), Some(load)) = (masters.get(at), result.after.get(at)) else { return Vec::new() };
+    let several = bearers.get(at).is_some_and(|bearer| bearer.slots.len() > 1);
+    let share = if *load > 0.0 { cost * 100.0 / load } else { 0.0 };
+    if several && share < 50.0 {
+        return Vec::new();
+    }
+    vec![format!(
+        "{} cannot be brought down to its share: slot {slot} alone holds {share:.0} % of what it has, and a slot cannot be split",
+        node.address
+    )]
+}

@@ -1,0 +1,89 @@
+//! PURE. Moving named slots, and rooms: a room is its slot.
+
+use std::sync::Arc;
+
+use crate::cluster::{Node, SlotSet, key_slot};
+
+use super::moves::{self, Targets};
+use super::{Facts, Intent, Pace, Plan, Refusal, resolve, words};
+
+pub(super) fn plan(slots: &SlotSet, to: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let target = target(facts, to)?;
+    if slots.is_empty() {
+        return Err(Refusal::usage("no slots were named: expected N or N-M, for example 0-99"));
+    }
+    let intent = Intent::MoveSlots { slots: slots.clone(), to: target.address.to_string() };
+    towards(slots, target, intent, facts)
+}
+
+/// The named node as a master that can take slots.
+fn target<'a>(facts: &Facts<'a>, to: &str) -> Result<&'a Node, Refusal> {
+    resolve::master(facts.model, to)
+}
+
+fn towards(slots: &SlotSet, target: &Node, intent: Intent, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let targets: Targets = slots.iter().map(|slot| (slot, target.id)).collect();
+    let reasons = moves::obstacles(facts, &targets);
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons, usage: false });
+    }
+    let moves = moves::group(facts, &targets);
+    if moves.is_empty() {
+        let what = if slots.len() == 1 { format!("slot {slots} is") } else { format!("slots {slots} are all") };
+        return Err(Refusal::because(format!("nothing to do: {what} on {} already", target.address)));
+    }
+    let moved: usize = moves.iter().map(|part| part.slots.len()).sum();
+    let mut plan = moves::draw_up(intent, facts, moves, Pace::Calm)?;
+    let there = slots.len() - moved;
+    if there > 0 {
+        plan.prediction.notes.push(format!("{} there already", are(there)));
+    }
+    Ok(plan)
+}
+
+fn are(count: usize) -> String {
+    if count == 1 { "1 slot is".into() } else { format!("{count} slots are") }
+}
+
+pub(super) fn rooms(codes: &[String], to: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let target = target(facts, to)?;
+    let known = facts.model.rooms();
+    if codes.is_empty() {
+        return Err(Refusal::usage("no room was named: expected one or more codes"));
+    }
+    let mut slots = SlotSet::default();
+    for code in codes {
+        let slot = key_slot(code.as_bytes());
+        let found = known.get(code).is_some()
+            || facts.slots.is_some_and(|facts| facts.tags.get(&slot).is_some_and(|tags| tags.contains(code.as_str())));
+        if !found && (!known.is_empty() || facts.slots.is_some()) {
+            let near = resolve::nearest(code, known.iter().map(|room| room.code.to_string()));
+            let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+            return Err(Refusal::usage(format!("no room {code}: slot {slot} holds no key of it{hint}")));
+        }
+        slots.insert(slot);
+    }
+    let intent = Intent::MigrateRooms { codes: codes.to_vec(), to: target.address.to_string() };
+    let mut plan = towards(&slots, target, intent, facts)?;
+    let moved: SlotSet = plan.moves.iter().flat_map(|part| part.slots.iter()).collect();
+    let mut company: Vec<Arc<str>> = known.iter().filter(|room| moved.contains(room.slot)).map(|room| room.code.clone()).collect();
+    if let Some(facts) = facts.slots {
+        company.extend(facts.tags.iter().filter(|(slot, _)| moved.contains(**slot)).flat_map(|(_, tags)| tags.iter().cloned()));
+    }
+    company.sort();
+    company.dedup();
+    company.retain(|code| !codes.iter().any(|named| **named == **code));
+    if !company.is_empty() {
+        let mut names: Vec<String> = company.iter().take(8).map(ToString::to_string).collect();
+        if company.len() > names.len() {
+            names.push(format!("{} more", company.len() - names.len()));
+        }
+        let rooms = words::count(company.len() as u64, "other room");
+        plan.warnings.push(format!("{rooms} in the same slot {} along: {}", goes(company.len()), words::list(&names)));
+    }
+    Ok(plan)
+}
+
+fn goes(count: usize) -> &'static str {
+    if count == 1 { "goes" } else { "go" }
+}

@@ -1,0 +1,170 @@
+//! Slots on the move on real servers, under players: nothing lost, nothing open, everybody agrees.
+
+mod common;
+mod desk;
+
+use common::{Cluster, wait_until};
+use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure};
+use rgc_tui::link::{Command, LinkSettings};
+use rgc_tui::plan::{Intent, Objective, Outcome, Pace, Progress};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn move_slots(slots: &str, to: impl ToString) -> Intent {
+    let ranges: Vec<rgc_tui::cluster::SlotRange> = slots.split(' ').map(|range| range.parse().unwrap()).collect();
+    Intent::MoveSlots { slots: ranges.iter().collect(), to: to.to_string() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_move_under_players_and_nothing_is_lost() {
+    let cluster = Cluster::start(3, 1).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(1500).await;
+    let before = desk.digest(&cluster).await;
+    let players = Players::start(&desk.links, cluster.at(0), 2000);
+    let report = desk.done(move_slots("0-999 6000-6499", cluster.at(2))).await;
+    let played = players.stop().await;
+    println!(
+        "{report:?}\n{} writes, {} asks, {} tryagain, longest {:?}",
+        played.writes, played.asks, played.tryagain, played.longest
+    );
+    assert_eq!((figure(&report, "slots"), figure(&report, "nodes_agreed")), (1500.0, 6.0));
+    assert_calm(&cluster).await;
+    assert_nothing_lost(&desk, &cluster, &played).await;
+    let mut after = desk.digest(&cluster).await;
+    after.retain(|key, _| !key.starts_with(b"play:"));
+    assert_same(&before, &after);
+    assert_eq!(desk.executor.unfinished("test"), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_of_sixty_keys_moves_at_once() {
+    let cluster = Cluster::start_with(3, 0, &["--requirepass", "s3cret", "--masterauth", "s3cret"]).await;
+    let settings = LinkSettings { password: Some("s3cret".into()), ..LinkSettings::default() };
+    let mut desk = Desk::with(&cluster, settings, None).await;
+    let room: Vec<Command> = (0..60).map(|n| Command::words(&format!("HSET room:{{KX9Q2}}:k{n} a 1 b 2"))).collect();
+    desk.fill(room).await;
+    let slot = rgc_tui::cluster::key_slot(b"KX9Q2");
+    let owner = desk.model.topology().owner(slot).unwrap();
+    let target = cluster.addresses().into_iter().find(|at| desk.model.node_at(at).unwrap().id != owner).unwrap();
+    let intent = Intent::MigrateRooms { codes: vec!["KX9Q2".into()], to: target.to_string() };
+    let plan = desk.plan(intent.clone()).await.unwrap();
+    assert_eq!((plan.moves.len(), plan.moves[0].keys), (1, 60));
+    let report = desk.run(plan).await;
+    println!("{report:?}");
+    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+    assert_eq!(figure(&report, "keys"), 60.0);
+    assert_calm(&cluster).await;
+    assert_eq!(cluster.owner(slot).await, Some(target));
+    let again = desk.plan(intent).await.unwrap_err();
+    assert!(again.to_string().contains("nothing to do"), "{again}");
+    let unknown =
+        desk.plan(Intent::MigrateRooms { codes: vec!["NOSUCH".into()], to: cluster.at(0).to_string() }).await.unwrap_err();
+    assert!(unknown.usage && unknown.to_string().contains("no room NOSUCH"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_master_gets_its_share_and_a_second_run_has_nothing_to_do() {
+    let cluster = Cluster::start(4, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(500).await;
+    desk.done(move_slots("12288-16383", cluster.at(0))).await;
+    wait_until("the fourth master is empty or a replica", async || {
+        cluster.view(&cluster.at(3)).await.myself().unwrap().slots.is_empty()
+    })
+    .await;
+    let before = desk.digest(&cluster).await;
+    let rebalance = Intent::Rebalance {
+        by: Objective::Slots,
+        weights: BTreeMap::new(),
+        use_empty: true,
+        threshold_percent: 2.0,
+        pace: Pace::Fast,
+    };
+    let report = desk.done(rebalance.clone()).await;
+    println!("{report:?}");
+    assert_calm(&cluster).await;
+    assert_same(&before, &desk.digest(&cluster).await);
+    let again = desk.plan(rebalance).await.unwrap_err();
+    assert!(again.to_string().contains("nothing to do"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_shared_out_and_stays_so() {
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    // 60 slots of the first master hold 200 KB each, everything else next to nothing.
+    let big = "x".repeat(200_000);
+    let mut commands = Vec::new();
+    let mut n = 0;
+    while commands.len() < 60 {
+        let key = format!("big:{n}");
+        n += 1;
+        if rgc_tui::cluster::key_slot(key.as_bytes()) < 5000 {
+            commands.push(Command::words(&format!("SET {key} {big}")));
+        }
+    }
+    desk.fill(commands).await;
+    desk.fill_rooms(200).await;
+    let by_memory = Intent::Rebalance {
+        by: Objective::Memory,
+        weights: BTreeMap::new(),
+        use_empty: false,
+        threshold_percent: 2.0,
+        pace: Pace::Calm,
+    };
+    let plan = desk.plan(by_memory.clone()).await.unwrap();
+    let most = |loads: &[rgc_tui::plan::Load]| loads.iter().map(|load| load.value).fold(0.0, f64::max);
+    let mean = plan.after.iter().map(|load| load.value).sum::<f64>() / 3.0;
+    assert!(most(&plan.before) / mean > 2.5 && most(&plan.after) / mean < 1.1, "{:?} {:?}", plan.before, plan.after);
+    assert_eq!(desk.run(plan).await.outcome, Outcome::Done);
+    assert_calm(&cluster).await;
+    let again = desk.plan(by_memory).await.unwrap_err();
+    assert!(again.to_string().contains("nothing to do"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_leaves_nothing_open() {
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(1000).await;
+    let plan = desk.plan(move_slots("0-5000", cluster.at(1))).await.unwrap();
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains("IMPORTING") => running.control.abort(),
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    println!("{report:?}");
+    assert!(
+        matches!(&report.outcome, Outcome::Cancelled(reasons) if reasons[0].contains("of 5001 slots have moved")),
+        "{report:?}"
+    );
+    wait_until("all agree", async || {
+        let mut views = std::collections::BTreeSet::new();
+        for address in cluster.addresses() {
+            let view = cluster.view(&address).await;
+            let mut owners: Vec<_> = view.members.iter().map(|member| (member.id, member.slots.clone())).collect();
+            owners.sort();
+            views.insert(owners);
+        }
+        views.len() == 1
+    })
+    .await;
+    assert_calm(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_make_no_sense_are_refused_with_the_nearest_choice() {
+    let cluster = Cluster::start(3, 1).await;
+    let mut desk = Desk::at(&cluster).await;
+    let replica = desk.plan(move_slots("0-9", cluster.at(4))).await.unwrap_err();
+    assert!(replica.usage && replica.to_string().contains(&format!("did you mean {}?", cluster.at(1))), "{replica}");
+    let there = desk.plan(move_slots("0-9", "A")).await.unwrap_err();
+    assert!(there.to_string().contains("nothing to do: slots 0-9 are all on"), "{there}");
+    cluster.ok(&cluster.at(1), &format!("CLUSTER SETSLOT 7 IMPORTING {}", desk.model.topology().owner(7).unwrap())).await;
+    let open = desk.plan(move_slots("0-9", "B")).await.unwrap_err();
+    assert!(open.to_string().contains("slot 7 is open already") && open.to_string().contains("fix 7"), "{open}");
+}
