@@ -1,13 +1,16 @@
 //! IO. One cluster, opened: wires link, watch and exec together for the console and the command line alike.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cluster::{Model, Observation};
+use crate::exec::{Executor, ExecutorSettings, Running};
 use crate::link::{Clock, LinkSettings, Links};
+use crate::plan::{Intent, Plan, Refusal};
 use crate::watch::{self, Watch, WatchSettings};
 
 /// How the servers are arranged.
@@ -54,6 +57,7 @@ pub struct Session {
     watch: Watch,
     to: mpsc::Sender<Observation>,
     inbox: mpsc::Receiver<Observation>,
+    executor: Executor,
 }
 
 impl Session {
@@ -64,7 +68,9 @@ impl Session {
         let mut settings = spec.watch.clone();
         settings.standalone |= spec.topology == TopologyKind::Standalone;
         let watch = watch::start(links.clone(), settings, clock, to.clone());
-        Self { spec, clock, links, watch, to, inbox }
+        let place = ExecutorSettings { journal_dir: spec.journal_dir.clone(), read_only: spec.read_only };
+        let executor = Executor::new(links.clone(), clock, place);
+        Self { spec, clock, links, watch, to, inbox, executor }
     }
 
     /// The next fact. Never None while the session is open.
@@ -97,6 +103,21 @@ impl Session {
 
     pub fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// Does the deeds; a clone may be kept beside the session.
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// Gathers what the intent needs to be known beside the model, and plans.
+    pub async fn plan(&self, intent: Intent, model: &Model) -> Result<Plan, Refusal> {
+        self.executor.plan(&intent, model).await
+    }
+
+    /// Starts carrying a plan out; see [`Running`].
+    pub fn execute(&self, plan: Plan, model: Arc<Model>) -> Running {
+        self.executor.execute(plan, model)
     }
 
     /// Feeds the model until every known node has answered or is known not to and the views agree on who is in the
