@@ -164,7 +164,7 @@ impl App {
         self.model.node(owner)?.shard
     }
 
-    /// The footer's hints, most important first: of the dialog or prompt that is open, else of where the operator is.
+    /// The footer's hints, in the order in which they are shown: of the dialog or prompt that is open, else of where the operator is.
     pub fn hints(&self) -> Vec<Hint> {
         let fixed = |hints: &[(&str, &'static str)]| {
             let hint = |(rank, (chord, word)): (usize, &(&str, &'static str))| Hint {
@@ -239,3 +239,6 @@ fn command_words(command: &commands::Command) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests;

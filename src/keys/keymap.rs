@@ -107,19 +107,18 @@ impl Keymap {
         scopes.iter().find_map(|scope| in_scope(*scope))
     }
 
-    /// The footer: actions with a word that have a key in these scopes, most important first.
+    /// The footer: actions with a word that have a key in these scopes, in the order of the table;
+    /// those of a higher rank are the first to go where there is no room.
     pub fn hints(&self, scopes: &[Scope], context: &Context) -> Vec<Hint> {
         let shown = TABLE.iter().filter(|spec| !spec.word.is_empty() && scopes.contains(&spec.scope));
         // Some only matter while their condition holds, and are noise otherwise.
         let transient = |action| matches!(action, Action::Pause | Action::Abort | Action::Unlock);
-        let mut hints: Vec<Hint> = shown
+        shown
             .map(|spec| (spec, spec.disabled(context)))
             .filter(|(spec, disabled)| !(transient(spec.action) && disabled.is_some()))
             .map(|(spec, disabled)| Hint { chord: self.chord(spec.action), word: spec.word, disabled, rank: spec.rank })
             .filter(|hint| !hint.chord.is_empty())
-            .collect();
-        hints.sort_by_key(|hint| hint.rank);
-        hints
+            .collect()
     }
 
     /// The help page: every action in the order of the table.

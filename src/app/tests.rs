@@ -1,0 +1,275 @@
+//! PURE. Properties of the console under random scripts: nothing panics, nothing is done unasked, nothing points nowhere.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+
+use super::*;
+use crate::cluster::sample::Sample;
+use crate::cluster::{NodeId, Time};
+use crate::keys::TABLE;
+use crate::plan::{Blast, Danger, Outcome, Plan, Prediction, Progress, Refusal, Report};
+
+fn plan(intent: Intent, danger: Danger) -> Plan {
+    Plan {
+        intent,
+        cluster: "prod".into(),
+        steps: Vec::new(),
+        moves: Vec::new(),
+        engine: None,
+        prediction: Prediction::default(),
+        blast: Blast::default(),
+        before: Vec::new(),
+        after: Vec::new(),
+        warnings: Vec::new(),
+        danger,
+        fingerprint: 0,
+    }
+}
+
+/// One thing that may happen.
+#[derive(Clone, Debug)]
+enum Happens {
+    Key(KeyEvent),
+    Paste(String),
+    Resize(u16, u16),
+    Seconds(u8),
+    Kill(usize),
+    Revive(usize),
+    Promote(usize),
+    OpenSlot(u16),
+    Sweep,
+    /// The plan that was asked for last arrives: refused, normal or dangerous.
+    Planned(u8),
+    Ended,
+}
+
+fn chords() -> impl Strategy<Value = KeyEvent> {
+    let known: Vec<KeyEvent> = TABLE
+        .iter()
+        .flat_map(|spec| spec.chords.split_whitespace())
+        .map(|chord| chord.parse::<crate::keys::Chord>().unwrap())
+        .map(|chord| KeyEvent::new(chord.code, chord.modifiers))
+        .collect();
+    let typed = prop::sample::select(vec!['a', 'b', 'r', 'o', '!', '-', ' ', 'é', '7', 'f', 'k', 'd', '界'])
+        .prop_map(|c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+    let fixed = prop::sample::select(vec![KeyCode::Enter, KeyCode::Tab, KeyCode::Backspace, KeyCode::Delete, KeyCode::Home])
+        .prop_map(|code| KeyEvent::new(code, KeyModifiers::NONE));
+    prop_oneof![6 => prop::sample::select(known), 2 => typed, 3 => fixed]
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        20 => chords().prop_map(Happens::Key),
+        1 => "[a-zF:/ \u{1b}\r\n]{0,12}".prop_map(Happens::Paste),
+        1 => (0u16..230, 0u16..70).prop_map(|(w, h)| Happens::Resize(w, h)),
+        2 => (1u8..4).prop_map(Happens::Seconds),
+        1 => (0usize..6).prop_map(Happens::Kill),
+        1 => (0usize..6).prop_map(Happens::Revive),
+        1 => (3usize..6).prop_map(Happens::Promote),
+        1 => (0u16..16384).prop_map(Happens::OpenSlot),
+        1 => Just(Happens::Sweep),
+        4 => (0u8..3).prop_map(Happens::Planned),
+        1 => Just(Happens::Ended),
+    ]
+}
+
+/// A console on a made-up cluster, and what it has asked for.
+struct Bench {
+    sample: Sample,
+    app: App,
+    now: Time,
+    asked: Option<Intent>,
+    running: Vec<OperationId>,
+}
+
+impl Bench {
+    fn new(settings: Settings) -> Self {
+        let sample = Sample::new(3, 1).rooms(20);
+        let now = crate::cluster::sample::noon();
+        let app = App::new(sample.model.clone(), settings, Keymap::default(), now);
+        let mut bench = Self { sample, app, now, asked: None, running: Vec::new() };
+        bench.send(Event::Resize(120, 40));
+        bench.app.settle(now);
+        bench
+    }
+
+    /// Sends one event and checks what must hold of its effects.
+    fn send(&mut self, event: Event) -> Vec<Effect> {
+        let confirmed = matches!(&self.app.dialog, Some(Dialog { kind: DialogKind::Confirm(_), focus: Button::Confirm, .. }));
+        let typed = self.app.dialog.as_ref().is_some_and(|dialog| dialog.is_ready(&self.app.model.name));
+        let entered = matches!(&event, Event::Key(key) if key.code == KeyCode::Enter);
+        let pressed = matches!(&event, Event::Key(_));
+        let effects = update(&mut self.app, event, self.now);
+        for effect in &effects {
+            match effect {
+                Effect::Execute(id, _) => {
+                    assert!(confirmed && typed && entered, "a plan was carried out without its dialog");
+                    assert!(!self.app.locked(), "a plan was carried out on a read-only cluster");
+                    self.running.push(*id);
+                }
+                Effect::Survey(intent) => {
+                    assert!(pressed && !self.app.locked());
+                    self.asked = Some(intent.clone());
+                }
+                Effect::Inject(..) => assert!(pressed && self.app.settings.demo && !self.app.locked()),
+                Effect::Quit => assert!(pressed),
+                _ => {}
+            }
+        }
+        effects
+    }
+
+    fn facts(&mut self) {
+        for observation in self.sample.observations() {
+            self.now = self.now.max(observation.at);
+            self.send(Event::Observed(Box::new(observation)));
+        }
+    }
+
+    fn happen(&mut self, what: Happens) {
+        match what {
+            Happens::Key(key) => drop(self.send(Event::Key(key))),
+            Happens::Paste(text) => drop(self.send(Event::Paste(text))),
+            Happens::Resize(width, height) => drop(self.send(Event::Resize(width, height))),
+            Happens::Seconds(seconds) => {
+                for _ in 0..seconds {
+                    self.facts();
+                    self.send(Event::Tick);
+                }
+                self.app.settle(self.now);
+            }
+            Happens::Kill(number) => self.sample.kill(number),
+            Happens::Revive(number) => self.sample.revive(number),
+            Happens::Promote(number) => self.sample.promote(number),
+            Happens::OpenSlot(slot) => self.sample.open_slot(slot, 0, 1),
+            Happens::Sweep => self.sample.sweep(),
+            Happens::Planned(kind) => {
+                if let Some(intent) = self.asked.take() {
+                    let result = match kind {
+                        0 => Err(Refusal::because("no")),
+                        1 => Ok(plan(intent.clone(), Danger::Normal)),
+                        _ => Ok(plan(intent.clone(), Danger::Typed)),
+                    };
+                    self.send(Event::Planned(intent, Box::new(result)));
+                }
+            }
+            Happens::Ended => {
+                if let Some(id) = self.running.pop() {
+                    let report = Report { outcome: Outcome::Done, elapsed: Duration::from_millis(40), figures: Vec::new() };
+                    self.send(Event::Progress(id, Progress::Ended(report)));
+                }
+            }
+        }
+        self.check();
+    }
+
+    fn check(&self) {
+        let app = &self.app;
+        assert_eq!(app.screen.stack.first(), Some(&View::Home), "the way home is lost");
+        assert!(app.screen.stack.len() <= 16);
+        assert!(app.dialog.is_none() || app.screen.prompt.is_none(), "a dialog over a prompt");
+        assert!(!app.headline.is_empty());
+        assert!(app.screen.slots.cursor < 16384);
+        let facts = app.frozen.as_deref().unwrap_or(app);
+        for kind in ListKind::ALL {
+            let list = app.screen.list(kind);
+            let count = facts.rows.len(kind);
+            assert!(list.first <= list.at.max(1) && (count == 0 || list.at < count), "{kind:?} {list:?} of {count}");
+            match &list.selected {
+                Some(item) => {
+                    assert_eq!(facts.rows.item(kind, list.at).as_ref(), Some(item), "{kind:?}: the selection is not live")
+                }
+                None => assert_eq!(count, 0, "{kind:?} has rows and nothing is selected"),
+            }
+        }
+        let hints = app.hints();
+        assert!(!hints.is_empty() && hints.iter().all(|hint| !hint.chord.is_empty()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_done_unasked_and_nothing_points_nowhere(
+        script in prop::collection::vec(happens(), 1..60),
+        demo: bool,
+        read_only in prop::bool::weighted(0.25),
+    ) {
+        let mut bench = Bench::new(Settings { demo, read_only, themes: vec!["dusk".into(), "paper".into()], ..Settings::default() });
+        for what in script {
+            bench.happen(what);
+        }
+    }
+}
+
+fn press(bench: &mut Bench, script: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for word in script.split_whitespace() {
+        let chord: crate::keys::Chord = word.parse().unwrap();
+        effects.extend(bench.send(Event::Key(KeyEvent::new(chord.code, chord.modifiers))));
+    }
+    effects
+}
+
+#[test]
+fn a_frozen_screen_keeps_its_facts_lets_the_operator_look_and_refuses_deeds() {
+    let mut bench = Bench::new(Settings::default());
+    press(&mut bench, "2 j z");
+    let shown: Vec<NodeId> = bench.app.frozen.as_ref().unwrap().rows.nodes.clone();
+    bench.sample.kill(0);
+    bench.happen(Happens::Seconds(3));
+    assert_ne!(bench.app.verdict, bench.app.frozen.as_ref().unwrap().verdict, "the present goes on behind the picture");
+    press(&mut bench, "j F B x");
+    let frozen = bench.app.frozen.as_ref().unwrap();
+    assert_eq!(frozen.rows.nodes, shown);
+    assert_eq!(bench.app.screen.nodes.at, 2, "the operator can look around");
+    assert!(bench.app.dialog.is_none());
+    assert!(bench.app.toast.as_ref().is_some_and(|toast| toast.text.contains("frozen")));
+    press(&mut bench, "z");
+    assert!(bench.app.frozen.is_none());
+    bench.check();
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_opens_nothing() {
+    let mut bench = Bench::new(Settings::default());
+    let asked = press(&mut bench, "F esc");
+    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
+    assert!(bench.app.dialog.is_none());
+}
+
+#[test]
+fn one_operation_at_a_time_where_they_would_meet() {
+    let mut bench = Bench::new(Settings::default());
+    let mut go = |moves: bool| {
+        let asked = press(&mut bench, "F");
+        let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+        let mut plan = plan(intent.clone(), Danger::Normal);
+        plan.blast.shards = vec![crate::cluster::ShardName(0)];
+        let _ = moves;
+        bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan))));
+        press(&mut bench, "tab enter").len()
+    };
+    assert_eq!(go(false), 1);
+    assert_eq!(go(false), 0, "the second would be in the same shard");
+}
+
+#[test]
+fn a_hundred_thousand_rooms_are_built_once() {
+    let sample = Sample::new(3, 1).rooms(100_000);
+    let now = crate::cluster::sample::noon();
+    let mut app = App::new(sample.model, Settings::default(), Keymap::default(), now);
+    update(&mut app, Event::Resize(120, 40), now);
+    app.settle(now);
+    assert_eq!(app.rows.rooms.len(), 100_000);
+    let before: *const Arc<str> = app.rows.rooms.as_ptr();
+    for _ in 0..50 {
+        update(&mut app, Event::Key(KeyEvent::new(KeyCode::Char('j'), KeyModifiers::NONE)), now);
+        app.settle(now);
+    }
+    assert_eq!(app.rows.rooms.as_ptr(), before, "moving the cursor must not build the rows again");
+}
