@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "tui",
         &[
-            "app", "ui", "keys", "theme", "term", "session", "config", "alerts", "cluster", "plan", "local", "play", "link",
+            "app", "ui", "keys", "theme", "term", "session", "exec", "config", "alerts", "cluster", "plan", "local", "play", "link",
             "watch", "record",
         ],
     ),
