@@ -119,6 +119,9 @@ pub struct App {
     /// Facts came in that no conclusion has been drawn from.
     facts: bool,
     sampled: Option<Time>,
+    /// The list of rooms may be built anew even when there are very many.
+    rooms_due: bool,
+    rooms_listed: Option<Time>,
     /// The intent whose plan is awaited.
     surveying: Option<Intent>,
 }
@@ -147,6 +150,8 @@ impl App {
             picture: 0,
             facts: true,
             sampled: None,
+            rooms_due: true,
+            rooms_listed: None,
             surveying: None,
         }
     }

@@ -1,6 +1,7 @@
 //! PURE. The rows of the lists: filtered, sorted, by id. Rebuilt when something they depend on changed, never while drawing.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ pub struct Rows {
     built: Option<RoomsKey>,
 }
 
+/// More rooms than this are listed anew once a second at most, whatever sweeps bring in.
+const MANY_ROOMS: usize = 10_000;
+
 #[derive(Clone, Debug, PartialEq)]
 struct RoomsKey {
     revision: u64,
@@ -30,6 +34,13 @@ struct RoomsKey {
     filter: Filter,
     sort: Option<Sort>,
     only_faults: bool,
+}
+
+impl RoomsKey {
+    /// The operator asks for the same rooms in the same order; only the rooms have changed.
+    fn asks_the_same(&self, other: &Self) -> bool {
+        self.filter == other.filter && self.sort == other.sort && self.only_faults == other.only_faults
+    }
 }
 
 impl Rows {
@@ -81,7 +92,10 @@ pub(super) fn rebuild(app: &mut App, list: ListKind) {
                 sort: state.sort,
                 only_faults: state.only_faults,
             };
-            if app.rows.built.as_ref() != Some(&key) {
+            let wait = app.model.rooms().len() > MANY_ROOMS && !app.rooms_due;
+            let built = app.rows.built.as_ref();
+            let changed = built.is_none_or(|old| if wait { !old.asks_the_same(&key) } else { *old != key });
+            if changed {
                 app.rows.rooms = rooms(app);
                 app.rows.built = Some(key);
             }
@@ -98,7 +112,7 @@ fn topology(app: &App) -> Vec<Item> {
     let state = &app.screen.topology;
     let mut matching = Matching::new(&state.filter);
     let mut rows = Vec::new();
-    let mut placed: Vec<NodeId> = Vec::new();
+    let mut placed: BTreeSet<NodeId> = BTreeSet::new();
     for shard in &app.model.topology().shards {
         let nodes: Vec<&Node> = shard.nodes().filter_map(|id| app.model.node(id)).collect();
         placed.extend(nodes.iter().map(|node| node.id));

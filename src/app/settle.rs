@@ -1,5 +1,7 @@
 //! PURE. Once a frame: conclusions from the facts that came in, and rows that follow them.
 
+use std::time::Duration;
+
 use super::{App, ListKind, rows, views};
 use crate::alerts;
 use crate::cluster::Time;
@@ -31,7 +33,12 @@ impl App {
             self.toast = None;
             news = true;
         }
+        self.rooms_due = self.rooms_listed.is_none_or(|last| crate::cluster::age(now, last) >= Duration::from_secs(1));
+        if self.rooms_due {
+            self.rooms_listed = Some(now);
+        }
         self.refresh();
+        self.rooms_due = false;
         news
     }
 
