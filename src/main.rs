@@ -1,3 +1,5 @@
-//! IO. Parse, load, choose, exit code.
+//! IO. Parse, load, choose, exit code: all of it in `cli`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    rgc_tui::cli::run(std::env::args_os())
+}

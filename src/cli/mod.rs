@@ -1,1 +1,105 @@
-//! IO. The command line: one subcommand a file.
+//! IO. The command line: one command a file; results to stdout, everything else to stderr, and an exit code.
+
+mod args;
+mod check;
+mod config;
+mod console;
+mod demo;
+mod docs;
+mod events;
+mod exit;
+mod hands;
+mod intents;
+mod locate;
+mod look;
+mod nodes;
+mod operate;
+mod out;
+mod paint;
+mod picture;
+mod plan_text;
+mod progress;
+mod rooms;
+mod saved;
+mod settle;
+mod signals;
+mod slots;
+mod status;
+mod table;
+mod tables;
+mod units;
+mod watch;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Cli, Global, Verb};
+use exit::{Ended, Exit, Stop};
+
+/// The whole program, from its arguments to its exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return explained(&error).into(),
+    };
+    let ended = dispatch(&cli);
+    match ended {
+        Ok(exit) => exit,
+        Err(Stop { exit, says }) => {
+            // `prod.toml:12:7: …` stands alone, as editors and scripts expect it.
+            out::tell(&if exit == Exit::Config { says } else { format!("rgc-tui: {says}") });
+            exit
+        }
+    }
+    .into()
+}
+
+/// Help and version are results; everything else clap says is a mistake on the command line.
+fn explained(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let text = error.render();
+            out::result(&if out::colours() { text.ansi().to_string() } else { text.to_string() });
+            Exit::Done
+        }
+        _ => {
+            out::tell(error.render().to_string().trim_end());
+            Exit::Usage
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Ended {
+    let global = &cli.global;
+    match &cli.command {
+        Some(Verb::Config(verb)) => config::run(verb, global),
+        Some(Verb::Docs(verb)) => {
+            out::result(&docs::text(verb, &settle::config(global, false)?));
+            Ok(Exit::Done)
+        }
+        verb => with_servers(verb.as_ref(), global),
+    }
+}
+
+/// Everything that talks to servers: one thread is enough for thousands of small waits.
+fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::new(Exit::Critical, format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match verb {
+            None => console::run(global).await,
+            Some(Verb::Demo(demo)) => demo::run(demo, global).await,
+            Some(Verb::Watch { duration }) => watch::run(*duration, global).await,
+            Some(verb) => match intents::intent(verb) {
+                Some((intent, act)) => match intents::overlap(verb) {
+                    Some(says) => Err(Stop::usage(says)),
+                    None => operate::run(intent, act, global).await,
+                },
+                None => tables::run(verb, global).await,
+            },
+        }
+    })
+}

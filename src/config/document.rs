@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::place;
 use super::value::{Reader, found, unknown};
-use super::{Config, ConfigError, Kind, Outside, Problem, SECTIONS, SETTINGS, Setting};
+use super::{Config, ConfigError, Kind, Outside, Problem, SECTIONS, SETTINGS, Setting, nearest};
+use crate::keys::Keymap;
 
 impl Config {
     /// Reads the text of a configuration file. `path` is what messages call it; `outside` looks up `{ env = … }` and
@@ -15,12 +16,14 @@ impl Config {
     pub fn parse(text: &str, path: &Path, outside: Outside<'_>) -> Result<Config, ConfigError> {
         let (document, syntax) = DeTable::parse_recoverable(text);
         let mut reader = Reader { outside, problems: Vec::new() };
-        for error in syntax {
+        // Behind the first break of the syntax everything may be misread: one true message is better than ten guesses.
+        if let Some(error) = syntax.first() {
             let message = error.message().lines().collect::<Vec<_>>().join("; ");
+            let named = error.span().and_then(|span| text.get(span)).filter(|_| message == "duplicate key");
+            let message = named.map_or_else(|| message.clone(), |key| format!("`{key}` is set twice"));
             reader.wrong(error.span().map_or(0, |span| span.start), message);
         }
         let mut config = Config { path: Some(path.to_owned()), ..Config::default() };
-        // Where the syntax is broken the rest may be misread: one true message is better than ten guesses.
         if reader.problems.is_empty() {
             sections(&mut reader, document.get_ref(), &mut config);
             whole(&mut reader, document.get_ref(), &config);
@@ -53,7 +56,11 @@ fn sections(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &mut Config
             settings(reader, section, table, config);
         } else {
             let known = SECTIONS.map(|(known, _)| known);
-            reader.wrong(at, unknown(&format!("unknown section [{section}]"), section, known));
+            let message = match nearest(section, known) {
+                Some(meant) => format!("unknown section [{section}]; did you mean [{meant}]?"),
+                None => format!("unknown section [{section}]; there are [{}]", known.join("], [")),
+            };
+            reader.wrong(at, message);
         }
     }
 }
@@ -94,6 +101,15 @@ fn keys(reader: &mut Reader<'_>, table: &DeTable<'_>, config: &mut Config) {
             }
         }
     }
+    match Keymap::with(config.keys.iter().map(|(action, chord)| (action.as_str(), chord.as_str()))) {
+        Ok(keymap) => config.keymap = keymap,
+        Err(errors) => {
+            for error in errors {
+                let entry = table.iter().find(|(action, _)| action.get_ref() == &*error.id);
+                reader.wrong(entry.map_or(0, |(action, _)| action.span().start), error.message);
+            }
+        }
+    }
 }
 
 /// What only shows when the sections are looked at together.
@@ -108,10 +124,12 @@ fn whole(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &Config) {
         Kind::Sentinel => ("sentinels", config.cluster.sentinels.is_empty()),
         Kind::Cluster | Kind::Standalone => ("nodes", config.cluster.nodes.is_empty()),
     };
-    // A list that is there and did not fit has been complained about already.
-    let noted = given(key).is_some_and(|at| reader.problems.iter().any(|(problem, _)| *problem >= at));
+    // A list that is there and did not fit has been complained about already; so has a misspelt [cluster].
+    let noted = (section.is_none() && !reader.problems.is_empty())
+        || given(key).is_some_and(|at| reader.problems.iter().any(|(problem, _)| *problem >= at));
     if missing && !noted {
-        let message = format!("[cluster] needs `{key}`: {}", super::value::Shape::Addresses.expects());
+        let example = Setting::find("cluster", key).map_or("", |setting| setting.example);
+        let message = format!("[cluster] needs `{key}`, for example {key} = {example}");
         reader.wrong(given(key).unwrap_or(at), message);
     }
 }

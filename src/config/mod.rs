@@ -20,13 +20,15 @@ use secrecy::SecretString;
 
 use crate::alerts::Thresholds;
 use crate::cluster::Address;
+use crate::keys::Keymap;
+use crate::theme::Theme;
 
 pub use address_map::{MapFrom, MapTo, Mapping};
 pub use nearest::nearest;
 pub use problem::{ConfigError, Problem};
 pub use sample::sample;
 pub use settings::{SECTIONS, SETTINGS, Setting};
-pub use value::{Outside, Reference};
+pub use value::{Outside, Reference, theme};
 
 /// Everything the file says, with the defaults where it says nothing.
 #[derive(Clone, Debug)]
@@ -37,8 +39,10 @@ pub struct Config {
     pub poll: Poll,
     pub alerts: Thresholds,
     pub rooms: Rooms,
-    /// `[keys]`: action to chord, as written; the table of actions judges them.
+    /// `[keys]`: the changes as written.
     pub keys: BTreeMap<String, String>,
+    /// The table of actions with those changes.
+    pub keymap: Keymap,
     pub ui: Ui,
 }
 
@@ -101,7 +105,9 @@ pub struct Rooms {
 
 #[derive(Clone, Debug)]
 pub struct Ui {
+    /// As it was named.
     pub theme: String,
+    pub look: Theme,
     pub mouse: bool,
     pub ascii: bool,
 }
@@ -125,7 +131,8 @@ impl Default for Config {
             alerts: Thresholds::default(),
             rooms: Rooms { key: "room:{CODE}:state".into(), idle: Duration::from_secs(2 * 60 * 60) },
             keys: BTreeMap::new(),
-            ui: Ui { theme: "dusk".into(), mouse: false, ascii: false },
+            keymap: Keymap::default(),
+            ui: Ui { theme: "dusk".into(), look: Theme::default(), mouse: false, ascii: false },
         }
     }
 }

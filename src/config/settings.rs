@@ -33,7 +33,6 @@ pub const SECTIONS: [(&str, &str); 6] = [
     ("ui", "The console."),
 ];
 
-const SECOND: Duration = Duration::from_secs(1);
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -265,7 +264,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         section: "rooms",
         key: "idle",
-        shape: Shape::Span(SECOND, Duration::from_secs(365 * 24 * 3600)),
+        shape: Shape::Span(ms(1000), Duration::from_secs(30 * 24 * 3600)),
         default: Some(r#""2h""#),
         example: r#""2h""#,
         says: "A room without a change for this long is idle.",
@@ -275,11 +274,16 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         section: "ui",
         key: "theme",
-        shape: Shape::Text,
+        shape: Shape::Theme,
         default: Some(r#""dusk""#),
-        example: r#""dusk""#,
-        says: "Name of a built-in theme, or the path of a theme file.",
-        put: put!(Text => ui.theme),
+        example: r#""dawn""#,
+        says: "Name of a built-in theme, or the path of a theme file ending in .toml.",
+        put: |config, value| {
+            if let Value::Theme(look, name) = value {
+                config.ui.theme = name;
+                config.ui.look = *look;
+            }
+        },
         get: |config| json!(config.ui.theme),
     },
     Setting {

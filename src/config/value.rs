@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Mapping, Tls, nearest};
 use crate::cluster::Address;
+use crate::theme::Theme;
 
 /// A value that stands elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum Shape {
     RoomKey,
     Tls,
     AddressMap,
+    /// The name of a built-in theme, or a theme file.
+    Theme,
 }
 
 impl Shape {
@@ -59,6 +62,7 @@ impl Shape {
             Self::Addresses => r#"a list of addresses such as ["10.0.0.1:7000"]"#.into(),
             Self::RoomKey => r#"a key with {CODE} in it, such as "room:{CODE}:state", or "" for none"#.into(),
             Self::Tls => r#"false, true or { ca = "ca.pem", cert = "client.pem", key = "client.key" }"#.into(),
+            Self::Theme => "the name of a theme, or the path of a theme file ending in .toml".into(),
             Self::AddressMap => r#"a table such as { "10.1.0.0/16" = "127.0.0.1" }"#.into(),
         }
     }
@@ -76,6 +80,7 @@ pub(super) enum Value {
     Addresses(Vec<Address>),
     Tls(Option<Tls>),
     AddressMap(Vec<Mapping>),
+    Theme(Box<Theme>, String),
 }
 
 /// Reads values and collects what is wrong, each with the byte where it is.
@@ -127,6 +132,11 @@ impl Reader<'_> {
             }
             Shape::Tls => self.tls(name, shape, value).map(Value::Tls),
             Shape::AddressMap => self.address_map(name, shape, value).map(Value::AddressMap),
+            Shape::Theme => {
+                let text = self.text(name, shape, value)?;
+                let theme = theme(&text, self.outside).map_err(|why| self.wrong(value.span().start, format!("`{name}`: {why}")));
+                theme.ok().map(|theme| Value::Theme(Box::new(theme), text))
+            }
         }
     }
 
@@ -233,6 +243,21 @@ impl Reader<'_> {
         }
         (self.problems.len() == before).then_some(mappings)
     }
+}
+
+/// A theme by name or by path; the error says what there is.
+pub fn theme(name: &str, outside: Outside<'_>) -> Result<Theme, String> {
+    if name.ends_with(".toml") {
+        let text = outside(&Reference::File(name.to_owned())).map_err(|why| format!("the theme file {name} {why}"))?;
+        return Theme::parse(&text, name).map_err(|error| error.to_string());
+    }
+    Theme::builtin(name).ok_or_else(|| {
+        let says = format!("there is no theme \"{name}\"");
+        match nearest(name, Theme::names()) {
+            Some(meant) => format!("{says}; did you mean \"{meant}\"?"),
+            None => format!("{says}; there are {}", Theme::names().collect::<Vec<_>>().join(", ")),
+        }
+    })
 }
 
 /// "unknown key …; did you mean …?", or the valid names when none is near.

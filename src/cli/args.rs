@@ -1,0 +1,330 @@
+//! PURE. The command line: every command, option and word of help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cluster::{Address, SlotRange};
+
+const AFTER: &str = "\
+Exit codes: 0 done or healthy, 1 warnings found, 2 critical found or operation failed, 3 refused,
+4 no server answered, 64 wrong command line, 78 wrong configuration.
+Without --config and --node the file ./rgc-tui.toml is used, else config.toml in the user's
+configuration folder for rgc-tui (with --cluster NAME, NAME.toml there comes first).";
+
+/// A terminal console for Redis and Valkey clusters that hold game rooms.
+#[derive(Debug, Parser)]
+#[command(name = "rgc-tui", version, after_help = AFTER, disable_help_subcommand = true, max_term_width = 100)]
+#[command(override_usage = "rgc-tui [OPTIONS] [COMMAND]")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    /// Without a command: the console.
+    #[command(subcommand)]
+    pub command: Option<Verb>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// Configuration file of the cluster
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A node to start from; several with commas or by repeating. Any one alive is enough
+    #[arg(long, global = true, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub node: Vec<Address>,
+    /// ACL user for --node; the password is read from RGC_TUI_PASSWORD or REDISCLI_AUTH
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The cluster's name: must be the one of the file, or names what --node finds
+    #[arg(long, global = true, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Refuse every deed
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Theme of the console, by name or as a file
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// How results are printed
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+    /// Tables only
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start a local cluster of real servers, play rooms on it, open the console on it
+    Demo(Demo),
+    /// The verdict, one table and the findings
+    Status,
+    /// Every rule: whether it holds, and what to do where it does not
+    Check,
+    /// One line a node
+    Nodes,
+    /// One line a range of slots; open, unowned and contested slots
+    Slots,
+    /// One line a room
+    Rooms,
+    /// Where rooms or keys live: slot, shard, master, replicas
+    Locate {
+        /// Room codes, or keys
+        #[arg(required = true, value_name = "CODE")]
+        codes: Vec<String>,
+    },
+    /// Changes and alerts as they happen, one line each
+    Watch {
+        /// Stop after this long
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+        duration: Option<Duration>,
+    },
+    /// Make a replica the master of its shard
+    Failover {
+        /// The replica, or a master or shard to choose one for
+        #[arg(id = "target", value_name = "NODE")]
+        node: String,
+        #[arg(long, value_name = "MODE", default_value = "graceful")]
+        mode: ModeArg,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Spread slots over the masters so that they carry their share
+    Rebalance {
+        /// What is made equal
+        #[arg(long, value_name = "WHAT", default_value = "slots")]
+        by: ByArg,
+        /// A master's share relative to the others', 0 to empty it
+        #[arg(long, value_name = "NODE=W", value_parser = weight)]
+        weight: Vec<(String, f64)>,
+        /// Give slots to masters that have none
+        #[arg(long)]
+        use_empty_masters: bool,
+        /// Imbalance in percent that is left alone
+        #[arg(long, value_name = "PERCENT", default_value_t = 2.0, value_parser = percent)]
+        threshold: f64,
+        /// Calm: players do not feel it. Fast: done sooner
+        #[arg(long, value_name = "PACE", default_value = "calm")]
+        pace: PaceArg,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Give slots with their keys to another master
+    MoveSlots {
+        /// Slots: N or N-M, several with blanks or commas
+        #[arg(required = true, value_name = "RANGE", value_delimiter = ',')]
+        ranges: Vec<SlotRange>,
+        /// The master that gets them
+        #[arg(long, value_name = "NODE")]
+        to: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Move rooms (their slots) to another master
+    MigrateRoom {
+        #[arg(required = true, value_name = "CODE")]
+        codes: Vec<String>,
+        /// The master that gets them
+        #[arg(long, value_name = "NODE")]
+        to: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Repair open slots, slots without an owner, keys in the wrong place
+    Fix {
+        /// Only these slots
+        #[arg(value_name = "RANGE", value_delimiter = ',')]
+        ranges: Vec<SlotRange>,
+        /// Take half-done moves back instead of finishing them
+        #[arg(long)]
+        roll_back: bool,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Who is in the cluster: add, replicate, drain, remove, forget
+    #[command(subcommand)]
+    Node(NodeVerb),
+    /// Write a sample configuration, check one, show the one in force
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Texts derived from the program itself
+    #[command(subcommand)]
+    Docs(DocsVerb),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NodeVerb {
+    /// Let an empty server join
+    Add {
+        address: Address,
+        /// Join as a replica of this master
+        #[arg(long, value_name = "MASTER")]
+        replica_of: Option<String>,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Make a node the replica of another master
+    Replicate {
+        #[arg(id = "target", value_name = "NODE")]
+        node: String,
+        #[arg(long, value_name = "NODE")]
+        master: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Move all slots off a master
+    Drain {
+        #[arg(id = "target", value_name = "NODE")]
+        node: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Drain a node, then make everybody forget it
+    Remove {
+        #[arg(id = "target", value_name = "NODE")]
+        node: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Make everybody forget a node that is gone
+    Forget {
+        #[arg(id = "target", value_name = "NODE")]
+        node: String,
+        #[command(flatten)]
+        act: Act,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Print a commented sample with every default, or write it to a file that does not exist yet
+    Init { file: Option<PathBuf> },
+    /// Report everything that is wrong with a file
+    Check { file: Option<PathBuf> },
+    /// The configuration in force; secrets are hidden
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DocsVerb {
+    /// The key table, as Markdown
+    Keys,
+    /// The manual page
+    Man,
+    /// Completions for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Options of everything that changes the cluster.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Act {
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(long)]
+    pub yes: bool,
+    /// Unlock a protected cluster by its name
+    #[arg(long, value_name = "NAME")]
+    pub unlock: Option<String>,
+    /// Save the plan here; a file that exists is carried out, if its plan still holds
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub masters: u16,
+    /// Replicas of each master
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=5))]
+    pub replicas: u16,
+    /// Game rooms to fill it with
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub rooms: u32,
+    /// Writes a second
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub rate: u32,
+    /// The redis-server or valkey-server to run; else the one in PATH
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: Option<PathBuf>,
+    /// First port; else free ones are found
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=55_000))]
+    pub base_port: Option<u16>,
+    /// Where the servers keep their files; else a temporary folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Leave the servers running and their files in place
+    #[arg(long)]
+    pub keep: bool,
+    /// cluster-node-timeout of the servers
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub node_timeout: Duration,
+    /// No console: verdict and changes as lines until stopped
+    #[arg(long)]
+    pub headless: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// With the master's help: nothing is lost
+    Graceful,
+    /// Without the master: what it had not replicated is lost
+    Force,
+    /// Without the other masters' votes
+    Takeover,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ByArg {
+    Slots,
+    Keys,
+    Memory,
+    Ops,
+    Rooms,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PaceArg {
+    Calm,
+    Fast,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).ok().filter(|span| !span.is_zero());
+    span.ok_or_else(|| "expected a duration such as 500ms, 30s or 5m".to_owned())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse::<f64>().ok().filter(|number| (0.0..=100.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 100".to_owned())
+}
+
+fn weight(text: &str) -> Result<(String, f64), String> {
+    let wrong = || "expected NODE=WEIGHT, for example 10.0.0.1:7000=2".to_owned();
+    let (node, weight) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let weight = weight.parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight >= 0.0).ok_or_else(wrong)?;
+    if node.is_empty() { Err(wrong()) } else { Ok((node.to_owned(), weight)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        // A global option and a command's own argument of one name are only told apart when they are read.
+        for verb in ["failover", "node drain", "node remove", "node forget"] {
+            let words = ["rgc-tui", "--node", "a:1"].into_iter().chain(verb.split(' ')).chain(["b:2"]);
+            assert_eq!(Cli::try_parse_from(words).unwrap().global.node.len(), 1);
+        }
+    }
+}

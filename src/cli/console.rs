@@ -1,0 +1,103 @@
+//! IO. The console: an open session on one side, the terminal on the other.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::args::Global;
+use super::exit::{Ended, Exit, Stop};
+use super::hands::ClusterHands;
+use super::{look, settle};
+use crate::app::{App, Settings};
+use crate::cluster::Model;
+use crate::config::Config;
+use crate::link::Clock;
+use crate::local::LocalCluster;
+use crate::play::{self, PlaySpec};
+use crate::session::Session;
+use crate::term;
+use crate::theme::Theme;
+use crate::tui::{self, Start, Themes};
+
+/// Facts on their way to the screen.
+const BACKLOG: usize = 1024;
+
+pub async fn run(global: &Global) -> Ended {
+    let config = settle::config(global, true)?;
+    open(&config, global, None).await
+}
+
+/// Opens the console; with a demo's servers also plays on them.
+pub async fn open(config: &Config, global: &Global, demo: Option<(Arc<LocalCluster>, PlaySpec)>) -> Ended {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        let says = "the console needs a terminal; without one: `status`, `watch`, or `demo --headless`";
+        return Err(Stop::usage(says));
+    }
+    term::install_panic_hook();
+    term::install_log(log::LevelFilter::Info);
+    let clock = Clock::start();
+    let spec = look::spec(config, global.read_only)?;
+    let ledger = spec.journal_dir.join("ledger.jsonl");
+    let mut session = Session::open(spec, clock);
+    let executor = look::executor(&session, global.read_only || config.cluster.protected);
+    let _play =
+        demo.as_ref().map(|(local, spec)| play::start(session.links().clone(), local.addresses(), *spec, clock, session.sender()));
+    let (facts, observations) = mpsc::channel(BACKLOG);
+    let _pump = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(observation) = session.next().await {
+            if facts.send(observation).await.is_err() {
+                break;
+            }
+        }
+    }));
+    let is_demo = demo.is_some();
+    let hands = ClusterHands { executor, local: demo.map(|(local, _)| local), ledger, running: Arc::new(Mutex::default()) };
+    let mut model = Model::new(config.cluster.name.clone());
+    model.slow = config.alerts.latency;
+    let app = App::new(model, settings(config, global, is_demo), config.keymap.clone(), clock.now());
+    let start = Start {
+        app,
+        themes: themes(config),
+        clock,
+        observations,
+        hands: Box::new(hands),
+        mouse: config.ui.mouse,
+        colours: term::colours(|name| std::env::var(name).ok()),
+    };
+    match tui::start(start).await {
+        Ok(_) => Ok(Exit::Done),
+        Err(error) => Err(Stop::new(Exit::Critical, format!("the console cannot use this terminal: {error}"))),
+    }
+}
+
+fn settings(config: &Config, global: &Global, demo: bool) -> Settings {
+    let mut names: Vec<String> = Theme::names().map(str::to_owned).collect();
+    if !names.contains(&config.ui.theme) {
+        names.insert(0, config.ui.theme.clone());
+    }
+    Settings {
+        read_only: global.read_only || config.cluster.protected,
+        protected: config.cluster.protected,
+        demo,
+        ascii: config.ui.ascii,
+        interval: config.poll.interval,
+        thresholds: config.alerts.clone(),
+        theme: config.ui.theme.clone(),
+        themes: names,
+        room_key: config.rooms.key.clone(),
+        invocation: if demo {
+            let seeds: Vec<String> = config.cluster.nodes.iter().take(1).map(ToString::to_string).collect();
+            format!("rgc-tui --node {}", seeds.join(","))
+        } else {
+            settle::invocation(global)
+        },
+    }
+}
+
+/// The built-in themes, and the one of the configuration under the name it has there.
+fn themes(config: &Config) -> Themes {
+    let (own, look) = (config.ui.theme.clone(), config.ui.look.clone());
+    Box::new(move |name| if name == own { Some(look.clone()) } else { Theme::builtin(name) })
+}

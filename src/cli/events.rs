@@ -1,0 +1,130 @@
+//! PURE. Changes, alerts and verdicts as lines: what `watch` and the headless demo print.
+
+use chrono::SecondsFormat;
+use serde_json::json;
+
+use super::args::Format;
+use super::paint::Paint;
+use super::picture::{glyph, verdict_glyph};
+use super::units::{count, span};
+use crate::alerts::{AlertEvent, Phase, Verdict};
+use crate::cluster::{Change, PlayStats, Time};
+
+/// How lines are printed.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    pub format: Format,
+    pub paint: Paint,
+}
+
+fn stamp(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn clock(at: Time) -> String {
+    at.format("%H:%M:%SZ").to_string()
+}
+
+impl Style {
+    fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
+    pub fn change(self, change: &Change) -> String {
+        if self.is_json() {
+            return json!({
+                "at": stamp(change.at),
+                "kind": "change",
+                "change": change.kind.name(),
+                "node": change.node.is_member().then(|| change.node.to_string()),
+                "address": change.address.to_string(),
+                "message": change.kind.to_string(),
+            })
+            .to_string();
+        }
+        format!("{}  {:<13} {} {}", clock(change.at), change.kind.name(), change.address, change.kind)
+    }
+
+    pub fn alert(self, event: &AlertEvent) -> String {
+        let alert = &event.alert;
+        let finding = &alert.finding;
+        let phase = alert.phase.word();
+        if self.is_json() {
+            return json!({
+                "at": stamp(event.at),
+                "kind": "alert",
+                "phase": phase,
+                "rule": finding.rule,
+                "severity": finding.severity.word(),
+                "subject": finding.label,
+                "message": finding.message,
+                "remedy": finding.remedy,
+                "seconds": super::units::rounded(alert.duration(event.at).as_secs_f64()),
+            })
+            .to_string();
+        }
+        let rule = self.paint.severity(finding.severity, &format!("{} {}", glyph(finding.severity), finding.rule));
+        let after = match alert.phase {
+            Phase::Resolved => format!(" after {}", span(alert.duration(event.at))),
+            _ => String::new(),
+        };
+        format!("{}  {phase}{after}  {rule}  {}: {}", clock(event.at), finding.label, finding.message)
+    }
+
+    pub fn verdict(self, at: Time, name: &str, verdict: Verdict, headline: &str) -> String {
+        if self.is_json() {
+            return json!({
+                "at": stamp(at), "kind": "verdict", "cluster": name, "verdict": verdict.word(), "message": headline,
+            })
+            .to_string();
+        }
+        let word = format!("{} {}", verdict_glyph(verdict), verdict.word().to_uppercase());
+        format!("{}  {name}  {}  {headline}", clock(at), self.paint.verdict(verdict, &word))
+    }
+
+    /// What the demo's players feel.
+    pub fn play(self, at: Time, play: &PlayStats) -> String {
+        let ms = |span: Option<std::time::Duration>| span.map(|span| super::units::rounded(span.as_secs_f64() * 1000.0));
+        if self.is_json() {
+            return json!({
+                "at": stamp(at),
+                "kind": "play",
+                "acknowledged": play.acknowledged,
+                "refused": play.refused,
+                "unknown": play.unknown,
+                "lost": play.lost,
+                "writes_per_sec": super::units::rounded(play.writes_per_sec),
+                "gap_ms": ms(play.gap),
+                "last_gap_ms": ms(play.last_gap),
+                "worst_gap_ms": ms(play.worst_gap),
+            })
+            .to_string();
+        }
+        format!("{}  play  {}", clock(at), play_words(play))
+    }
+
+    /// A sentence of our own between the facts.
+    pub fn note(self, at: Time, text: &str) -> String {
+        if self.is_json() {
+            return json!({"at": stamp(at), "kind": "note", "message": text}).to_string();
+        }
+        format!("{}  {text}", clock(at))
+    }
+}
+
+pub fn play_words(play: &PlayStats) -> String {
+    let mut words = format!(
+        "{} writes/s · {} acknowledged, {} failed, {} unanswered, {} lost",
+        count(play.writes_per_sec),
+        play.acknowledged,
+        play.refused,
+        play.unknown,
+        play.lost
+    );
+    match (play.gap, play.last_gap) {
+        (Some(gap), _) => words.push_str(&format!(" · no writes to one shard for {}", span(gap))),
+        (None, Some(gap)) => words.push_str(&format!(" · last write gap {}", span(gap))),
+        _ => {}
+    }
+    words
+}

@@ -1,0 +1,76 @@
+//! PURE. Exit codes: the part of the contract that scripts branch on.
+
+use crate::alerts::Verdict;
+
+/// Why the program ended, as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or healthy.
+    Done = 0,
+    /// Warnings were found.
+    Warning = 1,
+    /// Something critical was found, or an operation failed.
+    Critical = 2,
+    /// The operation was refused; nothing was changed.
+    Refused = 3,
+    /// No server answered.
+    Unreachable = 4,
+    /// The command line was wrong.
+    Usage = 64,
+    /// The configuration was wrong.
+    Config = 78,
+}
+
+impl Exit {
+    /// For the README and the man page.
+    pub const TABLE: [(Exit, &'static str); 7] = [
+        (Exit::Done, "done, or healthy"),
+        (Exit::Warning, "warnings were found"),
+        (Exit::Critical, "something critical was found, or an operation failed"),
+        (Exit::Refused, "refused: nothing was changed"),
+        (Exit::Unreachable, "no server answered"),
+        (Exit::Usage, "the command line is wrong"),
+        (Exit::Config, "the configuration is wrong"),
+    ];
+
+    pub fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Ok => Self::Done,
+            Verdict::Warning => Self::Warning,
+            Verdict::Critical => Self::Critical,
+            Verdict::Unknown => Self::Unreachable,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early: one sentence or more for stderr, and the exit code.
+#[derive(Debug)]
+pub struct Stop {
+    pub exit: Exit,
+    pub says: String,
+}
+
+impl Stop {
+    pub fn new(exit: Exit, says: impl Into<String>) -> Self {
+        Self { exit, says: says.into() }
+    }
+
+    pub fn usage(says: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, says)
+    }
+}
+
+impl From<crate::config::ConfigError> for Stop {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::new(Exit::Config, error.to_string())
+    }
+}
+
+/// How every command ends.
+pub type Ended = Result<Exit, Stop>;

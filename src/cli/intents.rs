@@ -1,0 +1,115 @@
+//! PURE. From a command to its intent: the only way a deed starts from the shell.
+
+use std::collections::BTreeMap;
+
+use super::args::{Act, ByArg, ModeArg, NodeVerb, PaceArg, Verb};
+use crate::cluster::{SlotRange, SlotSet};
+use crate::plan::{Intent, Mode, Objective, Pace};
+
+/// The intent of a command that changes the cluster, and its options; None for all others.
+pub fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
+    Some(match verb {
+        Verb::Failover { node, mode, act } => {
+            let mode = match mode {
+                ModeArg::Graceful => Mode::Graceful,
+                ModeArg::Force => Mode::Force,
+                ModeArg::Takeover => Mode::Takeover,
+            };
+            (Intent::Failover { node: node.clone(), mode }, act)
+        }
+        Verb::Rebalance { by, weight, use_empty_masters, threshold, pace, act } => {
+            let by = match by {
+                ByArg::Slots => Objective::Slots,
+                ByArg::Keys => Objective::Keys,
+                ByArg::Memory => Objective::Memory,
+                ByArg::Ops => Objective::Ops,
+                ByArg::Rooms => Objective::Rooms,
+            };
+            let pace = match pace {
+                PaceArg::Calm => Pace::Calm,
+                PaceArg::Fast => Pace::Fast,
+            };
+            let weights: BTreeMap<String, f64> = weight.iter().cloned().collect();
+            (Intent::Rebalance { by, weights, use_empty: *use_empty_masters, threshold_percent: *threshold, pace }, act)
+        }
+        Verb::MoveSlots { ranges, to, act } => (Intent::MoveSlots { slots: set(ranges), to: to.clone() }, act),
+        Verb::MigrateRoom { codes, to, act } => (Intent::MigrateRooms { codes: codes.clone(), to: to.clone() }, act),
+        Verb::Fix { ranges, roll_back, act } => {
+            let slots = (!ranges.is_empty()).then(|| set(ranges));
+            (Intent::Fix { slots, roll_back: *roll_back }, act)
+        }
+        Verb::Node(NodeVerb::Add { address, replica_of, act }) => {
+            (Intent::AddNode { address: address.clone(), replica_of: replica_of.clone() }, act)
+        }
+        Verb::Node(NodeVerb::Replicate { node, master, act }) => {
+            (Intent::Replicate { node: node.clone(), master: master.clone() }, act)
+        }
+        Verb::Node(NodeVerb::Drain { node, act }) => (Intent::Drain { node: node.clone() }, act),
+        Verb::Node(NodeVerb::Remove { node, act }) => (Intent::Remove { node: node.clone() }, act),
+        Verb::Node(NodeVerb::Forget { node, act }) => (Intent::Forget { node: node.clone() }, act),
+        _ => return None,
+    })
+}
+
+fn set(ranges: &[SlotRange]) -> SlotSet {
+    ranges.iter().collect()
+}
+
+/// Ranges that name a slot twice are a slip of the pen, and asked about rather than guessed at.
+pub fn overlap(verb: &Verb) -> Option<String> {
+    let (Verb::MoveSlots { ranges, .. } | Verb::Fix { ranges, .. }) = verb else { return None };
+    let mut seen = SlotSet::default();
+    for range in ranges {
+        for slot in range.iter() {
+            if !seen.insert(slot) {
+                return Some(format!("slot {slot} is in two of the ranges: name each slot once"));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    fn read(line: &str) -> Intent {
+        let cli = Cli::try_parse_from(std::iter::once("rgc-tui").chain(line.split(' ')))
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
+        intent(cli.command.as_ref().unwrap()).unwrap().0
+    }
+
+    #[test]
+    fn every_intent_prints_as_the_command_that_makes_it() {
+        for line in [
+            "failover 10.0.0.4:7003",
+            "failover C --mode force",
+            "failover C --mode takeover",
+            "move-slots 0-99 200 --to 10.0.0.1:7000",
+            "migrate-room KX9Q2 P3M7T --to 10.0.0.1:7000",
+            "rebalance --by memory",
+            "rebalance --by slots --weight a:1=0 --weight b:2=2.5 --use-empty-masters --threshold 5 --pace fast",
+            "fix",
+            "fix 7 10-20 --roll-back",
+            "node add 10.0.0.7:7006",
+            "node add 10.0.0.7:7006 --replica-of 10.0.0.1:7000",
+            "node replicate 10.0.0.4:7003 --master 10.0.0.1:7000",
+            "node drain A",
+            "node remove 10.0.0.4:7003",
+            "node forget 0123abcd",
+        ] {
+            assert_eq!(read(line).to_string(), line);
+        }
+        assert_eq!(read("rebalance").to_string(), "rebalance --by slots");
+        assert_eq!(read("move-slots 0-99,200 --to x").to_string(), "move-slots 0-99 200 --to x");
+    }
+
+    #[test]
+    fn a_slot_named_twice_is_noticed() {
+        let cli = Cli::try_parse_from(["rgc-tui", "move-slots", "0-99", "50", "--to", "x"]).unwrap();
+        assert!(overlap(&cli.command.unwrap()).unwrap().contains("slot 50"));
+    }
+}

@@ -1,0 +1,161 @@
+//! IO. One look at the cluster for commands that print and end: open, survey, conclude.
+
+use std::time::Duration;
+
+use super::args::Global;
+use super::exit::{Exit, Stop};
+use super::picture::Picture;
+use super::settle;
+use crate::alerts;
+use crate::cluster::{Health, Model};
+use crate::config::{Config, Kind};
+use crate::exec::{Executor, ExecutorSettings};
+use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
+use crate::session::{ClusterSpec, Session, TopologyKind};
+use crate::watch::WatchSettings;
+
+/// How long a look may take, however many nodes are silent.
+const WITHIN: Duration = Duration::from_millis(1800);
+/// Two INFO replies this far apart give rates.
+const APART: Duration = Duration::from_millis(250);
+
+/// The part of the configuration that a session is opened with.
+pub fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop> {
+    let cluster = &config.cluster;
+    if cluster.topology == Kind::Sentinel {
+        let says = "topology = \"sentinel\" is not supported yet: name a master's cluster nodes, or use topology = \"standalone\"";
+        return Err(Stop::new(Exit::Config, says));
+    }
+    let mut address_map = AddressMap::default();
+    for mapping in &cluster.address_map {
+        let added = address_map.add(&mapping.from.to_string(), &mapping.to.to_string());
+        added.map_err(|why| Stop::new(Exit::Config, format!("address_map: {why}")))?;
+    }
+    let link = LinkSettings {
+        username: cluster.username.clone(),
+        password: cluster.password.clone(),
+        tls: cluster.tls.as_ref().map(|tls| TlsSettings {
+            ca: tls.ca.clone(),
+            cert: tls.cert.clone(),
+            key: tls.key.clone(),
+            ..TlsSettings::default()
+        }),
+        connect_timeout: config.poll.timeout,
+        timeout: config.poll.timeout,
+        address_map,
+    };
+    let topology = match cluster.topology {
+        Kind::Cluster => TopologyKind::Cluster,
+        Kind::Sentinel => TopologyKind::Sentinel,
+        Kind::Standalone => TopologyKind::Standalone,
+    };
+    let watch = WatchSettings {
+        seeds: cluster.nodes.clone(),
+        interval: config.poll.interval,
+        timeout: config.poll.timeout,
+        rooms: Some(config.rooms.key.clone()).filter(|key| !key.is_empty()),
+        standalone: topology == TopologyKind::Standalone,
+    };
+    Ok(ClusterSpec { name: cluster.name.clone(), topology, link, watch, journal_dir: settle::state_dir(&cluster.name), read_only })
+}
+
+/// The executor of a session: the only hand that changes anything.
+pub fn executor(session: &Session, locked: bool) -> Executor {
+    let settings = ExecutorSettings { journal_dir: session.spec().journal_dir.clone(), read_only: locked };
+    Executor::new(session.links().clone(), session.clock(), settings)
+}
+
+/// A session with what it has seen so far.
+pub struct Sight {
+    pub config: Config,
+    pub session: Session,
+    pub model: Model,
+}
+
+impl Sight {
+    /// Opens the cluster of the command line and asks every node, for as long as a person is willing to wait.
+    pub async fn take(global: &Global, rooms: bool) -> Result<Self, Stop> {
+        let config = settle::config(global, true)?;
+        let mut spec = spec(&config, global.read_only)?;
+        spec.watch.interval = APART;
+        if !rooms {
+            spec.watch.rooms = None;
+        }
+        let session = Session::open(spec, Clock::start());
+        let mut model = Model::new(config.cluster.name.clone());
+        model.slow = config.alerts.latency;
+        let mut sight = Self { config, session, model };
+        sight.session.survey(&mut sight.model, WITHIN, rooms).await;
+        sight.rates().await;
+        let now = sight.session.clock().now();
+        sight.model.settle(now);
+        Ok(sight)
+    }
+
+    /// Waits for a second INFO of every node that answers: CPU, operations and errors are differences.
+    async fn rates(&mut self) {
+        let lacking = |model: &Model| {
+            let mut well = model.nodes().filter(|node| node.health.is_well() && node.info.is_some());
+            well.any(|node| node.rates.cpu_percent.is_none())
+        };
+        let more = async {
+            while lacking(&self.model) {
+                let Some(observation) = self.session.next().await else { break };
+                self.model.apply(&observation);
+            }
+        };
+        let _ = tokio::time::timeout(APART * 3, more).await;
+    }
+
+    /// Nobody gave an answer that says anything: each seed's own reason, and what to do next.
+    pub fn unreachable(&self) -> Option<Stop> {
+        if self.model.nodes().any(|node| node.last_answer.is_some()) {
+            return None;
+        }
+        let mut lines = vec![format!("no node of cluster `{}` gives an answer", self.config.cluster.name)];
+        for seed in &self.config.cluster.nodes {
+            let why = match self.model.node_at(seed) {
+                Some(node) => match &node.trouble {
+                    Some(trouble) if !trouble.detail.is_empty() => format!("{} ({})", trouble.health.says(), trouble.detail),
+                    Some(trouble) => trouble.health.says().to_owned(),
+                    None => node.health.says().to_owned(),
+                },
+                None => Health::Unknown.says().to_owned(),
+            };
+            lines.push(format!("  {seed} {why}"));
+        }
+        lines.push(self.next_step());
+        Some(Stop::new(Exit::Unreachable, lines.join("\n")))
+    }
+
+    fn next_step(&self) -> String {
+        let any = |healths: &[Health]| self.model.nodes().any(|node| healths.contains(&node.health));
+        let step = if any(&[Health::NoAuth, Health::WrongPass]) {
+            "check `username` and `password` of [cluster]; with --node: --user and the variable RGC_TUI_PASSWORD"
+        } else if any(&[Health::NoPerm]) {
+            "give the user +ping +info +cluster|nodes +cluster|info +client|setname"
+        } else if any(&[Health::Tls]) {
+            "check `tls` of [cluster]: its CA, the client certificate, and whether the port speaks TLS at all"
+        } else if any(&[Health::Garbage]) {
+            "check the port: something else than Redis or Valkey listens there, or it speaks TLS (`tls` of [cluster])"
+        } else if any(&[Health::Refused]) {
+            "check host and port, and that the servers run; `rgc-tui demo` starts a cluster to play with"
+        } else {
+            "check the network between here and there, or name another node with --node HOST:PORT"
+        };
+        format!("  next: {step}")
+    }
+
+    /// Draws the conclusions. `self` stays open for deeds.
+    pub fn picture(&self) -> Picture {
+        let now = self.session.clock().now();
+        let model = self.model.clone();
+        let findings = alerts::check(&model, &self.config.alerts, now);
+        let verdict = if self.unreachable().is_some() { alerts::Verdict::Unknown } else { alerts::verdict(&model, &findings) };
+        let headline = alerts::headline(&model, &findings, now);
+        let masters: Vec<_> =
+            model.nodes().filter(|node| node.is_master() && node.slot_count > 0).map(|node| node.address.clone()).collect();
+        let rooms_complete = model.rooms().complete(&masters);
+        Picture { findings, verdict, headline, topology: self.config.cluster.topology.word(), rooms_complete, now, model }
+    }
+}

@@ -1,0 +1,204 @@
+//! IO. Deeds from the shell: plan, show, ask, carry out, report. Nothing is changed before the plan has been shown.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::args::{Act, Format, Global};
+use super::exit::{Ended, Exit, Stop};
+use super::look::Sight;
+use super::progress::Told;
+use super::{out, plan_text, saved, settle};
+use crate::exec::Executor;
+use crate::plan::{self, Danger, Intent, Outcome, Plan, Progress, Refusal, Report};
+
+/// A deed with everything that was said about how to do it.
+struct Deed<'a> {
+    intent: Intent,
+    act: &'a Act,
+    global: &'a Global,
+    sight: Sight,
+    executor: Executor,
+}
+
+pub async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
+    if global.format == Format::Csv {
+        return Err(Stop::usage("an operation is no table: --format text or json"));
+    }
+    let sight = Sight::take(global, true).await?;
+    if let Some(stop) = sight.unreachable() {
+        return Err(stop);
+    }
+    let executor = super::look::executor(&sight.session, global.read_only);
+    Deed { intent, act, global, sight, executor }.run().await
+}
+
+impl Deed<'_> {
+    async fn run(mut self) -> Ended {
+        let saved = match &self.act.plan {
+            Some(path) if path.exists() && !self.act.dry_run => Some(saved::read(path)?),
+            _ => None,
+        };
+        if let (Some(saved), Some(path)) = (&saved, &self.act.plan)
+            && saved.intent != self.intent.to_string()
+        {
+            let says = format!("{} holds a plan for `{}`, not for `{}`", path.display(), saved.intent, self.intent);
+            return Err(Stop::usage(says));
+        }
+        let plan = match self.executor.plan(&self.intent, &self.sight.model).await {
+            Ok(plan) => plan,
+            Err(refusal) => return self.refused(&refusal),
+        };
+        if let Some(saved) = &saved
+            && !saved.is(&plan)
+        {
+            let says = "the cluster has changed since this plan was saved: plan again with --dry-run --plan and another file";
+            return self.refused(&Refusal::because(says));
+        }
+        if let (Some(path), None) = (&self.act.plan, &saved) {
+            self.save(path, &plan)?;
+        }
+        self.show(&plan);
+        if self.act.dry_run {
+            return Ok(Exit::Done);
+        }
+        if let Some(refusal) = self.locked() {
+            return self.refused(&refusal);
+        }
+        match self.asked(&plan) {
+            Ok(true) => self.carry_out(plan).await,
+            Ok(false) => {
+                let reason = "you said no: nothing was changed".to_owned();
+                self.end(&plan, &Report { outcome: Outcome::Cancelled(vec![reason]), ..nothing() });
+                Ok(Exit::Refused)
+            }
+            Err(refusal) => self.refused(&refusal),
+        }
+    }
+
+    fn is_json(&self) -> bool {
+        self.global.format == Format::Json
+    }
+
+    fn show(&self, plan: &Plan) {
+        let model = &self.sight.model;
+        match (self.is_json(), self.act.dry_run) {
+            (true, true) => out::json(&plan::json::plan(plan, model)),
+            (true, false) => out::json(&json!({"progress": "plan", "plan": plan::json::plan(plan, model)})),
+            (false, _) => out::result(&plan_text::text(plan, model, &settle::invocation(self.global))),
+        };
+    }
+
+    fn save(&self, path: &Path, plan: &Plan) -> Result<(), Stop> {
+        let text = format!("{:#}\n", plan::json::plan(plan, &self.sight.model));
+        std::fs::write(path, text)
+            .map_err(|error| Stop::new(Exit::Critical, format!("{}: the plan cannot be saved: {error}", path.display())))?;
+        out::tell(&format!("rgc-tui: the plan is saved in {}", path.display()));
+        Ok(())
+    }
+
+    /// Read-only, or protected and not unlocked.
+    fn locked(&self) -> Option<Refusal> {
+        let cluster = &self.sight.config.cluster;
+        if self.global.read_only {
+            return Some(Refusal::because("--read-only refuses every deed; --dry-run shows the plan"));
+        }
+        if !cluster.protected || self.act.unlock.as_deref() == Some(&cluster.name) {
+            return None;
+        }
+        let typed = match (&self.act.unlock, out::can_ask()) {
+            (Some(_), _) => return Some(Refusal::because(format!("--unlock must be the cluster's name, `{}`", cluster.name))),
+            (None, true) => out::ask(&format!("cluster `{}` is protected; type its name to unlock it:", cluster.name)),
+            (None, false) => None,
+        };
+        (typed.as_deref() != Some(&cluster.name)).then(|| {
+            Refusal::because(format!("cluster `{0}` is protected: --unlock {0} unlocks it for this command", cluster.name))
+        })
+    }
+
+    /// Whether it may be done; an error where nobody can be asked.
+    fn asked(&self, plan: &Plan) -> Result<bool, Refusal> {
+        if self.act.yes || plan.steps.is_empty() {
+            return Ok(true);
+        }
+        if !out::can_ask() {
+            return Err(Refusal::because(
+                "there is no terminal to ask on: add --yes to carry it out, or --dry-run to see the plan only",
+            ));
+        }
+        Ok(match plan.danger {
+            Danger::Normal => {
+                out::ask("carry it out? [y/N]").is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+            }
+            Danger::Typed => {
+                let question = format!("type the cluster's name, `{}`, to carry it out:", plan.cluster);
+                out::ask(&question).as_deref() == Some(&plan.cluster)
+            }
+        })
+    }
+
+    async fn carry_out(&mut self, plan: Plan) -> Ended {
+        let model = Arc::new(self.sight.model.clone());
+        let mut running = self.executor.execute(plan.clone(), model);
+        let mut told = Told::new(self.global.format, &plan);
+        let mut stopping = false;
+        let mut stop = Box::pin(super::signals::stop());
+        let report = loop {
+            tokio::select! {
+                progress = running.progress.recv() => match progress {
+                    Some(Progress::Ended(report)) => break report,
+                    Some(progress) => told.tell(&progress),
+                    None => break running.report().await,
+                },
+                () = &mut stop => {
+                    stop = Box::pin(super::signals::stop());
+                    if stopping {
+                        told.clear();
+                        out::tell("rgc-tui: left in the middle of a step; `rgc-tui fix --dry-run` shows what is open");
+                        return Ok(Exit::Critical);
+                    }
+                    stopping = true;
+                    running.control.abort();
+                    told.note("stopping at the next safe point; once more leaves at once");
+                }
+            }
+        };
+        told.clear();
+        self.end(&plan, &report);
+        Ok(match report.outcome {
+            Outcome::Done => Exit::Done,
+            Outcome::Refused(_) => Exit::Refused,
+            Outcome::Failed(_) | Outcome::Cancelled(_) => Exit::Critical,
+        })
+    }
+
+    fn end(&self, plan: &Plan, report: &Report) {
+        if self.is_json() {
+            out::json(&plan::json::report(plan, report, &self.sight.model));
+            return;
+        }
+        let figures: Vec<String> =
+            report.figures.iter().map(|(name, value)| format!("{name} {}", super::units::rounded(*value))).collect();
+        let figures = if figures.is_empty() { String::new() } else { format!(" · {}", figures.join(" · ")) };
+        out::line(&format!("{} in {}{figures}", report.outcome.word(), super::units::span(report.elapsed)));
+        for reason in report.outcome.reasons() {
+            out::tell(&format!("rgc-tui: {reason}"));
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Ended {
+        if self.is_json() {
+            out::json(&plan::json::refusal(&self.intent, refusal));
+        }
+        let exit = if refusal.usage { Exit::Usage } else { Exit::Refused };
+        let (first, more) =
+            refusal.reasons.split_first().map_or((String::new(), Vec::new()), |(first, more)| (first.clone(), more.to_vec()));
+        let more: String = more.iter().map(|reason| format!("\n  also: {reason}")).collect();
+        Err(Stop::new(exit, format!("{} refused: {first}{more}", self.intent.name())))
+    }
+}
+
+fn nothing() -> Report {
+    Report { outcome: Outcome::Done, elapsed: std::time::Duration::ZERO, figures: Vec::new() }
+}

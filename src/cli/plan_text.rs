@@ -1,0 +1,113 @@
+//! PURE. A plan for people: steps with literal commands, what is predicted, what is touched, and what to beware of.
+
+use super::units::{bytes, count, plural, span};
+use crate::cluster::Model;
+use crate::plan::{Danger, Load, Plan};
+
+pub fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
+    let mut lines = vec![format!("plan for cluster `{}`: {}", plan.cluster, plan.intent)];
+    if plan.steps.is_empty() {
+        lines.push("  nothing to do".into());
+    }
+    for (i, step) in plan.steps.iter().enumerate() {
+        lines.push(format!("{:>3}. {}", i + 1, step.says));
+        lines.extend(step.commands.iter().map(|command| format!("       {}> {command}", step.address)));
+    }
+    moves(plan, &mut lines);
+    loads(&plan.before, &plan.after, &mut lines);
+    predicted(plan, model, &mut lines);
+    lines.extend(plan.warnings.iter().map(|warning| format!("  ! {warning}")));
+    if plan.danger == Danger::Typed {
+        lines.push("  ! this can lose data: it asks for the cluster's name".into());
+    }
+    lines.push(format!("  same as: {invocation} {}", plan.intent));
+    lines.join("\n") + "\n"
+}
+
+fn moves(plan: &Plan, lines: &mut Vec<String>) {
+    if let Some(engine) = plan.engine.filter(|_| !plan.moves.is_empty()) {
+        lines.push(format!("  moves, {}:", engine.word()));
+    }
+    for part in &plan.moves {
+        lines.push(format!(
+            "    {} → {}  {}, {}, {}, {}  ({})",
+            part.from_address,
+            part.to_address,
+            plural(part.slots.len() as u64, "slot"),
+            plural(part.keys, "key"),
+            bytes(part.bytes),
+            plural(part.rooms, "room"),
+            short(&part.slots.to_string()),
+        ));
+    }
+}
+
+/// Long lists of slots are for the JSON.
+fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(MOST).collect();
+    let whole = head.rsplit_once(' ').map_or(head.as_str(), |(whole, _)| whole);
+    format!("{whole} …")
+}
+
+fn loads(before: &[Load], after: &[Load], lines: &mut Vec<String>) {
+    if before.is_empty() || after.is_empty() {
+        return;
+    }
+    lines.push("  before → after:".into());
+    let most = before.iter().chain(after).map(|load| load.value).fold(0.0, f64::max);
+    for load in after {
+        let old = before.iter().find(|old| old.node == load.node);
+        let (slots, value) = old.map_or((0, 0.0), |old| (old.slots, old.value));
+        lines.push(format!(
+            "    {:<21} {} → {}  {:>6} → {:<6} {}",
+            load.address.to_string(),
+            plural(u64::from(slots), "slot"),
+            plural(u64::from(load.slots), "slot"),
+            count(value),
+            count(load.value),
+            bar(load.value, most),
+        ));
+    }
+}
+
+fn bar(value: f64, most: f64) -> String {
+    const WIDTH: f64 = 20.0;
+    let cells = if most > 0.0 { (value / most * WIDTH).round().clamp(0.0, WIDTH) as usize } else { 0 };
+    "█".repeat(cells)
+}
+
+fn predicted(plan: &Plan, model: &Model, lines: &mut Vec<String>) {
+    let prediction = &plan.prediction;
+    let mut facts: Vec<String> = Vec::new();
+    if let Some(winner) = prediction.winner {
+        facts.push(format!("master afterwards: {}", model.label(winner)));
+    }
+    if let Some((from, to)) = prediction.pause {
+        facts.push(format!("writes stop for {} to {}", span(from), span(to)));
+    }
+    if let Some(risk) = prediction.bytes_at_risk {
+        facts.push(format!("{} at risk", bytes(risk)));
+    }
+    if let Some(takes) = prediction.takes {
+        facts.push(format!("takes about {}", span(takes)));
+    }
+    if !facts.is_empty() {
+        lines.push(format!("  predicted: {}", facts.join(" · ")));
+    }
+    lines.extend(prediction.notes.iter().map(|note| format!("    {note}")));
+    let blast = &plan.blast;
+    if !blast.slots.is_empty() {
+        lines.push(format!(
+            "  touches: {}, {}, {}, {}, {}",
+            plural(blast.slots.len() as u64, "slot"),
+            plural(blast.tally.keys, "key"),
+            bytes(blast.tally.bytes),
+            plural(blast.tally.rooms, "room"),
+            plural(blast.tally.players, "player"),
+        ));
+    }
+}

@@ -1,0 +1,85 @@
+//! IO. From the command line to the configuration in force: file, flags and environment together.
+
+use std::path::{Path, PathBuf};
+
+use super::args::Global;
+use super::exit::{Exit, Stop};
+use crate::config::{Config, Reference, load, theme};
+
+/// The configuration in force. `needs_cluster` is false for commands that talk to nobody.
+pub fn config(global: &Global, needs_cluster: bool) -> Result<Config, Stop> {
+    let file = match (&global.config, global.node.is_empty()) {
+        (Some(path), _) => Some(path.clone()),
+        // --node describes a cluster of its own: no file that happens to lie about says otherwise.
+        (None, false) => None,
+        (None, true) => load::find(global.cluster.as_deref()),
+    };
+    let mut config = match &file {
+        Some(path) => load::read(path)?,
+        None => Config::default(),
+    };
+    if let (Some(name), Some(path)) = (&global.cluster, &file)
+        && *name != config.cluster.name
+    {
+        let says = format!("{}: this file is for cluster `{}`, not for `{name}`", path.display(), config.cluster.name);
+        return Err(Stop::new(Exit::Config, says));
+    }
+    if !global.node.is_empty() {
+        config.cluster.nodes = global.node.clone();
+    }
+    if file.is_none() {
+        config.cluster.name = global.cluster.clone().unwrap_or(config.cluster.name);
+        config.cluster.password = ["RGC_TUI_PASSWORD", "REDISCLI_AUTH"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|secret| !secret.is_empty()))
+            .map(Into::into);
+    }
+    if let Some(user) = &global.user {
+        config.cluster.username = Some(user.clone());
+    }
+    if let Some(name) = &global.theme {
+        let read = |reference: &Reference| match reference {
+            Reference::File(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}")),
+            Reference::Env(_) => Err("is not set".to_owned()),
+        };
+        config.ui.look = theme(name, &read).map_err(|why| Stop::usage(format!("--theme: {why}")))?;
+        config.ui.theme.clone_from(name);
+    }
+    if needs_cluster && config.cluster.nodes.is_empty() {
+        let says = "no cluster to connect to: name a node with --node HOST:PORT or a file with --config FILE \
+                    (`rgc-tui config init FILE` writes one, `rgc-tui demo` starts a cluster to play with)";
+        return Err(Stop::usage(says));
+    }
+    Ok(config)
+}
+
+/// How this cluster is named on a command line, for "same as" sentences: `rgc-tui --config prod.toml`.
+pub fn invocation(global: &Global) -> String {
+    let mut words = vec!["rgc-tui".to_owned()];
+    if let Some(path) = &global.config {
+        words.push(format!("--config {}", shell(path)));
+    }
+    if !global.node.is_empty() {
+        let nodes: Vec<String> = global.node.iter().map(ToString::to_string).collect();
+        words.push(format!("--node {}", nodes.join(",")));
+    }
+    if let Some(name) = &global.cluster {
+        words.push(format!("--cluster {name}"));
+    }
+    words.join(" ")
+}
+
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+@:~".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// Where this cluster's journals and ledger are kept: `~/.local/state/rgc-tui/NAME`, or where `XDG_STATE_HOME` says.
+pub fn state_dir(cluster: &str) -> PathBuf {
+    use etcetera::BaseStrategy;
+    let base = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let name: String = cluster.chars().map(plain).collect();
+    base.unwrap_or_else(std::env::temp_dir).join("rgc-tui").join(if name.starts_with('.') { format!("_{name}") } else { name })
+}

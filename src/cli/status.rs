@@ -1,0 +1,61 @@
+//! PURE. `status`: the verdict, one table, and the findings with what to do about them.
+
+use serde_json::{Value as Json, json};
+
+use super::nodes;
+use super::paint::Paint;
+use super::picture::{Picture, glyph, verdict_glyph};
+use super::units::plural;
+
+pub fn json(picture: &Picture) -> Json {
+    let nodes: Vec<Json> = picture.nodes().into_iter().map(|node| nodes::node_json(node, picture.now)).collect();
+    let rooms = picture.model.rooms().total();
+    json!({
+        "cluster": picture.model.name,
+        "topology": picture.topology,
+        "verdict": picture.verdict.word(),
+        "nodes": nodes,
+        "slots": picture.slots_json(),
+        "rooms": {"total": rooms.rooms, "players": rooms.players},
+        "findings": picture.findings_json(),
+    })
+}
+
+/// `prod  ✖ CRITICAL  shard C has no master · …`
+pub fn verdict_line(picture: &Picture, paint: Paint) -> String {
+    let word = format!("{} {}", verdict_glyph(picture.verdict), picture.verdict.word().to_uppercase());
+    format!("{}  {}  {}", picture.model.name, paint.verdict(picture.verdict, &word), picture.headline)
+}
+
+pub fn text(picture: &Picture, paint: Paint) -> String {
+    let mut text = format!("{}\n\n{}\n", verdict_line(picture, paint), nodes::text(picture));
+    let topology = picture.model.topology();
+    let rooms = picture.model.rooms().total();
+    let about = if picture.rooms_complete { "" } else { "at least " };
+    text.push_str(&format!(
+        "slots {} of 16384 assigned, {} served, {} open · {about}{}, {}\n",
+        topology.assigned.len(),
+        topology.served.len(),
+        topology.open_slots().len(),
+        plural(rooms.rooms, "room"),
+        plural(rooms.players, "player"),
+    ));
+    if !picture.findings.is_empty() {
+        text.push('\n');
+        text.push_str(&findings(picture, paint));
+    }
+    text
+}
+
+/// One finding on two lines: what, and what to do.
+pub fn findings(picture: &Picture, paint: Paint) -> String {
+    let mut text = String::new();
+    for finding in &picture.findings {
+        let rule = paint.severity(finding.severity, &format!("{} {}", glyph(finding.severity), finding.rule));
+        text.push_str(&format!("{rule}  {}: {}\n", finding.label, finding.message));
+        if !finding.remedy.is_empty() {
+            text.push_str(&format!("    → {}\n", finding.remedy));
+        }
+    }
+    text
+}
