@@ -1,28 +1,21 @@
 //! IO. The console: an open session on one side, the terminal on the other.
 
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex};
-
-use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
+use std::sync::Arc;
 
 use super::args::Global;
 use super::exit::{Ended, Exit, Stop};
-use super::hands::ClusterHands;
 use super::{look, settle};
-use crate::app::{App, Settings};
+use crate::app::{App, Fault, Settings};
 use crate::cluster::Model;
 use crate::config::Config;
 use crate::link::Clock;
-use crate::local::LocalCluster;
+use crate::local::{LocalCluster, LocalFault};
 use crate::play::{self, PlaySpec};
 use crate::session::Session;
 use crate::term;
 use crate::theme::Theme;
-use crate::tui::{self, Start, Themes};
-
-/// Facts on their way to the screen.
-const BACKLOG: usize = 1024;
+use crate::tui::{self, ClusterHands, Facts, Faults, Start, Themes};
 
 pub async fn run(global: &Global) -> Ended {
     let config = settle::config(global, true)?;
@@ -40,20 +33,12 @@ pub async fn open(config: &Config, global: &Global, demo: Option<(Arc<LocalClust
     let clock = Clock::start();
     let spec = look::spec(config, global.read_only)?;
     let ledger = spec.journal_dir.join("ledger.jsonl");
-    let mut session = Session::open(spec, clock);
+    let session = Session::open(spec, clock);
     let executor = look::executor(&session, global.read_only || config.cluster.protected);
     let _play =
         demo.as_ref().map(|(local, spec)| play::start(session.links().clone(), local.addresses(), *spec, clock, session.sender()));
-    let (facts, observations) = mpsc::channel(BACKLOG);
-    let _pump = AbortOnDropHandle::new(tokio::spawn(async move {
-        while let Some(observation) = session.next().await {
-            if facts.send(observation).await.is_err() {
-                break;
-            }
-        }
-    }));
     let is_demo = demo.is_some();
-    let hands = ClusterHands { executor, local: demo.map(|(local, _)| local), ledger, running: Arc::new(Mutex::default()) };
+    let hands = ClusterHands::new(executor, demo.map(|(local, _)| faults(local)), Some(ledger));
     let mut model = Model::new(config.cluster.name.clone());
     model.slow = config.alerts.latency;
     let app = App::new(model, settings(config, global, is_demo), config.keymap.clone(), clock.now());
@@ -61,7 +46,7 @@ pub async fn open(config: &Config, global: &Global, demo: Option<(Arc<LocalClust
         app,
         themes: themes(config),
         clock,
-        observations,
+        facts: Facts::Session(Box::new(session)),
         hands: Box::new(hands),
         mouse: config.ui.mouse,
         colours: term::colours(|name| std::env::var(name).ok()),
@@ -100,4 +85,18 @@ fn settings(config: &Config, global: &Global, demo: bool) -> Settings {
 fn themes(config: &Config) -> Themes {
     let (own, look) = (config.ui.theme.clone(), config.ui.look.clone());
     Box::new(move |name| if name == own { Some(look.clone()) } else { Theme::builtin(name) })
+}
+
+/// What the demo's console can do to its servers.
+fn faults(local: Arc<LocalCluster>) -> Faults {
+    Arc::new(move |node, fault| {
+        let local = local.clone();
+        let kind = match fault {
+            Fault::Kill => LocalFault::Kill,
+            Fault::Freeze => LocalFault::Freeze,
+            Fault::Thaw => LocalFault::Thaw,
+            Fault::Restart => LocalFault::Restart,
+        };
+        Box::pin(async move { local.fault(&node, kind).await.map_err(|error| error.to_string()) })
+    })
 }

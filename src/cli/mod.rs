@@ -8,7 +8,6 @@ mod demo;
 mod docs;
 mod events;
 mod exit;
-mod hands;
 mod intents;
 mod locate;
 mod look;

@@ -1,0 +1,372 @@
+//! IO. The command line as its users and their scripts meet it: the real program on real clusters.
+
+mod common;
+
+use std::io::Read;
+use std::process::{Command as Process, Output, Stdio};
+
+use common::Cluster;
+use rgc_tui::link::Command;
+use rgc_tui::local::LocalFault;
+use serde_json::Value as Json;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rgc-tui");
+
+/// How one run of the program ended.
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    fn json(&self) -> Json {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// The last of several lines of JSON; every one of them is read.
+    fn last_json(&self) -> Json {
+        let lines: Vec<Json> = self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.last().unwrap_or_else(|| panic!("nothing on stdout: {}", self.stderr)).clone()
+    }
+}
+
+fn command(args: &[&str]) -> Process {
+    let home = std::env::temp_dir();
+    let mut command = Process::new(PROGRAM);
+    command.args(args).stdin(Stdio::null()).env_remove("REDISCLI_AUTH").env_remove("RGC_TUI_PASSWORD");
+    command.current_dir(&home).env("XDG_CONFIG_HOME", home.join("rgc-tui-no-config")).env("XDG_STATE_HOME", home.join("rgc-tui-state"));
+    command
+}
+
+/// Runs beside the test's own runtime, so that what the test holds open goes on.
+async fn run_command(mut command: Process) -> Ran {
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let Output { status, stdout, stderr } = output;
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(!stdout.contains('\u{1b}') && !stderr.contains('\u{1b}'), "escape sequences without a terminal:\n{stdout}\n{stderr}");
+    Ran { code: status.code().unwrap_or(-1), stdout, stderr }
+}
+
+async fn run(args: &[&str]) -> Ran {
+    run_command(command(args)).await
+}
+
+fn keys(json: &Json) -> Vec<&str> {
+    json.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// A port on which nothing listens.
+fn dead_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+async fn open_room(cluster: &Cluster, code: &str, players: &[&str]) {
+    let slot = rgc_tui::cluster::key_slot(code.as_bytes());
+    let owner = cluster.owner(slot).await.unwrap();
+    let state = Command::new(["HSET", &format!("room:{{{code}}}:state"), "phase", "playing", "round", "3"]);
+    cluster.call(&owner, &state).await;
+    for player in players {
+        cluster.call(&owner, &Command::new(["SADD", &format!("room:{{{code}}}:players"), player])).await;
+    }
+}
+
+const NODE_KEYS: [&str; 13] = [
+    "id",
+    "address",
+    "role",
+    "health",
+    "replica_of",
+    "slots",
+    "latency_ms",
+    "ops_per_sec",
+    "memory_bytes",
+    "memory_percent",
+    "cpu_percent",
+    "replication_lag_bytes",
+    "age_ms",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_healthy_cluster_is_looked_at_from_every_side() {
+    let cluster = Cluster::start(3, 1).await;
+    open_room(&cluster, "KX9Q2", &["alice", "bob"]).await;
+    // Any one seed alive is enough.
+    let seeds = format!("{},{}", dead_port(), cluster.seed());
+    let seeds = seeds.as_str();
+
+    let status = run(&["--node", seeds, "status", "--format", "json", "--cluster", "prod"]).await;
+    let json = status.json();
+    assert_eq!(keys(&json), ["cluster", "topology", "verdict", "nodes", "slots", "rooms", "findings"]);
+    assert_eq!((&json["cluster"], &json["topology"]), (&"prod".into(), &"cluster".into()));
+    let members: Vec<&Json> = json["nodes"].as_array().unwrap().iter().filter(|node| !node["id"].is_null()).collect();
+    assert_eq!(members.len(), 6);
+    for node in &members {
+        assert_eq!(keys(node), NODE_KEYS);
+        assert_eq!(node["health"], "up", "{node}");
+        assert!(node["latency_ms"].is_number() && node["ops_per_sec"].is_number() && node["cpu_percent"].is_number(), "{node}");
+        assert!(node["memory_bytes"].as_u64().unwrap() > 0 && node["age_ms"].is_u64());
+    }
+    let masters = members.iter().filter(|node| node["role"] == "master");
+    assert_eq!(masters.map(|node| node["slots"].as_u64().unwrap()).sum::<u64>(), 16384);
+    let replicas: Vec<_> = members.iter().filter(|node| node["role"] == "replica").collect();
+    assert!(replicas.len() == 3 && replicas.iter().all(|node| members.iter().any(|other| other["id"] == node["replica_of"])));
+    assert_eq!(json["slots"], serde_json::json!({"assigned": 16384, "served": 16384, "open": 0}));
+    assert_eq!(json["rooms"], serde_json::json!({"total": 1, "players": 2}));
+
+    let node = cluster.seed();
+    let on = |args: &[&str]| -> Vec<String> { ["--node", &node].iter().chain(args).map(ToString::to_string).collect() };
+    let look = async |args: &[&str]| {
+        let args = on(args);
+        run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await
+    };
+
+    let text = look(&["status"]).await;
+    assert_eq!(text.code, 0, "{}{}", text.stdout, text.stderr);
+    assert!(text.stdout.starts_with("cluster  ● OK  "), "{}", text.stdout);
+    assert!(text.stdout.contains("SHARD") && text.stdout.contains("1 room, 2 players"), "{}", text.stdout);
+    assert_eq!(text.stdout.lines().filter(|line| line.contains("● 127.0.0.1:")).count(), 6);
+
+    let check = look(&["check", "--format", "json"]).await;
+    assert_eq!(check.code, 0);
+    assert_eq!(check.json()["verdict"], "ok");
+    assert!(check.json()["rules"].as_array().unwrap().iter().all(|rule| rule["holds"] == true && rule["remedy"].is_string()));
+    assert!(look(&["check"]).await.stdout.contains("● node.down"));
+
+    let nodes = look(&["nodes", "--format", "csv"]).await;
+    assert!(nodes.stdout.starts_with("id,address,role,health,"), "{}", nodes.stdout);
+    assert_eq!(nodes.stdout.lines().count(), 7);
+    assert_eq!(look(&["nodes", "--format", "json"]).await.json()["nodes"].as_array().unwrap().len(), 6);
+
+    let slots = look(&["slots", "--format", "json"]).await.json();
+    let ranges = slots["ranges"].as_array().unwrap();
+    assert_eq!(ranges.iter().map(|range| range["count"].as_u64().unwrap()).sum::<u64>(), 16384);
+    assert!(ranges.iter().all(|range| range["served"] == true && range["master"].is_string()));
+    assert!(look(&["slots"]).await.stdout.contains("0-5460"));
+
+    let rooms = look(&["rooms", "--format", "json"]).await.json();
+    assert_eq!((&rooms["total"], &rooms["complete"]), (&1.into(), &true.into()));
+    let room = &rooms["rooms"][0];
+    let slot = rgc_tui::cluster::key_slot(b"KX9Q2");
+    assert_eq!((&room["code"], &room["phase"], &room["players"]), (&"KX9Q2".into(), &"playing".into(), &2.into()));
+    assert_eq!(room["slot"], slot);
+    assert!(look(&["rooms", "--format", "csv"]).await.stdout.contains("KX9Q2,playing,2,"));
+
+    let located = look(&["locate", "KX9Q2", "room:{KX9Q2}:players", "NOSUCH", "--format", "json"]).await.json();
+    let places = located["places"].as_array().unwrap();
+    let owner = cluster.owner(slot).await.unwrap().to_string();
+    for place in &places[..2] {
+        assert_eq!((&place["code"], &place["slot"], &place["room"]), (&"KX9Q2".into(), &slot.into(), &true.into()));
+        assert_eq!(place["master"], owner);
+        assert_eq!(place["replicas"].as_array().unwrap().len(), 1);
+    }
+    assert_eq!((&places[2]["room"], places[2]["master"].is_string()), (&false.into(), true));
+    assert!(look(&["locate", "NOSUCH"]).await.stdout.contains("no such room"));
+
+    let watch = look(&["watch", "--for", "1s", "--format", "json"]).await;
+    assert_eq!(watch.code, 0);
+    let first: Json = serde_json::from_str(watch.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["kind"], &first["verdict"]), (&"verdict".into(), &"ok".into()));
+    assert!(look(&["watch", "--for", "1s"]).await.stdout.contains("● OK"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frozen_and_killed_nodes_are_named_and_delay_nobody() {
+    let cluster = Cluster::start(3, 1).await;
+    let (first, last) = (cluster.at(0), cluster.at(5));
+    cluster.fault(&last, LocalFault::Freeze).await.unwrap();
+    let seeds = format!("{last},{first}");
+    let frozen = run(&["--node", &seeds, "status", "--format", "json"]).await;
+    let json = frozen.json();
+    let node = |json: &Json, address: &str| {
+        json["nodes"].as_array().unwrap().iter().find(|node| node["address"] == address).unwrap().clone()
+    };
+    assert_eq!(node(&json, &last.to_string())["health"], "frozen");
+    assert_eq!(node(&json, &first.to_string())["health"], "up");
+    assert!([1, 2].contains(&frozen.code), "{}", frozen.code);
+    assert_eq!(run(&["--node", &seeds, "nodes"]).await.code, 0);
+    cluster.fault(&last, LocalFault::Thaw).await.unwrap();
+
+    let replica = cluster.at(3);
+    cluster.fault(&replica, LocalFault::Kill).await.unwrap();
+    cluster.fault(&first, LocalFault::Kill).await.unwrap();
+    let killed = run(&["--node", &cluster.at(1).to_string(), "status", "--format", "json"]).await;
+    assert_eq!(killed.code, 2, "{}{}", killed.stdout, killed.stderr);
+    let json = killed.json();
+    assert_eq!(json["verdict"], "critical");
+    assert_eq!(node(&json, &first.to_string())["health"], "refused");
+    assert_eq!(json["slots"]["assigned"], 16384);
+    assert_eq!(json["slots"]["served"], 16384 - 5461);
+    let findings = json["findings"].as_array().unwrap();
+    let down = findings.iter().find(|finding| finding["rule"] == "node.down" && finding["subject"] == first.to_string());
+    assert_eq!(keys(down.unwrap()), ["rule", "severity", "subject", "message", "remedy"]);
+
+    let text = run(&["--node", &cluster.at(1).to_string(), "check"]).await;
+    assert_eq!(text.code, 2);
+    assert!(text.stdout.contains("✖ CRITICAL") && text.stdout.contains("✖ slots.unserved"), "{}", text.stdout);
+    let slots = run(&["--node", &cluster.at(1).to_string(), "slots"]).await;
+    assert!(slots.stdout.contains("refused"), "{}", slots.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_there_is_said_with_every_seeds_reason() {
+    let (first, second) = (dead_port(), dead_port());
+    let seeds = format!("{first},{second}");
+    let text = run(&["--node", &seeds, "status"]).await;
+    assert_eq!((text.code, text.stdout.as_str()), (4, ""));
+    for seed in [&first, &second] {
+        assert!(text.stderr.contains(&format!("{seed} refuses connections")), "{}", text.stderr);
+    }
+    assert!(text.stderr.contains("next: check host and port"), "{}", text.stderr);
+    let json = run(&["--node", &seeds, "status", "--format", "json"]).await;
+    assert_eq!((json.code, &json.json()["verdict"]), (4, &"unknown".into()));
+    for verb in ["check", "nodes", "slots", "rooms"] {
+        assert_eq!(run(&["--node", &seeds, verb]).await.code, 4, "{verb}");
+    }
+    assert_eq!(run(&["--node", &seeds, "failover", "A", "--yes"]).await.code, 4);
+
+    let nameless = run(&["--node", "no-such-host.invalid:7000", "status"]).await;
+    assert_eq!(nameless.code, 4);
+    assert!(nameless.stderr.contains("name that does not resolve"), "{}", nameless.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_is_said_and_the_right_one_is_never_shown() {
+    let cluster = Cluster::start_with(1, 0, &["--requirepass", "hunter2", "--masterauth", "hunter2"]).await;
+    let node = cluster.seed();
+    let without = run(&["--node", &node, "status"]).await;
+    assert_eq!(without.code, 4);
+    assert!(without.stderr.contains("wants a password") && without.stderr.contains("RGC_TUI_PASSWORD"), "{}", without.stderr);
+
+    let mut wrong = command(&["--node", &node, "status"]);
+    wrong.env("REDISCLI_AUTH", "letmein");
+    let wrong = run_command(wrong).await;
+    assert_eq!(wrong.code, 4);
+    assert!(wrong.stderr.contains("refuses the user or password") && !wrong.stderr.contains("letmein"), "{}", wrong.stderr);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prod.toml");
+    std::fs::write(&file, format!("[cluster]\nname = \"prod\"\nnodes = [\"{node}\"]\npassword = {{ env = \"SECRET\" }}\n")).unwrap();
+    let mut right = command(&["--config", file.to_str().unwrap(), "status", "--format", "json"]);
+    right.env("SECRET", "hunter2");
+    let right = run_command(right).await;
+    assert_eq!(right.json()["slots"]["served"], 16384, "{}", right.stderr);
+    assert!(!right.stdout.contains("hunter2") && !right.stderr.contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_is_planned_asked_for_done_and_refused() {
+    let cluster = Cluster::start(3, 1).await;
+    let (seed, replica) = (cluster.seed(), cluster.at(3).to_string());
+    let epoch = cluster.view(&cluster.at(1)).await.myself().unwrap().epoch;
+
+    let dry = run(&["--node", &seed, "failover", &replica, "--dry-run"]).await;
+    assert_eq!(dry.code, 0, "{}", dry.stderr);
+    assert!(dry.stdout.contains(&format!("{replica}> CLUSTER FAILOVER")), "{}", dry.stdout);
+    assert!(dry.stdout.contains(&format!("same as: rgc-tui --node {seed} failover {replica}")), "{}", dry.stdout);
+    let plan = run(&["--node", &seed, "failover", &replica, "--dry-run", "--format", "json"]).await.json();
+    for key in ["intent", "moves", "before", "after", "warnings", "commands"] {
+        assert!(keys(&plan).contains(&key), "{key}: {plan}");
+    }
+    assert_eq!(plan["commands"][0], serde_json::json!({"node": replica, "command": "CLUSTER FAILOVER"}));
+
+    let unasked = run(&["--node", &seed, "failover", &replica]).await;
+    assert_eq!(unasked.code, 3);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    let locked = run(&["--node", &seed, "failover", &replica, "--yes", "--read-only", "--format", "json"]).await;
+    assert_eq!((locked.code, &locked.last_json()["outcome"]), (3, &"refused".into()));
+    let unknown = run(&["--node", &seed, "failover", "127.0.0.1:1", "--yes"]).await;
+    assert_eq!(unknown.code, 64, "{}", unknown.stderr);
+    assert_eq!(cluster.role(&cluster.at(0)).await, "master", "nothing has changed so far");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prod.toml");
+    std::fs::write(&file, format!("[cluster]\nname = \"prod\"\nnodes = [\"{seed}\"]\nprotected = true\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let saved = folder.path().join("plan.json");
+    let saved = saved.to_str().unwrap();
+    assert_eq!(run(&["--config", file, "failover", &replica, "--dry-run", "--plan", saved]).await.code, 0);
+    let protected = run(&["--config", file, "failover", &replica, "--yes"]).await;
+    assert_eq!(protected.code, 3);
+    assert!(protected.stderr.contains("--unlock prod"), "{}", protected.stderr);
+    assert_eq!(run(&["--config", file, "failover", &replica, "--yes", "--unlock", "stage"]).await.code, 3);
+
+    let args = ["--config", file, "failover", &replica, "--yes", "--unlock", "prod", "--plan", saved, "--format", "json"];
+    let done = run(&args).await;
+    let report = done.last_json();
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    assert_eq!((&report["operation"], &report["outcome"]), (&"failover".into(), &"done".into()));
+    assert!(report["seconds"].is_number() && report["plan"].is_object() && report["reasons"].as_array().unwrap().is_empty());
+    assert_eq!(cluster.role(&cluster.at(3)).await, "master");
+
+    // The saved plan belongs to a cluster that is no more.
+    let stale = run(&args).await;
+    assert_ne!(stale.code, 0);
+    let other = run(&["--node", &seed, "failover", "B", "--yes", "--plan", saved]).await;
+    assert_eq!(other.code, 64, "{}", other.stderr);
+    assert!(cluster.view(&cluster.at(1)).await.myself().unwrap().epoch >= epoch);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mistakes_on_the_command_line_are_usage_errors() {
+    for args in [
+        &["statsu"][..],
+        &["status", "--format", "yaml"],
+        &["--node", "nowhere", "status"],
+        &["locate"],
+        &["failover"],
+        &["failover", "A", "--mode", "brutal"],
+        &["move-slots", "0-16384", "--to", "A"],
+        &["move-slots", "9-3", "--to", "A"],
+        &["--node", "127.0.0.1:1", "move-slots", "0-99", "50", "--to", "A"],
+        &["rebalance", "--weight", "A"],
+        &["demo", "--masters", "0"],
+        &["--theme", "dusl", "--node", "127.0.0.1:1", "status"],
+        &["--node", "127.0.0.1:1"],
+        // What other versions may bring is not there, not even as a promise.
+        &["metrics"],
+        &["drill", "crash"],
+        &["replay", "x"],
+        &["generate", "compose"],
+        &["--record", "x", "status"],
+    ] {
+        let ran = run(args).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.is_empty(), "{args:?}");
+    }
+    let help = run(&["--help"]).await;
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+    assert!(help.stdout.contains("Exit codes: 0"), "{}", help.stdout);
+    assert_eq!(run(&["--version"]).await.stdout, concat!("rgc-tui ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_are_derived_from_the_program() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let keys = run(&["docs", "keys"]).await;
+    let (_, rest) = readme.split_once("<!-- keys -->\n").expect("the README marks its key table");
+    let (table, _) = rest.split_once("<!-- /keys -->").unwrap();
+    assert_eq!(table, keys.stdout, "put the output of `rgc-tui docs keys` into README.md");
+
+    let man = run(&["docs", "man"]).await;
+    assert!(man.stdout.contains(".TH rgc-tui 1") && man.stdout.contains("EXIT STATUS"));
+    for verb in ["demo", "status", "check", "nodes", "slots", "rooms", "locate", "watch", "failover", "config init", "docs man"] {
+        let section = format!(".SS rgc\\-tui {}", verb.replace('-', "\\-"));
+        assert!(man.stdout.contains(&section), "{section}");
+        assert!(readme.contains(&format!("`{}", verb.split(' ').next().unwrap())), "the README does not speak of {verb}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = run(&["docs", "completions", shell]).await;
+        assert!(completions.code == 0 && completions.stdout.contains("failover"), "{shell}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_goes_away_is_no_error() {
+    let mut child = command(&["docs", "man"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+}
