@@ -35,7 +35,10 @@ fn command(args: &[&str]) -> Process {
     let home = std::env::temp_dir();
     let mut command = Process::new(PROGRAM);
     command.args(args).stdin(Stdio::null()).env_remove("REDISCLI_AUTH").env_remove("RGC_TUI_PASSWORD");
-    command.current_dir(&home).env("XDG_CONFIG_HOME", home.join("rgc-tui-no-config")).env("XDG_STATE_HOME", home.join("rgc-tui-state"));
+    command
+        .current_dir(&home)
+        .env("XDG_CONFIG_HOME", home.join("rgc-tui-no-config"))
+        .env("XDG_STATE_HOME", home.join("rgc-tui-state"));
     command
 }
 
@@ -247,7 +250,8 @@ async fn a_wrong_password_is_said_and_the_right_one_is_never_shown() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prod.toml");
-    std::fs::write(&file, format!("[cluster]\nname = \"prod\"\nnodes = [\"{node}\"]\npassword = {{ env = \"SECRET\" }}\n")).unwrap();
+    std::fs::write(&file, format!("[cluster]\nname = \"prod\"\nnodes = [\"{node}\"]\npassword = {{ env = \"SECRET\" }}\n"))
+        .unwrap();
     let mut right = command(&["--config", file.to_str().unwrap(), "status", "--format", "json"]);
     right.env("SECRET", "hunter2");
     let right = run_command(right).await;

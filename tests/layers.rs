@@ -28,8 +28,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "tui",
         &[
-            "app", "ui", "keys", "theme", "term", "session", "exec", "config", "alerts", "cluster", "plan", "local", "play", "link",
-            "watch", "record",
+            "app", "ui", "keys", "theme", "term", "session", "exec", "config", "alerts", "cluster", "plan", "local", "play",
+            "link", "watch", "record",
         ],
     ),
     (

@@ -17,7 +17,7 @@ configuration folder for rgc-tui (with --cluster NAME, NAME.toml there comes fir
 #[derive(Debug, Parser)]
 #[command(name = "rgc-tui", version, after_help = AFTER, disable_help_subcommand = true, max_term_width = 100)]
 #[command(override_usage = "rgc-tui [OPTIONS] [COMMAND]")]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
     pub global: Global,
     /// Without a command: the console.
@@ -26,7 +26,7 @@ pub struct Cli {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-pub struct Global {
+pub(super) struct Global {
     /// Configuration file of the cluster
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct Global {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     #[default]
     Text,
     Json,
@@ -60,7 +60,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(super) enum Verb {
     /// Start a local cluster of real servers, play rooms on it, open the console on it
     Demo(Demo),
     /// The verdict, one table and the findings
@@ -159,7 +159,7 @@ pub enum Verb {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum NodeVerb {
+pub(super) enum NodeVerb {
     /// Let an empty server join
     Add {
         address: Address,
@@ -202,7 +202,7 @@ pub enum NodeVerb {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum ConfigVerb {
+pub(super) enum ConfigVerb {
     /// Print a commented sample with every default, or write it to a file that does not exist yet
     Init { file: Option<PathBuf> },
     /// Report everything that is wrong with a file
@@ -212,7 +212,7 @@ pub enum ConfigVerb {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum DocsVerb {
+pub(super) enum DocsVerb {
     /// The key table, as Markdown
     Keys,
     /// The manual page
@@ -223,7 +223,7 @@ pub enum DocsVerb {
 
 /// Options of everything that changes the cluster.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Act {
+pub(super) struct Act {
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -239,7 +239,7 @@ pub struct Act {
 }
 
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(super) struct Demo {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub masters: u16,
     /// Replicas of each master
@@ -272,7 +272,7 @@ pub struct Demo {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ModeArg {
+pub(super) enum ModeArg {
     /// With the master's help: nothing is lost
     Graceful,
     /// Without the master: what it had not replicated is lost
@@ -282,7 +282,7 @@ pub enum ModeArg {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ByArg {
+pub(super) enum ByArg {
     Slots,
     Keys,
     Memory,
@@ -291,7 +291,7 @@ pub enum ByArg {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PaceArg {
+pub(super) enum PaceArg {
     Calm,
     Fast,
 }

@@ -12,7 +12,7 @@ fn of<'a>(picture: &'a Picture, rule: &Rule) -> Vec<&'a Finding> {
     picture.findings.iter().filter(|finding| finding.rule == rule.id).collect()
 }
 
-pub fn json(picture: &Picture) -> Json {
+pub(super) fn json(picture: &Picture) -> Json {
     let rules: Vec<Json> = RULES
         .iter()
         .map(|rule| {
@@ -31,12 +31,12 @@ pub fn json(picture: &Picture) -> Json {
     json!({"cluster": picture.model.name, "verdict": picture.verdict.word(), "rules": rules})
 }
 
-pub fn as_csv(picture: &Picture) -> String {
+pub(super) fn as_csv(picture: &Picture) -> String {
     let rows: Vec<Json> = picture.findings.iter().map(finding_json).collect();
     csv(&["rule", "severity", "subject", "message", "remedy"], &rows)
 }
 
-pub fn text(picture: &Picture, paint: Paint) -> String {
+pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     let mut text = format!("{}\n\n", verdict_line(picture, paint));
     let width = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
     for rule in RULES {

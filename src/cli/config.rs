@@ -11,7 +11,7 @@ use super::exit::{Ended, Exit, Stop};
 use super::{out, settle};
 use crate::config::{ConfigError, load, sample};
 
-pub fn run(verb: &ConfigVerb, global: &Global) -> Ended {
+pub(super) fn run(verb: &ConfigVerb, global: &Global) -> Ended {
     match verb {
         ConfigVerb::Init { file } => init(file.as_deref()),
         ConfigVerb::Check { file } => check(file.as_ref(), global),

@@ -17,13 +17,13 @@ use crate::term;
 use crate::theme::Theme;
 use crate::tui::{self, ClusterHands, Facts, Faults, Start, Themes};
 
-pub async fn run(global: &Global) -> Ended {
+pub(super) async fn run(global: &Global) -> Ended {
     let config = settle::config(global, true)?;
     open(&config, global, None).await
 }
 
 /// Opens the console; with a demo's servers also plays on them.
-pub async fn open(config: &Config, global: &Global, demo: Option<(Arc<LocalCluster>, PlaySpec)>) -> Ended {
+pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<LocalCluster>, PlaySpec)>) -> Ended {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         let says = "the console needs a terminal; without one: `status`, `watch`, or `demo --headless`";
         return Err(Stop::usage(says));

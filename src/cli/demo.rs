@@ -22,7 +22,7 @@ use crate::session::Session;
 const MOMENT: Duration = Duration::from_millis(100);
 const FIGURES: Duration = Duration::from_secs(5);
 
-pub async fn run(demo: &Demo, global: &Global) -> Ended {
+pub(super) async fn run(demo: &Demo, global: &Global) -> Ended {
     if global.config.is_some() || !global.node.is_empty() {
         return Err(Stop::usage("demo starts a cluster of its own: leave --config and --node out"));
     }

@@ -7,7 +7,7 @@ use super::exit::Exit;
 use crate::config::Config;
 
 /// The text that was asked for.
-pub fn text(verb: &DocsVerb, config: &Config) -> String {
+pub(super) fn text(verb: &DocsVerb, config: &Config) -> String {
     match verb {
         DocsVerb::Keys => config.keymap.markdown(),
         DocsVerb::Man => man(),

@@ -12,7 +12,7 @@ use crate::cluster::{Change, PlayStats, Time};
 
 /// How lines are printed.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub(super) struct Style {
     pub format: Format,
     pub paint: Paint,
 }
@@ -30,7 +30,7 @@ impl Style {
         self.format == Format::Json
     }
 
-    pub fn change(self, change: &Change) -> String {
+    pub(super) fn change(self, change: &Change) -> String {
         if self.is_json() {
             return json!({
                 "at": stamp(change.at),
@@ -45,7 +45,7 @@ impl Style {
         format!("{}  {:<13} {} {}", clock(change.at), change.kind.name(), change.address, change.kind)
     }
 
-    pub fn alert(self, event: &AlertEvent) -> String {
+    pub(super) fn alert(self, event: &AlertEvent) -> String {
         let alert = &event.alert;
         let finding = &alert.finding;
         let phase = alert.phase.word();
@@ -71,7 +71,7 @@ impl Style {
         format!("{}  {phase}{after}  {rule}  {}: {}", clock(event.at), finding.label, finding.message)
     }
 
-    pub fn verdict(self, at: Time, name: &str, verdict: Verdict, headline: &str) -> String {
+    pub(super) fn verdict(self, at: Time, name: &str, verdict: Verdict, headline: &str) -> String {
         if self.is_json() {
             return json!({
                 "at": stamp(at), "kind": "verdict", "cluster": name, "verdict": verdict.word(), "message": headline,
@@ -83,7 +83,7 @@ impl Style {
     }
 
     /// What the demo's players feel.
-    pub fn play(self, at: Time, play: &PlayStats) -> String {
+    pub(super) fn play(self, at: Time, play: &PlayStats) -> String {
         let ms = |span: Option<std::time::Duration>| span.map(|span| super::units::rounded(span.as_secs_f64() * 1000.0));
         if self.is_json() {
             return json!({
@@ -104,7 +104,7 @@ impl Style {
     }
 
     /// A sentence of our own between the facts.
-    pub fn note(self, at: Time, text: &str) -> String {
+    pub(super) fn note(self, at: Time, text: &str) -> String {
         if self.is_json() {
             return json!({"at": stamp(at), "kind": "note", "message": text}).to_string();
         }
@@ -112,7 +112,7 @@ impl Style {
     }
 }
 
-pub fn play_words(play: &PlayStats) -> String {
+pub(super) fn play_words(play: &PlayStats) -> String {
     let mut words = format!(
         "{} writes/s · {} acknowledged, {} failed, {} unanswered, {} lost",
         count(play.writes_per_sec),

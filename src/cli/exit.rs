@@ -4,7 +4,7 @@ use crate::alerts::Verdict;
 
 /// Why the program ended, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(super) enum Exit {
     /// Done, or healthy.
     Done = 0,
     /// Warnings were found.
@@ -23,7 +23,7 @@ pub enum Exit {
 
 impl Exit {
     /// For the README and the man page.
-    pub const TABLE: [(Exit, &'static str); 7] = [
+    pub(super) const TABLE: [(Exit, &'static str); 7] = [
         (Exit::Done, "done, or healthy"),
         (Exit::Warning, "warnings were found"),
         (Exit::Critical, "something critical was found, or an operation failed"),
@@ -33,7 +33,7 @@ impl Exit {
         (Exit::Config, "the configuration is wrong"),
     ];
 
-    pub fn of(verdict: Verdict) -> Self {
+    pub(super) fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Ok => Self::Done,
             Verdict::Warning => Self::Warning,
@@ -51,17 +51,17 @@ impl From<Exit> for std::process::ExitCode {
 
 /// Why a command ended early: one sentence or more for stderr, and the exit code.
 #[derive(Debug)]
-pub struct Stop {
+pub(super) struct Stop {
     pub exit: Exit,
     pub says: String,
 }
 
 impl Stop {
-    pub fn new(exit: Exit, says: impl Into<String>) -> Self {
+    pub(super) fn new(exit: Exit, says: impl Into<String>) -> Self {
         Self { exit, says: says.into() }
     }
 
-    pub fn usage(says: impl Into<String>) -> Self {
+    pub(super) fn usage(says: impl Into<String>) -> Self {
         Self::new(Exit::Usage, says)
     }
 }
@@ -73,4 +73,4 @@ impl From<crate::config::ConfigError> for Stop {
 }
 
 /// How every command ends.
-pub type Ended = Result<Exit, Stop>;
+pub(super) type Ended = Result<Exit, Stop>;

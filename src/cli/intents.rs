@@ -7,7 +7,7 @@ use crate::cluster::{SlotRange, SlotSet};
 use crate::plan::{Intent, Mode, Objective, Pace};
 
 /// The intent of a command that changes the cluster, and its options; None for all others.
-pub fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
+pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
     Some(match verb {
         Verb::Failover { node, mode, act } => {
             let mode = match mode {
@@ -56,7 +56,7 @@ fn set(ranges: &[SlotRange]) -> SlotSet {
 }
 
 /// Ranges that name a slot twice are a slip of the pen, and asked about rather than guessed at.
-pub fn overlap(verb: &Verb) -> Option<String> {
+pub(super) fn overlap(verb: &Verb) -> Option<String> {
     let (Verb::MoveSlots { ranges, .. } | Verb::Fix { ranges, .. }) = verb else { return None };
     let mut seen = SlotSet::default();
     for range in ranges {

@@ -50,15 +50,15 @@ fn rows(picture: &Picture, codes: &[String]) -> Vec<Json> {
     codes.iter().map(|code| place_json(picture, &place(picture, code))).collect()
 }
 
-pub fn json(picture: &Picture, codes: &[String]) -> Json {
+pub(super) fn json(picture: &Picture, codes: &[String]) -> Json {
     json!({"cluster": picture.model.name, "places": rows(picture, codes)})
 }
 
-pub fn as_csv(picture: &Picture, codes: &[String]) -> String {
+pub(super) fn as_csv(picture: &Picture, codes: &[String]) -> String {
     csv(&COLUMNS, &rows(picture, codes))
 }
 
-pub fn text(picture: &Picture, codes: &[String]) -> String {
+pub(super) fn text(picture: &Picture, codes: &[String]) -> String {
     let mut table = Table::new(&["asked", "slot>", "shard", "master", "replicas", "room"]);
     for row in rows(picture, codes) {
         let word = |key: &str| row.get(key).and_then(Json::as_str).unwrap_or("-").to_owned();

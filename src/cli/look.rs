@@ -20,7 +20,7 @@ const WITHIN: Duration = Duration::from_millis(1800);
 const APART: Duration = Duration::from_millis(250);
 
 /// The part of the configuration that a session is opened with.
-pub fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop> {
+pub(super) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop> {
     let cluster = &config.cluster;
     if cluster.topology == Kind::Sentinel {
         let says = "topology = \"sentinel\" is not supported yet: name a master's cluster nodes, or use topology = \"standalone\"";
@@ -60,13 +60,13 @@ pub fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop> {
 }
 
 /// The executor of a session: the only hand that changes anything.
-pub fn executor(session: &Session, locked: bool) -> Executor {
+pub(super) fn executor(session: &Session, locked: bool) -> Executor {
     let settings = ExecutorSettings { journal_dir: session.spec().journal_dir.clone(), read_only: locked };
     Executor::new(session.links().clone(), session.clock(), settings)
 }
 
 /// A session with what it has seen so far.
-pub struct Sight {
+pub(super) struct Sight {
     pub config: Config,
     pub session: Session,
     pub model: Model,
@@ -74,7 +74,7 @@ pub struct Sight {
 
 impl Sight {
     /// Opens the cluster of the command line and asks every node, for as long as a person is willing to wait.
-    pub async fn take(global: &Global, rooms: bool) -> Result<Self, Stop> {
+    pub(super) async fn take(global: &Global, rooms: bool) -> Result<Self, Stop> {
         let config = settle::config(global, true)?;
         let mut spec = spec(&config, global.read_only)?;
         spec.watch.interval = APART;
@@ -108,7 +108,7 @@ impl Sight {
     }
 
     /// Nobody gave an answer that says anything: each seed's own reason, and what to do next.
-    pub fn unreachable(&self) -> Option<Stop> {
+    pub(super) fn unreachable(&self) -> Option<Stop> {
         if self.model.nodes().any(|node| node.last_answer.is_some()) {
             return None;
         }
@@ -147,7 +147,7 @@ impl Sight {
     }
 
     /// Draws the conclusions. `self` stays open for deeds.
-    pub fn picture(&self) -> Picture {
+    pub(super) fn picture(&self) -> Picture {
         let now = self.session.clock().now();
         let model = self.model.clone();
         let findings = alerts::check(&model, &self.config.alerts, now);

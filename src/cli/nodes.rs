@@ -8,7 +8,7 @@ use super::units::{bytes, count, rounded, span};
 use crate::cluster::{Health, Node, Time, age};
 
 /// A node in the JSON of `status`: the part of the contract that dashboards read.
-pub fn node_json(node: &Node, now: Time) -> Json {
+pub(super) fn node_json(node: &Node, now: Time) -> Json {
     let master = node.master.filter(|_| node.is_replica());
     json!({
         "id": id(node),
@@ -75,12 +75,12 @@ fn full_json(node: &Node, now: Time) -> Json {
     json
 }
 
-pub fn json(picture: &Picture) -> Json {
+pub(super) fn json(picture: &Picture) -> Json {
     let nodes: Vec<Json> = picture.nodes().into_iter().map(|node| full_json(node, picture.now)).collect();
     json!({"cluster": picture.model.name, "nodes": nodes})
 }
 
-pub fn as_csv(picture: &Picture) -> String {
+pub(super) fn as_csv(picture: &Picture) -> String {
     let rows: Vec<Json> = picture.nodes().into_iter().map(|node| full_json(node, picture.now)).collect();
     csv(&COLUMNS, &rows)
 }
@@ -102,7 +102,7 @@ fn glyph(node: &Node) -> &'static str {
     }
 }
 
-pub fn text(picture: &Picture) -> String {
+pub(super) fn text(picture: &Picture) -> String {
     let titles = ["shard", "node", "role", "health", "slots>", "ops/s>", "latency>", "memory>", "cpu>", "lag>", "age>"];
     let mut table = Table::new(&titles);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());

@@ -22,7 +22,7 @@ struct Deed<'a> {
     executor: Executor,
 }
 
-pub async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
+pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
     if global.format == Format::Csv {
         return Err(Stop::usage("an operation is no table: --format text or json"));
     }

@@ -4,14 +4,14 @@ use crate::alerts::{Severity, Verdict};
 
 /// Colours on or off, decided once at the edge.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Paint(pub bool);
+pub(super) struct Paint(pub bool);
 
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {
         if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    pub fn verdict(self, verdict: Verdict, text: &str) -> String {
+    pub(super) fn verdict(self, verdict: Verdict, text: &str) -> String {
         let code = match verdict {
             Verdict::Ok => "1;32",
             Verdict::Warning => "1;33",
@@ -21,7 +21,7 @@ impl Paint {
         self.with(code, text)
     }
 
-    pub fn severity(self, severity: Severity, text: &str) -> String {
+    pub(super) fn severity(self, severity: Severity, text: &str) -> String {
         match severity {
             Severity::Info => self.with("36", text),
             Severity::Warning => self.with("33", text),
@@ -29,7 +29,7 @@ impl Paint {
         }
     }
 
-    pub fn faint(self, text: &str) -> String {
+    pub(super) fn faint(self, text: &str) -> String {
         self.with("2", text)
     }
 }

@@ -9,7 +9,7 @@ use crate::cluster::{Model, Node, NodeId, ShardName, Time};
 
 /// Everything a one-shot command prints from.
 #[derive(Debug)]
-pub struct Picture {
+pub(super) struct Picture {
     pub model: Model,
     pub findings: Vec<Finding>,
     pub verdict: Verdict,
@@ -24,7 +24,7 @@ pub struct Picture {
 
 impl Picture {
     /// Shard by shard, each master before its replicas; then those that belong to none.
-    pub fn nodes(&self) -> Vec<&Node> {
+    pub(super) fn nodes(&self) -> Vec<&Node> {
         let mut seen: BTreeSet<NodeId> = BTreeSet::new();
         let mut nodes: Vec<&Node> = Vec::new();
         let shards = self.model.topology().shards.iter().flat_map(|shard| shard.nodes().collect::<Vec<_>>());
@@ -36,11 +36,11 @@ impl Picture {
     }
 
     /// The shard that serves a slot.
-    pub fn shard_of_slot(&self, slot: u16) -> Option<ShardName> {
+    pub(super) fn shard_of_slot(&self, slot: u16) -> Option<ShardName> {
         self.model.node(self.model.topology().owner(slot)?)?.shard
     }
 
-    pub fn slots_json(&self) -> Json {
+    pub(super) fn slots_json(&self) -> Json {
         let topology = self.model.topology();
         json!({
             "assigned": topology.assigned.len(),
@@ -49,12 +49,12 @@ impl Picture {
         })
     }
 
-    pub fn findings_json(&self) -> Json {
+    pub(super) fn findings_json(&self) -> Json {
         self.findings.iter().map(finding_json).collect()
     }
 }
 
-pub fn finding_json(finding: &Finding) -> Json {
+pub(super) fn finding_json(finding: &Finding) -> Json {
     json!({
         "rule": finding.rule,
         "severity": finding.severity.word(),
@@ -65,7 +65,7 @@ pub fn finding_json(finding: &Finding) -> Json {
 }
 
 /// A glyph beside every severity, so that colour never carries the meaning alone.
-pub fn glyph(severity: Severity) -> &'static str {
+pub(super) fn glyph(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "i",
         Severity::Warning => "!",
@@ -73,7 +73,7 @@ pub fn glyph(severity: Severity) -> &'static str {
     }
 }
 
-pub fn verdict_glyph(verdict: Verdict) -> &'static str {
+pub(super) fn verdict_glyph(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ok => "●",
         Verdict::Warning => "!",

@@ -4,7 +4,7 @@ use super::units::{bytes, count, plural, span};
 use crate::cluster::Model;
 use crate::plan::{Danger, Load, Plan};
 
-pub fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
+pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
     let mut lines = vec![format!("plan for cluster `{}`: {}", plan.cluster, plan.intent)];
     if plan.steps.is_empty() {
         lines.push("  nothing to do".into());

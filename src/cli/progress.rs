@@ -10,13 +10,13 @@ use super::units::{bytes, count, span};
 use crate::plan::{self, Plan, Progress};
 
 /// Tells progress as it comes.
-pub struct Told {
+pub(super) struct Told {
     json: bool,
     bar: Option<ProgressBar>,
 }
 
 impl Told {
-    pub fn new(format: Format, plan: &Plan) -> Self {
+    pub(super) fn new(format: Format, plan: &Plan) -> Self {
         let json = format == Format::Json;
         let moves = !json && !plan.moves.is_empty() && std::io::stderr().is_terminal();
         let bar = moves.then(|| {
@@ -28,7 +28,7 @@ impl Told {
         Self { json, bar }
     }
 
-    pub fn tell(&mut self, progress: &Progress) {
+    pub(super) fn tell(&mut self, progress: &Progress) {
         if self.json {
             if let Some(json) = plan::json::progress(progress) {
                 out::json(&json);
@@ -58,7 +58,7 @@ impl Told {
         }
     }
 
-    pub fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| out::tell(text)),
             None => out::tell(text),
@@ -66,7 +66,7 @@ impl Told {
     }
 
     /// Takes the bar off the screen.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

@@ -29,7 +29,7 @@ fn rows(picture: &Picture) -> Vec<Json> {
     picture.model.rooms().iter().map(|room| room_json(picture, room)).collect()
 }
 
-pub fn json(picture: &Picture) -> Json {
+pub(super) fn json(picture: &Picture) -> Json {
     let total = picture.model.rooms().total();
     json!({
         "cluster": picture.model.name,
@@ -40,11 +40,11 @@ pub fn json(picture: &Picture) -> Json {
     })
 }
 
-pub fn as_csv(picture: &Picture) -> String {
+pub(super) fn as_csv(picture: &Picture) -> String {
     csv(&COLUMNS, &rows(picture))
 }
 
-pub fn text(picture: &Picture) -> String {
+pub(super) fn text(picture: &Picture) -> String {
     let mut table = Table::new(&["code", "phase", "players>", "slot>", "shard", "master", "keys>", "size>", "ttl>"]);
     for room in picture.model.rooms().iter() {
         let topology = picture.model.topology();

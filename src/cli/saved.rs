@@ -8,19 +8,19 @@ use super::exit::{Exit, Stop};
 use crate::plan::Plan;
 
 /// What of a saved plan has to be the same when it is carried out.
-pub struct Saved {
+pub(super) struct Saved {
     pub intent: String,
     fingerprint: String,
 }
 
 impl Saved {
     /// The plan as it would be made now relies on the same facts.
-    pub fn is(&self, plan: &Plan) -> bool {
+    pub(super) fn is(&self, plan: &Plan) -> bool {
         self.fingerprint == format!("{:016x}", plan.fingerprint)
     }
 }
 
-pub fn read(path: &Path) -> Result<Saved, Stop> {
+pub(super) fn read(path: &Path) -> Result<Saved, Stop> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Stop::new(Exit::Usage, format!("{}: the plan cannot be read: {error}", path.display())))?;
     let word = |json: &Json, key: &str| json.get(key).and_then(Json::as_str).map(str::to_owned);

@@ -7,7 +7,7 @@ use super::exit::{Exit, Stop};
 use crate::config::{Config, Reference, load, theme};
 
 /// The configuration in force. `needs_cluster` is false for commands that talk to nobody.
-pub fn config(global: &Global, needs_cluster: bool) -> Result<Config, Stop> {
+pub(super) fn config(global: &Global, needs_cluster: bool) -> Result<Config, Stop> {
     let file = match (&global.config, global.node.is_empty()) {
         (Some(path), _) => Some(path.clone()),
         // --node describes a cluster of its own: no file that happens to lie about says otherwise.
@@ -54,7 +54,7 @@ pub fn config(global: &Global, needs_cluster: bool) -> Result<Config, Stop> {
 }
 
 /// How this cluster is named on a command line, for "same as" sentences: `rgc-tui --config prod.toml`.
-pub fn invocation(global: &Global) -> String {
+pub(super) fn invocation(global: &Global) -> String {
     let mut words = vec!["rgc-tui".to_owned()];
     if let Some(path) = &global.config {
         words.push(format!("--config {}", shell(path)));
@@ -76,7 +76,7 @@ fn shell(path: &Path) -> String {
 }
 
 /// Where this cluster's journals and ledger are kept: `~/.local/state/rgc-tui/NAME`, or where `XDG_STATE_HOME` says.
-pub fn state_dir(cluster: &str) -> PathBuf {
+pub(super) fn state_dir(cluster: &str) -> PathBuf {
     use etcetera::BaseStrategy;
     let base = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
     let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Resolves when the program shall end.
-pub async fn stop() {
+pub(super) async fn stop() {
     let wait = async |kind: SignalKind| match signal(kind) {
         Ok(mut signal) => {
             signal.recv().await;

@@ -54,7 +54,7 @@ fn rows(picture: &Picture) -> Vec<Json> {
     runs(picture).iter().map(|run| run_json(picture, run)).collect()
 }
 
-pub fn json(picture: &Picture) -> Json {
+pub(super) fn json(picture: &Picture) -> Json {
     let topology = picture.model.topology();
     let open: Vec<Json> = topology
         .open
@@ -85,11 +85,11 @@ pub fn json(picture: &Picture) -> Json {
     })
 }
 
-pub fn as_csv(picture: &Picture) -> String {
+pub(super) fn as_csv(picture: &Picture) -> String {
     csv(&COLUMNS, &rows(picture))
 }
 
-pub fn text(picture: &Picture) -> String {
+pub(super) fn text(picture: &Picture) -> String {
     let mut table = Table::new(&["slots", "count>", "shard", "master", "health", "rooms>", "players>", "room data>"]);
     for run in runs(picture) {
         let node = run.owner.and_then(|id| picture.model.node(id));

@@ -7,7 +7,7 @@ use super::paint::Paint;
 use super::picture::{Picture, glyph, verdict_glyph};
 use super::units::plural;
 
-pub fn json(picture: &Picture) -> Json {
+pub(super) fn json(picture: &Picture) -> Json {
     let nodes: Vec<Json> = picture.nodes().into_iter().map(|node| nodes::node_json(node, picture.now)).collect();
     let rooms = picture.model.rooms().total();
     json!({
@@ -22,12 +22,12 @@ pub fn json(picture: &Picture) -> Json {
 }
 
 /// `prod  ✖ CRITICAL  shard C has no master · …`
-pub fn verdict_line(picture: &Picture, paint: Paint) -> String {
+pub(super) fn verdict_line(picture: &Picture, paint: Paint) -> String {
     let word = format!("{} {}", verdict_glyph(picture.verdict), picture.verdict.word().to_uppercase());
     format!("{}  {}  {}", picture.model.name, paint.verdict(picture.verdict, &word), picture.headline)
 }
 
-pub fn text(picture: &Picture, paint: Paint) -> String {
+pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     let mut text = format!("{}\n\n{}\n", verdict_line(picture, paint), nodes::text(picture));
     let topology = picture.model.topology();
     let rooms = picture.model.rooms().total();
@@ -48,7 +48,7 @@ pub fn text(picture: &Picture, paint: Paint) -> String {
 }
 
 /// One finding on two lines: what, and what to do.
-pub fn findings(picture: &Picture, paint: Paint) -> String {
+pub(super) fn findings(picture: &Picture, paint: Paint) -> String {
     let mut text = String::new();
     for finding in &picture.findings {
         let rule = paint.severity(finding.severity, &format!("{} {}", glyph(finding.severity), finding.rule));

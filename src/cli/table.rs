@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table as Grid, presets};
 
 /// Titles and rows; columns of numbers are aligned to the right.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(super) struct Table {
     titles: Vec<&'static str>,
     right: Vec<bool>,
     rows: Vec<Vec<String>>,
@@ -12,21 +12,21 @@ pub struct Table {
 
 impl Table {
     /// Titles; one that ends in `>` is a column of numbers.
-    pub fn new(titles: &[&'static str]) -> Self {
+    pub(super) fn new(titles: &[&'static str]) -> Self {
         let right = titles.iter().map(|title| title.ends_with('>')).collect();
         Self { titles: titles.iter().map(|title| title.trim_end_matches('>')).collect(), right, rows: Vec::new() }
     }
 
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Aligned, titles in capitals, no borders, no trailing blanks.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut grid = Grid::new();
         grid.load_style(presets::NOTHING).force_no_tty();
         grid.set_header(self.titles.iter().map(|title| title.to_uppercase()));
@@ -44,7 +44,7 @@ impl Table {
 }
 
 /// Rows of one shape as CSV: the names of the JSON keys, then one line an object; what is unknown is empty.
-pub fn csv(columns: &[&str], rows: &[serde_json::Value]) -> String {
+pub(super) fn csv(columns: &[&str], rows: &[serde_json::Value]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let cell = |value: &serde_json::Value| match value {
         serde_json::Value::Null => String::new(),

@@ -6,7 +6,7 @@ use super::look::Sight;
 use super::paint::Paint;
 use super::{check, locate, nodes, out, rooms, slots, status};
 
-pub async fn run(verb: &Verb, global: &Global) -> Ended {
+pub(super) async fn run(verb: &Verb, global: &Global) -> Ended {
     if matches!(verb, Verb::Status) && global.format == Format::Csv {
         return Err(Stop::usage("status is no table: --format text or json (`nodes --format csv` is one)"));
     }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 /// `12.4k`, `3.1M`.
-pub fn count(number: f64) -> String {
+pub(super) fn count(number: f64) -> String {
     scaled(number, 1000.0, &["", "k", "M", "G", "T"])
 }
 
 /// `512 B`, `1.2 KB`: powers of 1024.
-pub fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     scaled(number as f64, 1024.0, &[" B", " KB", " MB", " GB", " TB"])
 }
 
@@ -27,7 +27,7 @@ fn scaled(number: f64, step: f64, units: &[&str]) -> String {
 }
 
 /// The two biggest parts that matter: `350ms`, `3s`, `2m 5s`, `1h 3m`, `4d 2h`.
-pub fn span(span: Duration) -> String {
+pub(super) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let two = |big: u64, unit: &str, small: u64, part: &str| match small {
         0 => format!("{big}{unit}"),
@@ -43,12 +43,12 @@ pub fn span(span: Duration) -> String {
 }
 
 /// `1 room`, `2 rooms`.
-pub fn plural(number: u64, word: &str) -> String {
+pub(super) fn plural(number: u64, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Rounded for JSON: three digits after the point say more than any of these measurements knows.
-pub fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 

@@ -17,7 +17,7 @@ use crate::session::Session;
 /// How often conclusions are drawn; facts arriving within it count as one moment.
 const MOMENT: Duration = Duration::from_millis(100);
 
-pub async fn run(duration: Option<Duration>, global: &Global) -> Ended {
+pub(super) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
     let config = settle::config(global, true)?;
     let spec = look::spec(&config, true)?;
     let mut session = Session::open(spec, Clock::start());
@@ -49,7 +49,7 @@ async fn until(end: Option<Instant>) {
 }
 
 /// Folds observations into a model and says what is new about it.
-pub struct Monitor {
+pub(super) struct Monitor {
     pub model: Model,
     thresholds: Thresholds,
     log: AlertLog,
@@ -59,13 +59,13 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    pub fn new(name: &str, thresholds: Thresholds, style: Style) -> Self {
+    pub(super) fn new(name: &str, thresholds: Thresholds, style: Style) -> Self {
         let mut model = Model::new(name);
         model.slow = thresholds.latency;
         Self { model, thresholds, log: AlertLog::default(), verdict: None, style, gap_told: false }
     }
 
-    pub fn take(&mut self, observation: &Observation) {
+    pub(super) fn take(&mut self, observation: &Observation) {
         self.model.apply(observation);
         if let Fact::Play(play) = &observation.fact {
             // A gap is told when it ends: how long it was is what matters.
@@ -77,7 +77,7 @@ impl Monitor {
     }
 
     /// Draws conclusions and prints what is new; false when nobody reads any more.
-    pub fn moment(&mut self, now: Time) -> bool {
+    pub(super) fn moment(&mut self, now: Time) -> bool {
         let mut changes = self.model.settle(now);
         let findings = alerts::check(&self.model, &self.thresholds, now);
         let events = self.log.update(&findings, now);
