@@ -34,7 +34,7 @@ pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<Loc
     let spec = look::spec(config, global.read_only)?;
     let ledger = spec.journal_dir.join("ledger.jsonl");
     let session = Session::open(spec, clock);
-    let executor = look::executor(&session, global.read_only || config.cluster.protected);
+    let executor = session.executor().clone();
     let _play =
         demo.as_ref().map(|(local, spec)| play::start(session.links().clone(), local.addresses(), *spec, clock, session.sender()));
     let is_demo = demo.is_some();

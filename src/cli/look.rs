@@ -9,7 +9,6 @@ use super::settle;
 use crate::alerts;
 use crate::cluster::{Health, Model};
 use crate::config::{Config, Kind};
-use crate::exec::{Executor, ExecutorSettings};
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
 use crate::session::{ClusterSpec, Session, TopologyKind};
 use crate::watch::WatchSettings;
@@ -57,12 +56,6 @@ pub(super) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
         standalone: topology == TopologyKind::Standalone,
     };
     Ok(ClusterSpec { name: cluster.name.clone(), topology, link, watch, journal_dir: settle::state_dir(&cluster.name), read_only })
-}
-
-/// The executor of a session: the only hand that changes anything.
-pub(super) fn executor(session: &Session, locked: bool) -> Executor {
-    let settings = ExecutorSettings { journal_dir: session.spec().journal_dir.clone(), read_only: locked };
-    Executor::new(session.links().clone(), session.clock(), settings)
 }
 
 /// A session with what it has seen so far.

@@ -10,7 +10,6 @@ use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
 use super::progress::Told;
 use super::{out, plan_text, saved, settle};
-use crate::exec::Executor;
 use crate::plan::{self, Danger, Intent, Outcome, Plan, Progress, Refusal, Report};
 
 /// A deed with everything that was said about how to do it.
@@ -19,7 +18,6 @@ struct Deed<'a> {
     act: &'a Act,
     global: &'a Global,
     sight: Sight,
-    executor: Executor,
 }
 
 pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
@@ -30,8 +28,7 @@ pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
     if let Some(stop) = sight.unreachable() {
         return Err(stop);
     }
-    let executor = super::look::executor(&sight.session, global.read_only);
-    Deed { intent, act, global, sight, executor }.run().await
+    Deed { intent, act, global, sight }.run().await
 }
 
 impl Deed<'_> {
@@ -46,7 +43,7 @@ impl Deed<'_> {
             let says = format!("{} holds a plan for `{}`, not for `{}`", path.display(), saved.intent, self.intent);
             return Err(Stop::usage(says));
         }
-        let plan = match self.executor.plan(&self.intent, &self.sight.model).await {
+        let plan = match self.sight.session.plan(self.intent.clone(), &self.sight.model).await {
             Ok(plan) => plan,
             Err(refusal) => return self.refused(&refusal),
         };
@@ -66,6 +63,7 @@ impl Deed<'_> {
         if let Some(refusal) = self.locked() {
             return self.refused(&refusal);
         }
+        self.sight.session.executor().lock(false);
         match self.asked(&plan) {
             Ok(true) => self.carry_out(plan).await,
             Ok(false) => {
@@ -140,7 +138,7 @@ impl Deed<'_> {
 
     async fn carry_out(&mut self, plan: Plan) -> Ended {
         let model = Arc::new(self.sight.model.clone());
-        let mut running = self.executor.execute(plan.clone(), model);
+        let mut running = self.sight.session.execute(plan.clone(), model);
         let mut told = Told::new(self.global.format, &plan);
         let mut stopping = false;
         let mut stop = Box::pin(super::signals::stop());
