@@ -91,6 +91,6 @@ mod tests {
         let _holder = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number + BUS)).unwrap();
         let error = claim(2, Some(port.number - 1), true).unwrap_err().to_string();
         assert!(error.contains(&(port.number + BUS).to_string()) && error.contains("--base-port"), "{error}");
-        assert!(claim(6, Some(55_530), true).unwrap_err().to_string().contains("65535"));
+        assert!(claim(6, Some(55_531), true).unwrap_err().to_string().contains("65535"));
     }
 }

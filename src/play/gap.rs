@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(super) const NOTABLE: Duration = Duration::from_millis(100);
 
 /// After trouble an acknowledgement this late already ends one.
-const BRIEF: Duration = Duration::from_millis(20);
+const BRIEF: Duration = Duration::from_millis(10);
 
 /// Times are since the start of play.
 #[derive(Clone, Copy, Debug, Default)]

@@ -14,6 +14,8 @@ mod places;
 mod replies;
 mod room;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

@@ -30,6 +30,8 @@ impl Table {
         }
         match result {
             Ok(replies) => {
+                // Replies come together: what was acknowledged before the trouble began does not end the gap it makes.
+                self.mixed = replies.iter().any(|reply| matches!(reply, Reply::Error(_)));
                 let mut replies = replies.into_iter();
                 for piece in batch.pieces {
                     if piece.asking {
@@ -132,6 +134,9 @@ impl Table {
 
     fn acknowledge(&mut self, at: ShardAt, now: Duration) {
         self.tally.acknowledge();
+        if self.mixed {
+            return;
+        }
         if let Some(length) = self.seats.get_mut(at).and_then(|seat| seat.gap.acknowledged(now)) {
             let others = self.seats.iter().any(|seat| seat.gap.is_open(now));
             self.tally.end_gap(length, others);

@@ -120,6 +120,8 @@ pub(super) struct Table {
     pub(super) stale: bool,
     pub(super) ask_at: Duration,
     pub(super) dice: Dice,
+    /// The batch whose replies are being read has errors in it.
+    pub(super) mixed: bool,
     codes: HashSet<String>,
     rate: f64,
     books: u64,
@@ -140,6 +142,7 @@ impl Table {
             stale: true,
             ask_at: Duration::ZERO,
             dice: Dice::new(seed),
+            mixed: false,
             codes: HashSet::new(),
             rate: f64::from(spec.rate),
             books: 0,
@@ -264,8 +267,9 @@ impl Table {
             }
         }
         let mut moves = 0;
-        for _ in 0..seat.rooms.len() {
-            if seat.due < 1.0 || moves >= MOVES_A_BATCH {
+        // Every room is tried once, a few rooms are moved in more than once.
+        for _ in 0..seat.rooms.len().max(MOVES_A_BATCH) {
+            if seat.due < 1.0 || moves >= MOVES_A_BATCH || seat.rooms.is_empty() {
                 break;
             }
             seat.next = (seat.next + 1) % seat.rooms.len();
