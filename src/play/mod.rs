@@ -85,8 +85,10 @@ impl Drop for Play {
 }
 
 /// Opens the rooms and plays on. Emits [`Fact::Play`] four times a second, and at once when a gap begins or ends.
-/// The links should be the players' own, so that they never wait behind anybody else.
+/// Players connect as these links do, on connections of their own: they never wait behind anybody else, nor anybody
+/// behind them.
 pub fn start(links: Links, seeds: Vec<Address>, spec: PlaySpec, clock: Clock, to: mpsc::Sender<Observation>) -> Play {
+    let links = Links::new(links.settings().clone(), clock);
     let (told, account) = watch::channel(PlayAccount::default());
     let table = Table::new(spec, &seeds, RandomState::new().build_hasher().finish());
     let task = tokio::spawn(run(links, table, clock, to, told));
