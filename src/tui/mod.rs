@@ -30,6 +30,7 @@ use crossterm::event::Event as Raw;
 use futures_util::Stream;
 use ratatui::Terminal;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
@@ -116,7 +117,7 @@ where
         let mut effects = Vec::new();
         match woken {
             Woken::Signal(Signal::Continue) => {
-                if terminal.clear().is_err() {
+                if redraw(terminal).is_err() {
                     return Ended::TerminalGone;
                 }
                 pace.key();
@@ -166,6 +167,12 @@ where
     }
 }
 
+/// Makes the next frame a whole one. `Terminal::clear` would ask where the cursor is, and its answer would be taken for keys.
+fn redraw<B: Surface>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
+    let size = terminal.size()?;
+    terminal.resize(Rect::new(0, 0, size.width, size.height))
+}
+
 async fn next_signal(signals: Option<&mut Signals>) -> Signal {
     match signals {
         Some(signals) => signals.next().await,
@@ -203,7 +210,6 @@ fn carry_out<B: Surface>(
         Effect::Theme(name) => {
             if let Some(theme) = (desk.themes)(&name) {
                 desk.theme = theme;
-                terminal.clear()?;
             }
         }
         Effect::Survey(intent) => desk.hands.survey(intent, &desk.app.model, to),

@@ -53,7 +53,6 @@ pub async fn start(start: Start) -> io::Result<Ended> {
     let guard = term::enter(mouse)?;
     let mut terminal: Terminal<CrosstermBackend<FrameWriter<Stdout>>> =
         Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?;
-    terminal.clear()?;
     let mut input = Input::new(EventStream::new());
     let ended = run(&mut terminal, &mut input, &mut desk).await;
     drop(guard);
