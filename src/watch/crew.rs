@@ -13,9 +13,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::node::{Brief, Control, Mute, News, watch};
 use super::outbox::Outbox;
+use super::rooms::{Sweeps, Template};
 use super::roster::{fingerprint, roster};
 use super::{WatchSettings, beat};
-use crate::cluster::{Address, NodeId, View};
+use crate::cluster::{Address, NodeId, Observation, View};
 use crate::link::{Clock, Lane, Links};
 
 /// Whom nobody names any more is watched this much longer.
@@ -59,6 +60,8 @@ pub(super) struct Crew {
     settings: WatchSettings,
     clock: Clock,
     outbox: Outbox,
+    template: Option<Template>,
+    observations: mpsc::Sender<Observation>,
     seats: BTreeMap<Address, Seat>,
     roster: BTreeMap<NodeId, Address>,
     /// Seeds that turned out to be another name for a member with a working link.
@@ -72,13 +75,22 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    pub(super) fn new(links: Links, settings: WatchSettings, clock: Clock, outbox: Outbox) -> Self {
+    pub(super) fn new(
+        links: Links,
+        settings: WatchSettings,
+        clock: Clock,
+        outbox: Outbox,
+        observations: mpsc::Sender<Observation>,
+    ) -> Self {
         let (to, from) = mpsc::channel(256);
+        let template = settings.rooms.as_deref().and_then(Template::read);
         Self {
             links,
             settings,
             clock,
             outbox,
+            template,
+            observations,
             seats: BTreeMap::new(),
             roster: BTreeMap::new(),
             retired: HashMap::new(),
@@ -160,6 +172,7 @@ impl Crew {
             outbox: self.outbox.clone(),
             crew: self.to.clone(),
             control: control.clone(),
+            sweeps: self.template.clone().map(|template| Sweeps::new(self.links.clone(), template, self.observations.clone())),
         }));
         if self.settings.seeds.contains(address) {
             let (links, to, seed) = (self.links.clone(), self.to.clone(), address.clone());

@@ -11,6 +11,7 @@ mod crew;
 mod node;
 mod outbox;
 mod poll;
+mod rooms;
 mod roster;
 
 use std::sync::Arc;
@@ -68,7 +69,7 @@ impl Watch {
 pub fn start(links: Links, settings: WatchSettings, clock: Clock, to: mpsc::Sender<Observation>) -> Watch {
     let (outbox, forward) = outbox::outbox(to.clone());
     let refresh = Arc::new(Notify::new());
-    let crew = crew::Crew::new(links, settings, clock, outbox);
+    let crew = crew::Crew::new(links, settings, clock, outbox, to);
     Watch {
         _crew: AbortOnDropHandle::new(tokio::spawn(crew.run(refresh.clone()))),
         refresh,

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use super::beat;
 use super::outbox::Outbox;
 use super::poll::{Question, Round, ask};
-use crate::cluster::{Address, Fact, Health, Observation, Trouble, View};
+use super::rooms::Sweeps;
+use crate::cluster::{Address, Fact, Health, Info, Observation, Role, Trouble, View};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
 /// A question that was forbidden is asked again after this long: permissions change, ACL logs fill.
@@ -91,6 +92,7 @@ pub(super) struct Brief {
     pub(super) outbox: Outbox,
     pub(super) crew: mpsc::Sender<(Address, News)>,
     pub(super) control: Arc<Control>,
+    pub(super) sweeps: Option<Sweeps>,
 }
 
 /// How the last heartbeat went.
@@ -261,6 +263,7 @@ impl Task {
             }
         }
         self.standalone |= round.standalone;
+        self.sweep(round.info.as_deref(), round.view.as_deref());
         self.denied.extend(round.denied.iter().map(|question| (*question, now + ASK_AGAIN)));
         // A question that is not asked while it is denied is still denied.
         self.wrong = round.trouble.or_else(|| self.wrong.take().filter(|_| !self.denied.is_empty()));
@@ -284,6 +287,25 @@ impl Task {
             self.told = true;
             self.view.clone_from(&view);
             self.tell(News::Alive(view)).await;
+        }
+    }
+
+    /// Masters with slots are swept for rooms, by the link that speaks for them.
+    fn sweep(&mut self, info: Option<&Info>, view: Option<&View>) {
+        let Some(sweeps) = &mut self.brief.sweeps else { return };
+        if self.brief.control.mute() == Mute::All {
+            return sweeps.stop();
+        }
+        // Reads that do not count as use of the key: since 7.2.
+        let Some(info) = info else { return };
+        let no_touch = info.server.as_ref().is_some_and(|server| server.release() >= (7, 2));
+        let node = self.brief.link.address();
+        match view.and_then(View::myself) {
+            Some(me) if me.role == Role::Master && !me.slots.is_empty() => sweeps.run(node, Some(me.slots.clone()), no_touch),
+            Some(_) => sweeps.stop(),
+            None if self.standalone && info.role == Some(Role::Master) => sweeps.run(node, None, no_touch),
+            None if self.standalone => sweeps.stop(),
+            None => {}
         }
     }
 

@@ -1,0 +1,306 @@
+//! PURE. The bookkeeping of sweeps through one master: keys grouped by hash tag, tags that are rooms, keys by slot.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use super::budget;
+use super::describe::Kind;
+use super::template::Template;
+use crate::cluster::{SlotRange, hash_tag, key_slot};
+
+/// Tags remembered that are no rooms (or not yet known to be); more are only counted by slot.
+const MOST_TAGS: usize = 300_000;
+/// Keys told apart from repetitions in one sweep; beyond it SCAN's rare repetitions count twice.
+const MOST_KEYS: usize = 4_000_000;
+
+/// All keys with one hash tag.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tag {
+    /// The room's code, once the key that makes a room was seen.
+    pub(super) code: Option<Arc<str>>,
+    /// Seen in this sweep so far.
+    keys: u32,
+    bytes: u64,
+    measured: bool,
+    /// Of the last full sweep.
+    last: Option<(u32, u64)>,
+    /// It grew or shrank without being measured.
+    stale: bool,
+    /// What was told of it in this sweep.
+    pub(super) said: Option<(u32, u64)>,
+    pub(super) state: Option<Kind>,
+    pub(super) companion: Option<Kind>,
+}
+
+impl Tag {
+    /// Keys and bytes, as far as is known: of the last sweep while this one has not seen more.
+    pub(super) fn size(&self) -> (u32, u64) {
+        match self.last {
+            Some((keys, bytes)) => (keys.max(self.keys), if self.measured { bytes.max(self.bytes) } else { bytes }),
+            None => (self.keys, self.bytes),
+        }
+    }
+
+    /// Keys and bytes when the sweep is over.
+    fn total(&self) -> (u32, u64) {
+        let bytes = if self.measured { self.bytes } else { self.last.map_or(0, |(_, bytes)| bytes) };
+        (self.keys, bytes)
+    }
+}
+
+/// What a batch of keys asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Keys to ask MEMORY USAGE of.
+    pub(super) sizes: Vec<Vec<u8>>,
+    /// Rooms whose key was in the batch.
+    pub(super) rooms: Vec<Arc<str>>,
+}
+
+pub(super) struct Ledger {
+    template: Template,
+    tags: HashMap<Box<[u8]>, Tag>,
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    by_slot: Vec<u32>,
+    told_by_slot: Vec<Option<u32>>,
+    sweeps: u64,
+    keys: u64,
+    /// Keys of the last full sweep.
+    last_keys: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(template: Template) -> Self {
+        let slots = usize::from(crate::cluster::SLOTS);
+        Self {
+            template,
+            tags: HashMap::new(),
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            by_slot: vec![0; slots],
+            told_by_slot: vec![None; slots],
+            sweeps: 0,
+            keys: 0,
+            last_keys: 0,
+        }
+    }
+
+    pub(super) fn template(&self) -> &Template {
+        &self.template
+    }
+
+    pub(super) fn is_first(&self) -> bool {
+        self.sweeps == 0
+    }
+
+    pub(super) fn keys_seen(&self) -> u64 {
+        self.keys
+    }
+
+    pub(super) fn tag_mut(&mut self, code: &str) -> Option<&mut Tag> {
+        self.tags.get_mut(code.as_bytes())
+    }
+
+    /// A sweep begins, or begins again after a failure.
+    pub(super) fn begin(&mut self) {
+        self.seen.clear();
+        self.by_slot.fill(0);
+        self.keys = 0;
+        for tag in self.tags.values_mut() {
+            (tag.keys, tag.bytes, tag.measured, tag.said) = (0, 0, false, None);
+        }
+    }
+
+    /// Takes a batch in.
+    pub(super) fn take(&mut self, keys: Vec<Vec<u8>>) -> Wanted {
+        let mut wanted = Wanted::default();
+        let one_in = budget::measure_one_in(self.last_keys);
+        for key in keys {
+            if self.seen.len() < MOST_KEYS && !self.seen.insert(self.hasher.hash_one(&key)) {
+                continue;
+            }
+            self.keys += 1;
+            if let Some(count) = self.by_slot.get_mut(usize::from(key_slot(&key))) {
+                *count += 1;
+            }
+            let text = hash_tag(&key);
+            if text.len() == key.len() {
+                continue;
+            }
+            let code = self.template.code(&key);
+            if !self.tags.contains_key(text) && (code.is_some() || self.tags.len() < MOST_TAGS) {
+                self.tags.insert(text.into(), Tag::default());
+            }
+            let turn = self.hasher.hash_one(text).wrapping_add(self.sweeps).is_multiple_of(one_in);
+            let Some(tag) = self.tags.get_mut(text) else { continue };
+            tag.keys += 1;
+            if let Some(code) = code
+                && tag.said.is_none()
+            {
+                let code = tag.code.get_or_insert_with(|| code.into());
+                wanted.rooms.push(code.clone());
+            }
+            // New tags are measured whole, known rooms in turn, and what is no room not again.
+            let due = (turn || tag.stale) && tag.code.is_some() && tag.keys == 1;
+            if tag.last.is_none() || tag.measured || due {
+                tag.measured = true;
+                wanted.sizes.push(key);
+            }
+        }
+        wanted
+    }
+
+    pub(super) fn measured(&mut self, key: &[u8], bytes: u64) {
+        if let Some(tag) = self.tags.get_mut(hash_tag(key)) {
+            tag.bytes += bytes;
+        }
+    }
+
+    /// Nothing is left of the room.
+    pub(super) fn gone(&mut self, code: &str) {
+        if let Some(tag) = self.tags.get_mut(code.as_bytes()) {
+            (tag.code, tag.said, tag.state, tag.companion) = (None, None, None, None);
+        }
+    }
+
+    /// The sweep has been through every key. Gives the rooms whose size is not what was told of them.
+    pub(super) fn end(&mut self) -> Vec<Arc<str>> {
+        self.sweeps += 1;
+        self.last_keys = self.keys;
+        self.tags.retain(|_, tag| tag.keys > 0);
+        let mut wrong = Vec::new();
+        for tag in self.tags.values_mut() {
+            let total = tag.total();
+            tag.stale = !tag.measured && (tag.stale || tag.last.is_some_and(|(keys, _)| keys != total.0));
+            tag.last = Some(total);
+            if let (Some(code), Some(said)) = (&tag.code, tag.said)
+                && said != total
+            {
+                tag.keys = total.0;
+                tag.bytes = total.1;
+                wrong.push(code.clone());
+            }
+        }
+        wrong
+    }
+
+    /// Keys of the slots this master owns, where they are not what was told last.
+    pub(super) fn slot_keys(&mut self, owned: &[SlotRange]) -> Vec<(u16, u32)> {
+        let mut news = Vec::new();
+        for slot in owned.iter().flat_map(|range| range.iter()) {
+            let count = self.by_slot.get(usize::from(slot)).copied().unwrap_or(0);
+            if let Some(told) = self.told_by_slot.get_mut(usize::from(slot))
+                && *told != Some(count)
+            {
+                *told = Some(count);
+                news.push((slot, count));
+            }
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Ledger {
+        Ledger::new(Template::read("room:{CODE}:state").unwrap())
+    }
+
+    fn keys(names: &[&str]) -> Vec<Vec<u8>> {
+        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    }
+
+    /// Takes a batch as the sweep does: every key is 100 bytes, every room is told.
+    fn run(ledger: &mut Ledger, names: &[&str]) -> Wanted {
+        let wanted = ledger.take(keys(names));
+        for key in &wanted.sizes {
+            ledger.measured(key, 100);
+        }
+        for code in &wanted.rooms {
+            let tag = ledger.tag_mut(code).unwrap();
+            tag.said = Some(tag.size());
+        }
+        wanted
+    }
+
+    fn codes(rooms: &[Arc<str>]) -> Vec<&str> {
+        let mut codes: Vec<&str> = rooms.iter().map(|code| &**code).collect();
+        codes.sort_unstable();
+        codes
+    }
+
+    #[test]
+    fn keys_with_one_tag_are_one_room_however_they_come() {
+        let mut ledger = ledger();
+        ledger.begin();
+        run(&mut ledger, &["session:{A}:1", "plain", "room:{B}:state", "other:{C}"]);
+        let wanted = run(&mut ledger, &["room:{A}:state", "session:{A}:1", "room:{A}:players", "room:{B}:moves"]);
+        assert_eq!(codes(&wanted.rooms), ["A"]);
+        assert_eq!(ledger.keys_seen(), 7, "a repeated key counts once");
+        assert_eq!(ledger.tag_mut("A").unwrap().size(), (3, 300));
+        // B was told with one key, and turned out to have two.
+        assert_eq!(codes(&ledger.end()), ["B"]);
+        assert_eq!(ledger.tag_mut("B").unwrap().size(), (2, 200));
+    }
+
+    #[test]
+    fn later_sweeps_measure_what_is_new_and_tell_old_sizes_meanwhile() {
+        let mut ledger = ledger();
+        let all = ["room:{A}:state", "room:{A}:players", "x:{A}", "y:{N}"];
+        ledger.begin();
+        run(&mut ledger, &all);
+        ledger.end();
+        let mut measured = 0;
+        for _ in 0..8 {
+            ledger.begin();
+            let wanted = run(&mut ledger, &["room:{A}:state"]);
+            assert_eq!(ledger.tag_mut("A").unwrap().said, Some((3, 300)), "not one key, only because one was seen so far");
+            measured += wanted.sizes.len();
+            run(&mut ledger, &["room:{A}:players", "x:{A}", "y:{N}"]);
+            assert!(ledger.end().is_empty());
+        }
+        assert_eq!(measured, 2, "one room is measured every fourth sweep, what is no room never");
+        ledger.begin();
+        let wanted = run(&mut ledger, &["room:{D}:state"]);
+        assert_eq!(wanted.sizes, keys(&["room:{D}:state"]));
+    }
+
+    #[test]
+    fn a_room_that_grew_is_told_and_measured_and_a_lost_one_forgotten() {
+        let mut ledger = ledger();
+        ledger.begin();
+        run(&mut ledger, &["room:{A}:state", "room:{B}:state"]);
+        ledger.end();
+        ledger.begin();
+        run(&mut ledger, &["room:{A}:state"]);
+        run(&mut ledger, &["x:{A}", "y:{A}"]);
+        assert_eq!(codes(&ledger.end()), ["A"]);
+        assert!(ledger.tag_mut("B").is_none());
+        ledger.begin();
+        run(&mut ledger, &["room:{A}:state", "x:{A}", "y:{A}"]);
+        ledger.end();
+        assert_eq!(ledger.tag_mut("A").unwrap().size(), (3, 300));
+        ledger.gone("A");
+        assert!(ledger.tag_mut("A").unwrap().code.is_none());
+    }
+
+    #[test]
+    fn slots_are_told_once_and_when_they_change() {
+        let mut ledger = ledger();
+        let slot = key_slot(b"room:{A}:state");
+        let owned = [SlotRange::new(slot, slot + 1)];
+        ledger.begin();
+        run(&mut ledger, &["room:{A}:state", "x:{A}"]);
+        ledger.end();
+        assert_eq!(ledger.slot_keys(&owned), [(slot, 2), (slot + 1, 0)]);
+        assert!(ledger.slot_keys(&owned).is_empty());
+        ledger.begin();
+        run(&mut ledger, &["x:{A}"]);
+        ledger.end();
+        assert_eq!(ledger.slot_keys(&owned), [(slot, 1)]);
+    }
+}

@@ -1,0 +1,53 @@
+//! IO. Finds the rooms of one master: SCAN through its keys within a budget of its time, again and again.
+
+mod budget;
+mod describe;
+mod ledger;
+mod sweep;
+mod template;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::cluster::{Address, Observation, SlotRange};
+use crate::link::{Lane, Links};
+
+pub(super) use template::Template;
+
+/// Keeps a sweep going on a node as long as it is a master.
+#[derive(Debug)]
+pub(super) struct Sweeps {
+    links: Links,
+    template: Template,
+    to: mpsc::Sender<Observation>,
+    owned: Arc<Mutex<Option<Vec<SlotRange>>>>,
+    task: Option<AbortOnDropHandle<()>>,
+}
+
+impl Sweeps {
+    pub(super) fn new(links: Links, template: Template, to: mpsc::Sender<Observation>) -> Self {
+        Self { links, template, to, owned: Arc::default(), task: None }
+    }
+
+    /// The node is a master, with these slots (None without cluster mode).
+    pub(super) fn run(&mut self, node: &Address, slots: Option<Vec<SlotRange>>, no_touch: bool) {
+        *self.owned.lock().unwrap_or_else(PoisonError::into_inner) = slots;
+        if self.task.is_none() {
+            let place = sweep::Place {
+                link: self.links.get(node, Lane::Work),
+                clock: self.links.clock(),
+                to: self.to.clone(),
+                owned: self.owned.clone(),
+                no_touch,
+            };
+            self.task = Some(AbortOnDropHandle::new(tokio::spawn(sweep::sweep(place, self.template.clone()))));
+        }
+    }
+
+    /// The node is no master, or another link speaks for it.
+    pub(super) fn stop(&mut self) {
+        self.task = None;
+    }
+}
