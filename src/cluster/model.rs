@@ -33,6 +33,8 @@ pub struct Model {
     slot_keys: Vec<Option<u32>>,
     play: Option<PlayStats>,
     unsettled: bool,
+    /// Nodes that nobody names any more are still there because they spoke a moment ago.
+    leaving: bool,
     /// When the first fact came.
     born: Option<Time>,
     /// When the owner of some slot was last seen to change, after everybody had been asked for the first time.
@@ -54,6 +56,7 @@ impl Model {
             slot_keys: vec![None; usize::from(SLOTS)],
             play: None,
             unsettled: false,
+            leaving: false,
             born: None,
             owners_since: None,
             changes: Vec::new(),
@@ -190,7 +193,7 @@ impl Model {
     /// Draws the conclusions from everything applied since the last call; cheap when nothing changed.
     /// Returns what changed, oldest first.
     pub fn settle(&mut self, now: Time) -> Vec<Change> {
-        if std::mem::take(&mut self.unsettled) {
+        if std::mem::take(&mut self.unsettled) | std::mem::take(&mut self.leaving) {
             settle::topology(self, now);
         }
         settle::lags(self);

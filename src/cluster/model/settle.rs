@@ -134,15 +134,15 @@ fn forget(model: &mut Model, views: &[(NodeId, Arc<View>)], now: Time) {
         .flat_map(|(speaker, view)| view.members.iter().filter(|m| m.id != *speaker && !m.flags.handshake).map(|m| m.id))
         .collect();
     let alone = views.len() == 1;
-    let gone: Vec<(NodeId, Address)> = model
+    let gone: Vec<(NodeId, Address, bool)> = model
         .nodes
         .values()
         .filter(|node| node.id.is_member() && !known.contains(&node.id))
         .filter(|node| !(alone && views.iter().any(|(speaker, _)| *speaker == node.id)))
-        .filter(|node| node.silence(now).is_none_or(|silence| silence > FORGOTTEN_AFTER))
-        .map(|node| (node.id, node.address.clone()))
+        .map(|node| (node.id, node.address.clone(), node.silence(now).is_none_or(|silence| silence > FORGOTTEN_AFTER)))
         .collect();
-    for (id, address) in gone {
+    model.leaving = gone.iter().any(|(_, _, silent)| !silent);
+    for (id, address, _) in gone.into_iter().filter(|(_, _, silent)| *silent) {
         model.nodes.remove(&id);
         model.names.remove(&id);
         model.by_address.retain(|_, known| *known != id);
