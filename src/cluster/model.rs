@@ -8,7 +8,7 @@ mod settle;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::view::{opinion, ownership};
+use super::view::{Digest, ownership};
 use super::{
     Address, Camp, Fact, Health, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS, ShardName, SlotSet, Time,
     Topology, View, age,
@@ -33,8 +33,9 @@ pub struct Model {
     slot_keys: Vec<Option<u32>>,
     play: Option<PlayStats>,
     unsettled: bool,
-    /// Nodes that nobody names any more are still there because they spoke a moment ago.
-    leaving: bool,
+    /// Somebody is about to be forgotten: the next settle has to look again although nothing is said.
+    doubtful: bool,
+    lags_due: bool,
     /// When the first fact came.
     born: Option<Time>,
     /// When the owner of some slot was last seen to change, after everybody had been asked for the first time.
@@ -56,7 +57,8 @@ impl Model {
             slot_keys: vec![None; usize::from(SLOTS)],
             play: None,
             unsettled: false,
-            leaving: false,
+            doubtful: false,
+            lags_due: false,
             born: None,
             owners_since: None,
             changes: Vec::new(),
@@ -110,7 +112,7 @@ impl Model {
         let mut by_opinion: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
         for node in self.nodes.values().filter(|node| node.health.is_alive()) {
             if node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at > since)) {
-                by_opinion.entry(node.opinion).or_default().push(node.id);
+                by_opinion.entry(node.digest.opinion).or_default().push(node.id);
             }
         }
         let owners = |nodes: &[NodeId]| nodes.first().and_then(|id| self.nodes.get(id)?.view.as_deref()).map(ownership);
@@ -151,6 +153,7 @@ impl Model {
         let slow = self.slow;
         let Some(node) = self.speaker(source, *at) else { return };
         let before = node.health;
+        node.heard = Some(*at);
         match fact {
             Fact::Trouble(trouble) => {
                 node.health = trouble.health;
@@ -173,13 +176,17 @@ impl Model {
                 }
                 node.info = Some(info.clone());
                 node.info_at = Some(*at);
+                // Outside of a cluster INFO is all there is to tell who replicates whom.
+                let place = !node.id.is_member();
+                self.lags_due = true;
+                self.unsettled |= place;
             }
             Fact::ClusterInfo(info) => node.cluster_info = Some(info.clone()),
             Fact::Settings(settings) => node.settings = Some(settings.clone()),
             Fact::View(view) => {
                 let news = node.view.as_ref().is_none_or(|old| !old.says_the_same(view));
                 if news {
-                    node.opinion = opinion(view);
+                    node.digest = Digest::of(view);
                 }
                 node.view = Some(view.clone());
                 node.view_at = Some(*at);
@@ -193,10 +200,13 @@ impl Model {
     /// Draws the conclusions from everything applied since the last call; cheap when nothing changed.
     /// Returns what changed, oldest first.
     pub fn settle(&mut self, now: Time) -> Vec<Change> {
-        if std::mem::take(&mut self.unsettled) | std::mem::take(&mut self.leaving) {
+        if std::mem::take(&mut self.unsettled) | self.doubtful {
             settle::topology(self, now);
+            self.lags_due = true;
         }
-        settle::lags(self);
+        if std::mem::take(&mut self.lags_due) {
+            settle::lags(self);
+        }
         std::mem::take(&mut self.changes)
     }
 

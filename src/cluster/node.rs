@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::view::Digest;
 use super::{Address, ClusterInfo, Flags, Health, Info, Series, ServerSettings, ShardName, SlotRange, Time, Trouble, View};
 
 /// Who a server is. A cluster member has its 40-hex id for life; a server that has not told its id yet, or has none
@@ -143,8 +144,12 @@ pub struct Node {
     pub settings: Option<Arc<ServerSettings>>,
     /// When it was last seen to go from master to replica: voters do not vote about it again for a while.
     pub demoted_at: Option<Time>,
-    /// Fingerprint of whom that view calls the owners of which slots: equal for nodes that agree.
-    pub opinion: u64,
+    /// Fingerprints of that view.
+    pub(super) digest: Digest,
+    /// A line of somebody's view has said what it is: before that role and slots are mere defaults.
+    pub(super) placed: bool,
+    /// When anything was last learnt about it, good or bad.
+    pub(super) heard: Option<Time>,
     /// Nodes that speak are connected to it, all of them, and none doubts it.
     pub linked: bool,
 
@@ -180,13 +185,30 @@ impl Node {
             view_at: None,
             settings: None,
             demoted_at: None,
-            opinion: 0,
+            digest: Digest::default(),
+            placed: false,
+            heard: None,
             linked: false,
             rates: Rates::default(),
             lag_bytes: None,
             series: Series::default(),
             first_seen: now,
         }
+    }
+
+    /// Takes over what was learnt of it while it was known by its place only.
+    pub(super) fn learn_from(&mut self, before: Node) {
+        self.health = before.health;
+        self.health_since = before.health_since;
+        self.trouble = before.trouble;
+        self.latency = before.latency;
+        self.last_answer = before.last_answer;
+        self.heard = before.heard;
+        self.info = before.info;
+        self.info_at = before.info_at;
+        self.rates = before.rates;
+        self.cluster_info = before.cluster_info;
+        self.settings = before.settings;
     }
 
     pub fn is_master(&self) -> bool {

@@ -190,6 +190,14 @@ impl SlotSet {
     }
 }
 
+impl Extend<u16> for SlotSet {
+    fn extend<I: IntoIterator<Item = u16>>(&mut self, slots: I) {
+        for slot in slots {
+            self.insert(slot);
+        }
+    }
+}
+
 impl FromIterator<u16> for SlotSet {
     fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> Self {
         let mut set = Self::default();

@@ -106,15 +106,41 @@ pub(super) fn ownership(view: &View) -> Vec<(NodeId, Vec<SlotRange>)> {
     owners
 }
 
-/// A fingerprint of what a view says about who owns which slots: equal for views that agree.
-pub(super) fn opinion(view: &View) -> u64 {
-    // Order of lines differs from node to node: what one line says is hashed, and the hashes are added up.
-    let line = |member: &Member| {
-        let mut hasher = DefaultHasher::new();
-        (member.id, &member.slots).hash(&mut hasher);
-        hasher.finish()
-    };
-    view.members.iter().filter(|member| !member.slots.is_empty()).map(line).fold(0, u64::wrapping_add)
+/// Fingerprints of a view, equal for nodes that say the same in whichever order of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Digest {
+    /// Of who owns which slots.
+    pub(super) opinion: u64,
+    /// Of everything that is said of every member, open slots aside.
+    pub(super) gist: u64,
+    /// The highest epoch of any member.
+    pub(super) head: u64,
+}
+
+impl Digest {
+    pub(super) fn of(view: &View) -> Self {
+        let mut digest = Self::default();
+        for (at, member) in view.members.iter().enumerate() {
+            digest.head = digest.head.max(member.epoch);
+            // Lines are hashed one by one and added up: their order differs from node to node.
+            let line = (member.id, &member.slots);
+            if !member.slots.is_empty() {
+                digest.opinion = digest.opinion.wrapping_add(hash(&line));
+            }
+            let flags = Flags { myself: false, ..member.flags };
+            // Of itself a node always says that it is connected.
+            let link = member.link_up || at == view.me;
+            let rest = (member.role, member.master, member.epoch, &member.address, &member.hostname, flags, link);
+            digest.gist = digest.gist.wrapping_add(hash(&(line, rest)));
+        }
+        digest
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Nodes that share one view of slot ownership.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Change, ChangeKind, Model};
-use crate::cluster::{Address, Fact, Health, Info, Node, NodeId, Observation, Time, View};
+use crate::cluster::{Address, Fact, Health, Info, Node, NodeId, Observation, Time, Trouble, View};
 
 impl Model {
     /// The node behind a link; one that is not known yet is known by its place until it tells its id.
@@ -32,20 +32,36 @@ impl Model {
             return;
         }
         self.unsettled = true;
-        // What was learnt before the node told its id belongs to the member now, unless the member is known already.
-        let before = old.filter(|id| !id.is_member()).and_then(|id| self.nodes.remove(&id));
-        let node = self.nodes.entry(me.id).or_insert_with(|| match before.clone() {
-            Some(node) => Node { id: me.id, address: me.address.clone(), ..node },
-            None => Node::new(me.id, me.address.clone(), at),
-        });
+        let before = match old {
+            // What was learnt before the node told its id belongs to the member now.
+            Some(id) if !id.is_member() => {
+                self.names.remove(&id);
+                self.nodes.remove(&id)
+            }
+            Some(id) => {
+                self.displace(id, source, at);
+                None
+            }
+            None => None,
+        };
+        let node = self.nodes.entry(me.id).or_insert_with(|| Node::new(me.id, me.address.clone(), at));
         if let Some(before) = before
             && node.health == Health::Unknown
         {
-            node.health = before.health;
-            node.latency = before.latency;
-            node.info = before.info;
-            node.info_at = before.info_at;
+            node.learn_from(before);
         }
+    }
+
+    /// Another node answers where this one was: whatever was heard from there lately was not this one.
+    fn displace(&mut self, id: NodeId, source: &Address, at: Time) {
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| node.address == *source) else { return };
+        let before = std::mem::replace(&mut node.health, Health::Refused);
+        let trouble = Trouble::new(Health::Refused, "another node answers at its address");
+        node.view = None;
+        node.health_since = at;
+        let kind = ChangeKind::Health { from: before, to: node.health, detail: trouble.detail.clone() };
+        node.trouble = Some(trouble);
+        self.changes.push(Change { at, node: id, address: node.address.clone(), kind });
     }
 
     pub(super) fn note_health(&mut self, source: &Address, before: Health, at: Time) {

@@ -77,8 +77,8 @@ impl fmt::Display for ChangeKind {
                 let list = |ranges: &[SlotRange]| ranges.iter().map(SlotRange::to_string).collect::<Vec<_>>().join(" ");
                 match (gained.is_empty(), lost.is_empty()) {
                     (false, true) => write!(f, "took over slots {}", list(gained)),
-                    (true, false) => write!(f, "gave away slots {}", list(lost)),
-                    _ => write!(f, "took over slots {}, gave away {}", list(gained), list(lost)),
+                    (true, false) => write!(f, "lost slots {}", list(lost)),
+                    _ => write!(f, "took over slots {}, lost {}", list(gained), list(lost)),
                 }
             }
             Self::Epoch { from, to } => write!(f, "epoch {from} → {to}"),

@@ -1,0 +1,99 @@
+//! PURE. What is believed of each node: its own line while it speaks, else the line of whoever knows the newest epoch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Model;
+use crate::cluster::{Address, Member, NodeId, Time, View, age};
+
+/// A node's own view that is this much older than one with a higher epoch does not speak for it any more.
+const OUTDATED: Duration = Duration::from_secs(2);
+/// Doubts and links are of the moment: views that are this much older than the newest have no say in them.
+const MOMENT: Duration = Duration::from_secs(10);
+
+/// Nodes that say the same, and what they say. In a settled cluster there is one voice, whatever the number of nodes.
+pub(super) struct Voice {
+    view: Arc<View>,
+    /// In order.
+    pub(super) speakers: Vec<NodeId>,
+    /// The highest epoch it knows of.
+    head: u64,
+    newest: Time,
+}
+
+/// Everybody who answers and has told a view, by what they say: the best informed first, then the most numerous.
+pub(super) fn voices(model: &Model) -> Vec<Voice> {
+    let mut voices: Vec<Voice> = Vec::new();
+    let mut by_gist: HashMap<u64, usize> = HashMap::new();
+    for node in model.nodes.values().filter(|node| node.health.is_alive()) {
+        let (Some(view), Some(at)) = (&node.view, node.view_at) else { continue };
+        let place = *by_gist.entry(node.digest.gist).or_insert(voices.len());
+        match voices.get_mut(place) {
+            Some(voice) => {
+                voice.speakers.push(node.id);
+                voice.newest = voice.newest.max(at);
+            }
+            None => voices.push(Voice { view: view.clone(), speakers: vec![node.id], head: node.digest.head, newest: at }),
+        }
+    }
+    // Speakers are in order because the model's nodes are; the order of voices depends on nothing but what is said.
+    voices.sort_by(|a, b| (b.head, b.speakers.len(), &a.speakers).cmp(&(a.head, a.speakers.len(), &b.speakers)));
+    voices
+}
+
+/// What is believed of one node.
+pub(super) struct Line<'a> {
+    pub(super) member: &'a Member,
+    /// Where the others say it is: a node may not know where it is seen from.
+    pub(super) address: Option<&'a Address>,
+    /// `fail?` and `fail` by anybody else.
+    pub(super) suspected: bool,
+    pub(super) failed: bool,
+    /// Whether all others are connected to it: None while nobody else speaks.
+    pub(super) linked: Option<bool>,
+    /// Somebody else knows it.
+    pub(super) known: bool,
+}
+
+pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> HashMap<NodeId, Line<'a>> {
+    let head = voices.iter().map(|voice| voice.head).max().unwrap_or(0);
+    let newest = voices.iter().map(|voice| voice.newest).max().unwrap_or_default();
+    let informed = voices.iter().filter(|voice| voice.head == head).map(|voice| voice.newest).max().unwrap_or_default();
+    let mut lines: HashMap<NodeId, Line<'a>> = HashMap::new();
+    for voice in voices {
+        let recent = age(newest, voice.newest) <= MOMENT;
+        for member in voice.view.members.iter().filter(|member| !member.flags.handshake) {
+            let own = voice.speakers.binary_search(&member.id).is_ok();
+            let others = voice.speakers.len() > usize::from(own);
+            let line = lines.entry(member.id).or_insert_with(|| Line {
+                member,
+                address: None,
+                suspected: false,
+                failed: false,
+                linked: None,
+                known: false,
+            });
+            let outdated = || {
+                let told = model.nodes.get(&member.id).and_then(|node| node.view_at).unwrap_or_default();
+                voice.head < head && age(informed, told) > OUTDATED
+            };
+            if own && !outdated() {
+                line.member = member;
+            }
+            if others {
+                line.known = true;
+                if line.address.is_none() && !member.flags.noaddr {
+                    line.address = Some(&member.address);
+                }
+                if recent {
+                    line.suspected |= member.flags.suspected;
+                    line.failed |= member.flags.failed;
+                    let linked = member.link_up && !member.flags.suspected && !member.flags.failed;
+                    line.linked = Some(line.linked.unwrap_or(true) && linked);
+                }
+            }
+        }
+    }
+    lines
+}

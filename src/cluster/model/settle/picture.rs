@@ -1,0 +1,159 @@
+//! PURE. Owners and shards: who has which slots, who belongs together, under which name.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::Model;
+use crate::cluster::topology::{Conflict, OpenSlot, Shard, Topology};
+use crate::cluster::{Node, NodeId, Role, SLOTS, ShardName};
+
+pub(super) fn picture(model: &Model) -> Topology {
+    let mut topology = Topology::default();
+    let owners = own(model, &mut topology);
+    for node in model.nodes.values().filter(|node| owners.contains(&node.id) && node.serves()) {
+        if topology.conflicts.is_empty() {
+            node.slots.iter().for_each(|range| topology.served.extend_range(*range));
+        } else {
+            let slots = node.slots.iter().flat_map(|range| range.iter());
+            topology.served.extend(slots.filter(|slot| topology.owners.get(usize::from(*slot)) == Some(&Some(node.id))));
+        }
+    }
+    for node in model.nodes.values().filter(|node| node.health.is_alive()) {
+        // Valkey's replicas repeat their master's open slots; a replica cannot have one of its own.
+        let me = node.view.as_deref().and_then(|view| view.myself()).filter(|me| me.role == Role::Master);
+        let open = me.into_iter().flat_map(|me| &me.open);
+        topology.open.extend(open.map(|open| OpenSlot {
+            slot: open.slot,
+            node: node.id,
+            direction: open.direction,
+            peer: open.peer,
+        }));
+    }
+    topology.open.sort_by_key(|open| (open.slot, open.node));
+    topology.shards = shards(model, &owners);
+    topology
+}
+
+/// Fills in the owners: living masters by their own word first, the higher epoch first among them, then the dead by the
+/// others' word. Returns everybody who owns something.
+fn own(model: &Model, topology: &mut Topology) -> HashSet<NodeId> {
+    let mut claims: Vec<&Node> = model.nodes.values().filter(|node| node.is_master() && !node.slots.is_empty()).collect();
+    claims.sort_by_key(|node| (!node.health.is_alive(), std::cmp::Reverse(node.epoch), node.id));
+    let mut contested: BTreeMap<u16, Vec<NodeId>> = BTreeMap::new();
+    let mut owners = HashSet::new();
+    for node in claims {
+        for slot in node.slots.iter().flat_map(|range| range.iter()) {
+            match topology.owners.get_mut(usize::from(slot)) {
+                Some(owner @ None) => {
+                    *owner = Some(node.id);
+                    owners.insert(node.id);
+                }
+                Some(Some(first)) if node.health.is_alive() => {
+                    contested.entry(slot).or_insert_with(|| vec![*first]).push(node.id);
+                }
+                _ => {}
+            }
+        }
+        node.slots.iter().for_each(|range| topology.assigned.extend_range(*range));
+    }
+    topology.conflicts = contested.into_iter().map(|(slot, claimants)| Conflict { slot, claimants }).collect();
+    owners
+}
+
+/// A shard on its way to its name.
+struct Draft {
+    name: Option<ShardName>,
+    shard: Shard,
+}
+
+impl Draft {
+    fn new(name: Option<ShardName>, master: Option<&Node>) -> Self {
+        let slots = master.map(|node| node.slots.clone()).unwrap_or_default();
+        let slot_count = master.map_or(0, |node| node.slot_count);
+        let master = master.map(|node| node.id);
+        Self { name, shard: Shard { name: ShardName(0), master, replicas: Vec::new(), former: Vec::new(), slots, slot_count } }
+    }
+}
+
+fn shards(model: &Model, owners: &HashSet<NodeId>) -> Vec<Shard> {
+    // Servers known by their place alone are no part of a cluster whose members are known.
+    let members = model.nodes.values().any(|node| node.id.is_member());
+    let nodes = || model.nodes.values().filter(|node| node.id.is_member() || !members);
+    let name_of = |node: &Node| model.names.get(&node.id).copied();
+
+    let mut masters: Vec<&Node> = nodes().filter(|node| node.is_master()).collect();
+    masters.sort_by_key(|node| {
+        (!owners.contains(&node.id), node.slots.first().map_or(SLOTS, |range| range.start), node.address.clone())
+    });
+    let taken: BTreeSet<ShardName> =
+        masters.iter().filter(|node| owners.contains(&node.id)).filter_map(|node| name_of(node)).collect();
+
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut place: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let mut former: Vec<(ShardName, NodeId)> = Vec::new();
+    for node in masters {
+        let name = name_of(node);
+        // A master that owns nothing any more while another one has its shard: deposed, dead or about to follow.
+        if let Some(name) = name.filter(|name| !owners.contains(&node.id) && taken.contains(name)) {
+            former.push((name, node.id));
+            continue;
+        }
+        place.insert(node.id, drafts.len());
+        drafts.push(Draft::new(name, Some(node)));
+    }
+    let mut orphans: Vec<&Node> = Vec::new();
+    for node in nodes().filter(|node| node.is_replica()) {
+        match top_master(model, node).and_then(|master| place.get(&master)).and_then(|&at| drafts.get_mut(at)) {
+            Some(draft) => {
+                draft.shard.replicas.push(node.id);
+                // After a failover the new master has the name it had as a replica; a new one inherits from its replicas.
+                draft.name = draft.name.or_else(|| name_of(node).filter(|name| !taken.contains(name)));
+            }
+            None => orphans.push(node),
+        }
+    }
+    for node in orphans {
+        // Its master is deposed and it has not followed the new one yet: it stays in the shard it was in.
+        let name = name_of(node);
+        match drafts.iter_mut().find(|draft| name.is_some() && draft.name == name) {
+            Some(draft) => draft.shard.replicas.push(node.id),
+            None => {
+                let mut draft = Draft::new(name, None);
+                draft.shard.replicas.push(node.id);
+                drafts.push(draft);
+            }
+        }
+    }
+    christen(model, drafts, &former)
+}
+
+/// Every shard gets its old name or the next free letter; the list is in order of names.
+fn christen(model: &Model, mut drafts: Vec<Draft>, former: &[(ShardName, NodeId)]) -> Vec<Shard> {
+    let mut used = BTreeSet::new();
+    for draft in &mut drafts {
+        draft.name = draft.name.filter(|name| used.insert(*name));
+    }
+    let mut free = (0..=u16::MAX).map(ShardName).filter(|name| !used.contains(name));
+    let mut shards: Vec<Shard> = drafts
+        .into_iter()
+        .map(|Draft { name, mut shard }| {
+            shard.name = name.or_else(|| free.next()).unwrap_or(ShardName(u16::MAX));
+            shard.former = former.iter().filter(|(of, _)| *of == shard.name).map(|(_, id)| *id).collect();
+            shard.replicas.sort_by_key(|id| model.nodes.get(id).map(|node| node.address.clone()));
+            shard
+        })
+        .collect();
+    shards.sort_by_key(|shard| shard.name);
+    shards
+}
+
+/// Follows replicas of replicas up to a master; a loop ends where it began.
+fn top_master(model: &Model, node: &Node) -> Option<NodeId> {
+    let mut at = node.master?;
+    for _ in 0..8 {
+        match model.nodes.get(&at) {
+            Some(above) if above.is_replica() => at = above.master?,
+            _ => return Some(at),
+        }
+    }
+    None
+}
