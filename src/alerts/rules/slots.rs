@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::look::Look;
 use super::super::words::{count, list, people, slots};
 use super::super::{Finding, Rule, Severity};
-use crate::cluster::{Camp, Direction, NodeId, Shard, SlotSet};
+use crate::cluster::{Camp, Direction, NodeId, SLOTS, Shard, SlotSet};
 
 pub(super) const UNSERVED: Rule = Rule {
     id: "slots.unserved",
@@ -134,21 +134,20 @@ fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 /// The first slots that two camps give to different owners, with both owners.
 fn difference(first: &Camp, second: &Camp) -> (SlotSet, Option<NodeId>, Option<NodeId>) {
     let owners = |camp: &Camp| {
-        let mut owners: BTreeMap<u16, NodeId> = BTreeMap::new();
+        let mut owners = vec![None; usize::from(SLOTS)];
         for (id, ranges) in &camp.owners {
-            owners.extend(ranges.iter().flat_map(|range| range.iter()).map(|slot| (slot, *id)));
+            for range in ranges {
+                owners.iter_mut().take(usize::from(range.end) + 1).skip(range.start.into()).for_each(|owner| *owner = Some(*id));
+            }
         }
         owners
     };
-    let (ours, theirs) = (owners(first), owners(second));
-    let every = SlotSet::all();
-    let mut differing = every.iter().filter_map(|slot| {
-        let pair = (ours.get(&slot).copied(), theirs.get(&slot).copied());
-        (pair.0 != pair.1).then_some((slot, pair))
-    });
-    let Some((slot, pair)) = differing.next() else { return (SlotSet::default(), None, None) };
-    let rest = differing.filter(|(_, other)| *other == pair).map(|(slot, _)| slot);
-    (std::iter::once(slot).chain(rest).collect(), pair.0, pair.1)
+    let pairs: Vec<_> = owners(first).into_iter().zip(owners(second)).collect();
+    let Some(&(ours, theirs)) = pairs.iter().find(|(ours, theirs)| ours != theirs) else {
+        return (SlotSet::default(), None, None);
+    };
+    let same = (0..SLOTS).zip(&pairs).filter(|(_, pair)| **pair == (ours, theirs)).map(|(slot, _)| slot);
+    (same.collect(), ours, theirs)
 }
 
 pub(super) const OPEN: Rule = Rule {

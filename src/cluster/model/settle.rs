@@ -26,7 +26,8 @@ pub(super) fn topology(model: &mut Model, now: Time) {
     if voices.is_empty() {
         by_their_own_word(model);
     } else {
-        let lines = lines::best(model, &voices);
+        let (lines, undecided) = lines::best(model, &voices);
+        model.doubtful = undecided;
         members::take_in(model, &lines, discovered, now);
         members::forget(model, &lines, voices.iter().map(|voice| voice.speakers.len()).sum::<usize>() == 1, now);
     }

@@ -56,10 +56,13 @@ pub(super) struct Line<'a> {
     pub(super) known: bool,
 }
 
-pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> HashMap<NodeId, Line<'a>> {
+/// The lines by node; and whether somebody speaks for itself with an epoch that others have left behind: its word counts
+/// until it is outdated, which only time will tell.
+pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> (HashMap<NodeId, Line<'a>>, bool) {
     let head = voices.iter().map(|voice| voice.head).max().unwrap_or(0);
     let newest = voices.iter().map(|voice| voice.newest).max().unwrap_or_default();
     let informed = voices.iter().filter(|voice| voice.head == head).map(|voice| voice.newest).max().unwrap_or_default();
+    let mut undecided = false;
     let mut lines: HashMap<NodeId, Line<'a>> = HashMap::new();
     for voice in voices {
         let recent = age(newest, voice.newest) <= MOMENT;
@@ -74,12 +77,13 @@ pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> HashMap<NodeId, Li
                 linked: None,
                 known: false,
             });
-            let outdated = || {
-                let told = model.nodes.get(&member.id).and_then(|node| node.view_at).unwrap_or_default();
-                voice.head < head && age(informed, told) > OUTDATED
-            };
-            if own && !outdated() {
-                line.member = member;
+            if own {
+                let told = || model.nodes.get(&member.id).and_then(|node| node.view_at).unwrap_or_default();
+                let behind = voice.head < head;
+                if !behind || age(informed, told()) <= OUTDATED {
+                    line.member = member;
+                    undecided |= behind;
+                }
             }
             if others {
                 line.known = true;
@@ -95,5 +99,5 @@ pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> HashMap<NodeId, Li
             }
         }
     }
-    lines
+    (lines, undecided)
 }
