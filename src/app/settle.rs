@@ -24,9 +24,11 @@ impl App {
                 self.changes.drain(..surplus);
             }
             self.findings = alerts::check(&self.model, &self.settings.thresholds, now);
-            self.verdict = alerts::verdict(&self.model, &self.findings);
-            self.headline = alerts::headline(&self.model, &self.findings, now);
             news |= !self.alerts.update(&self.findings, now).is_empty();
+            // What has not held for as long as its rule asks is no verdict yet: slots on their way, one slow answer.
+            let standing = self.alerts.standing();
+            self.verdict = alerts::verdict(&self.model, &standing);
+            self.headline = alerts::headline(&self.model, &standing, now);
             views::prune_marks(self);
         }
         if self.toast.as_ref().is_some_and(|toast| toast.until <= now) {

@@ -106,14 +106,17 @@ impl Model {
         self.nodes.values().filter(|node| node.health.is_alive()).filter_map(|node| Some((node.id, node.view.as_deref()?)))
     }
 
+    /// What this node said of the owners is not older than the newest change of owners: an opinion, not an old one.
+    pub fn is_current(&self, node: &Node) -> bool {
+        node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at > since))
+    }
+
     /// Sorts the nodes that answer into camps by whom they call the owners of the slots, the largest camp first. Views that
     /// are older than the newest change of owners are left out: they are not other opinions, only old ones.
     pub fn camps(&self) -> Vec<Camp> {
         let mut by_opinion: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
-        for node in self.nodes.values().filter(|node| node.health.is_alive()) {
-            if node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at > since)) {
-                by_opinion.entry(node.digest.opinion).or_default().push(node.id);
-            }
+        for node in self.nodes.values().filter(|node| node.health.is_alive() && self.is_current(node)) {
+            by_opinion.entry(node.digest.opinion).or_default().push(node.id);
         }
         let owners = |nodes: &[NodeId]| nodes.first().and_then(|id| self.nodes.get(id)?.view.as_deref()).map(ownership);
         let mut camps: Vec<Camp> =

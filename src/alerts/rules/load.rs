@@ -12,7 +12,7 @@ pub(super) const MEMORY: Rule = Rule {
     id: "memory.high",
     title: "memory",
     says: "A node uses more than memory_percent of its maxmemory, or of the host's RAM when it has no limit.",
-    for_: SOON,
+    for_: Duration::from_secs(3),
     clear: SOON,
     severity: Severity::Warning,
     remedy: "Raise maxmemory if the host has room, expire or delete, or move slots: `rgc-tui rebalance --by memory` [B].",

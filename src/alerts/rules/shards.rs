@@ -60,7 +60,7 @@ pub(super) const NO_REPLICA: Rule = Rule {
     id: "shard.no_replica",
     title: "no replica",
     says: "A master with slots has no replica with a working link: the next failure stops its slots and may lose its data.",
-    for_: Duration::from_secs(10),
+    for_: Duration::from_secs(3),
     clear: Duration::ZERO,
     severity: Severity::Critical,
     remedy: "Start the replica that is down, or `rgc-tui node add HOST:PORT --replica-of MASTER`.",

@@ -81,7 +81,10 @@ pub(super) const CONFLICT: Rule = Rule {
 
 fn conflict(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let mut by_claimants: BTreeMap<&[NodeId], SlotSet> = BTreeMap::new();
-    for conflict in &look.model.topology().conflicts {
+    // Whoever was last heard before the slots changed hands may have given them up since.
+    let current = |id: &NodeId| look.node(*id).is_some_and(|node| look.model.is_current(node));
+    let conflicts: Vec<_> = look.model.topology().conflicts.iter().filter(|found| found.claimants.iter().all(current)).collect();
+    for conflict in &conflicts {
         by_claimants.entry(&conflict.claimants).or_default().insert(conflict.slot);
     }
     if by_claimants.is_empty() {
@@ -91,7 +94,7 @@ fn conflict(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let verb = if set.len() == 1 { "is" } else { "are" };
         format!("{} {verb} claimed by {}", slots(set), list(&look.labels(claimants)))
     };
-    let all: SlotSet = look.model.topology().conflicts.iter().map(|conflict| conflict.slot).collect();
+    let all: SlotSet = conflicts.iter().map(|conflict| conflict.slot).collect();
     let message = by_claimants.iter().take(3).map(sentence).collect::<Vec<_>>().join("; ");
     let remedy = "`rgc-tui fix` [x]: it compares who has the keys before anything is given up".to_string();
     found.push(rule.on_cluster(format!("slots {}", slots(&all)), Severity::Critical, message, remedy));
