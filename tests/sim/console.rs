@@ -22,7 +22,7 @@ use rgc_tui::theme::Theme;
 use rgc_tui::tui::{self, ClusterHands, Desk, Ended, Facts};
 use rgc_tui::watch::WatchSettings;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::sim::Sim;
 
@@ -137,7 +137,8 @@ where
                 script.await;
                 Some(ended)
             }
-            () = &mut script => None,
+            // Keys pressed last still have their effect.
+            () = &mut script => timeout(Duration::from_secs(1), &mut run).await.ok(),
         }
     };
     drop(operator);
