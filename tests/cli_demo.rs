@@ -88,14 +88,8 @@ async fn it_tells_a_killed_master_and_its_succession_and_ends_clean() {
     assert_eq!(status.status.code(), Some(0), "{}", String::from_utf8_lossy(&status.stdout));
 
     let victim = &seeds[0];
-<<<<<<< Updated upstream
     let find = format!("pgrep -f 'redis-server.*:{0} |redis-server.*--port {0}( |$)'", victim.port);
     let pid = String::from_utf8(Command::new("sh").args(["-c", &find]).output().unwrap().stdout).unwrap();
-=======
-    let found = Command::new("sh")
-        .args(["-c", &format!("pgrep -f 'redis-server.*:{} |redis-server.*--port {}( |$)'", victim.port, victim.port)]);
-    let pid = String::from_utf8({ found }.output().unwrap().stdout).unwrap();
->>>>>>> Stashed changes
     let pid = pid.lines().next().unwrap_or_else(|| panic!("no server on {victim}")).to_owned();
     assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
     demo.line("the killed master", |line| line.contains("node.health") && line.contains(&victim.to_string()));
