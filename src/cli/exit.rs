@@ -43,12 +43,6 @@ impl Exit {
     }
 }
 
-impl From<Exit> for std::process::ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
 /// Why a command ended early: one sentence or more for stderr, and the exit code.
 #[derive(Debug)]
 pub(super) struct Stop {

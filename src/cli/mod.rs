@@ -42,18 +42,17 @@ use exit::{Ended, Exit, Stop};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return explained(&error).into(),
+        Err(error) => return ExitCode::from(explained(&error) as u8),
     };
-    let ended = dispatch(&cli);
-    match ended {
+    let exit = match dispatch(&cli) {
         Ok(exit) => exit,
         Err(Stop { exit, says }) => {
             // `prod.toml:12:7: …` stands alone, as editors and scripts expect it.
             out::tell(&if exit == Exit::Config { says } else { format!("rgc-tui: {says}") });
             exit
         }
-    }
-    .into()
+    };
+    ExitCode::from(exit as u8)
 }
 
 /// Help and version are results; everything else clap says is a mistake on the command line.

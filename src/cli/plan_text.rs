@@ -11,7 +11,7 @@ pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
     }
     for (i, step) in plan.steps.iter().enumerate() {
         lines.push(format!("{:>3}. {}", i + 1, step.says));
-        lines.extend(step.commands.iter().map(|command| format!("       {}> {command}", step.address)));
+        lines.extend(step.sent().map(|(node, command)| format!("       {node}> {command}")));
     }
     moves(plan, &mut lines);
     loads(&plan.before, &plan.after, &mut lines);

@@ -31,7 +31,7 @@ pub fn plan(plan: &Plan, model: &Model) -> Value {
     let commands: Vec<Value> = plan
         .steps
         .iter()
-        .flat_map(|step| step.commands.iter().map(|command| json!({"node": step.address.to_string(), "command": command})))
+        .flat_map(|step| step.sent().map(|(node, command)| json!({"node": node.to_string(), "command": command})))
         .collect();
     let steps: Vec<&str> = plan.steps.iter().map(|step| step.says.as_str()).collect();
     let prediction = &plan.prediction;

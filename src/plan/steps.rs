@@ -74,6 +74,16 @@ pub struct Step {
     pub says: String,
 }
 
+impl Step {
+    /// Its commands with the node that each goes to: the step's own, unless the command names another in front.
+    pub fn sent(&self) -> impl Iterator<Item = (Address, &str)> {
+        self.commands.iter().map(|command| {
+            let other = command.split_once(": ").and_then(|(node, rest)| Some((node.parse().ok()?, rest)));
+            other.unwrap_or_else(|| (self.address.clone(), command.as_str()))
+        })
+    }
+}
+
 /// What the plan is expected to do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prediction {

@@ -30,6 +30,13 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         }
         let downtime = look.since(node.health_since);
         let owner = node.is_master() && node.slot_count > 0;
+        // A configured address that no member of the cluster goes by: nobody misses it.
+        if !node.id.is_member() && look.nodes().any(|other| other.id.is_member()) {
+            let message = format!("{}; a seed that no member of the cluster goes by", lasting(node.health, downtime));
+            let remedy = "take it out of `nodes` if it is not to come back".to_string();
+            found.push(rule.on_node(node, Severity::Info, message, remedy));
+            continue;
+        }
         let severity = if owner || downtime >= BLINK { Severity::Critical } else { Severity::Warning };
         let mut message = match condemned {
             true => "failed by the others' word, this console has not reached it".to_string(),
