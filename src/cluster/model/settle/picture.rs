@@ -80,9 +80,7 @@ fn shards(model: &Model, owners: &HashSet<NodeId>) -> Vec<Shard> {
     let nodes = || model.nodes.values().filter(|node| node.id.is_member() || !members);
     let name_of = |node: &Node| model.names.get(&node.id).copied();
 
-    // A seed that nobody goes by is no shard of a cluster whose members are known.
-    let members = nodes().any(|node| node.id.is_member());
-    let mut masters: Vec<&Node> = nodes().filter(|node| node.is_master() && (node.id.is_member() || !members)).collect();
+    let mut masters: Vec<&Node> = nodes().filter(|node| node.is_master()).collect();
     masters.sort_by_key(|node| {
         (!owners.contains(&node.id), node.slots.first().map_or(SLOTS, |range| range.start), node.address.clone())
     });
