@@ -11,6 +11,7 @@ mod command;
 mod executor;
 mod failover;
 mod journal;
+mod mend;
 mod read;
 mod running;
 mod slots;

@@ -29,6 +29,11 @@ enum Depth {
 
 /// The facts this intent needs beside the model; None when it needs none.
 pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Option<SlotFacts> {
+    if let Intent::Fix { slots, .. } = intent {
+        let all: Vec<u16> = slots.as_ref().map_or_else(|| (0..SLOTS).collect(), |slots| slots.iter().collect());
+        let holders = holders(links, model, &all).await.unwrap_or_default();
+        return Some(SlotFacts { holders, ..SlotFacts::default() });
+    }
     let (slots, depth) = match intent {
         Intent::MoveSlots { slots, .. } => (slots.clone(), depth_for(slots)),
         Intent::MigrateRooms { codes, .. } => {
@@ -93,6 +98,27 @@ async fn engine(links: &Links, model: &Model, facts: &mut SlotFacts) {
 }
 
 type Found = (BTreeMap<u16, SlotFact>, BTreeMap<u16, BTreeSet<Arc<str>>>);
+
+/// Keys of these slots on every master that answers. A master that answers other questions and not this one is an error:
+/// a key it holds would be overlooked.
+pub(super) async fn holders(links: &Links, model: &Model, slots: &[u16]) -> Result<BTreeMap<u16, BTreeMap<NodeId, u64>>, String> {
+    let masters = model.nodes().filter(|node| node.is_master() && node.health.serves());
+    let asked = masters.map(|node| async move {
+        let link = links.get(&node.address, Lane::Work);
+        let counts = pipelined(&link, slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
+        if counts.len() == slots.len() { Ok((node.id, counts)) } else { Err(format!("{} does not count its keys", node.address)) }
+    });
+    let mut holders: BTreeMap<u16, BTreeMap<NodeId, u64>> = BTreeMap::new();
+    for answer in join_all(asked).await {
+        let (id, counts) = answer?;
+        for (slot, reply) in slots.iter().zip(&counts) {
+            if let Some(keys) = reply.int().and_then(|keys| u64::try_from(keys).ok()).filter(|&keys| keys > 0) {
+                holders.entry(*slot).or_default().insert(id, keys);
+            }
+        }
+    }
+    Ok(holders)
+}
 
 /// One master's slots. What it does not answer stays unknown: the operation reads again before it acts.
 async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> Found {

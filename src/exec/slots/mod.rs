@@ -2,12 +2,12 @@
 
 pub(super) mod batch;
 pub(super) mod keys;
-mod meter;
+pub(super) mod meter;
 pub(super) mod migrate;
 mod run;
 pub(super) mod twins;
 
-pub(super) use run::run;
+pub(super) use run::{patience, run};
 
 use crate::cluster::{Address, NodeId, SlotSet};
 
@@ -28,6 +28,8 @@ pub(super) struct Stop {
     pub(super) reasons: Vec<String>,
     /// Slots of the job that are neither where they were nor where they shall be.
     pub(super) open: SlotSet,
+    /// A server refused to take keys: going back is the way, not going on.
+    pub(super) roll_back: bool,
     /// The operator asked for it.
     pub(super) cancelled: bool,
 }

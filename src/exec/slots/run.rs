@@ -1,6 +1,6 @@
 //! IO. All moves of a plan: disjoint pairs at once, one stop for all, read back from every node at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::cluster::{Model, NodeId, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
 use crate::exec::journal::{Fuse, Journal};
 use crate::exec::telling::Telling;
-use crate::exec::{read, survey};
+use crate::exec::{mend, read, survey};
 use crate::link::{Command, Lane, Reply};
 use crate::plan::{Intent, Outcome, Pace, Plan, Report, StepKind};
 
@@ -67,8 +67,13 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
     let mut left = SlotSet::default();
     for (_, stop) in &stops {
         reasons.extend(stop.reasons.iter().cloned());
-        for slot in stop.open.iter() {
-            left.insert(slot);
+        if !stop.open.is_empty() {
+            telling.note(format!("{}; putting slots {} right", stop.reasons.join("; "), stop.open)).await;
+            let (still, said) = mend::after_stop(telling, model, &stop.open, stop.roll_back).await;
+            reasons.extend(said);
+            for slot in still.iter() {
+                left.insert(slot);
+            }
         }
     }
     let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty();
@@ -126,6 +131,9 @@ async fn carry_all(
                     halt: halt.clone(),
                     patience: patience(model),
                     suspects: BTreeSet::new(),
+                    tolerant: false,
+                    differing: BTreeMap::new(),
+                    refused: false,
                 };
                 running.push(carry(engine, job));
             }
