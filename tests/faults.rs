@@ -66,7 +66,7 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
     let before = desk.digest(&cluster).await;
     let mut ended = false;
     for fuse in 1..40 {
-        let (target, end) = if fuse % 2 == 1 { (cluster.at(1), "B") } else { (cluster.at(0), "A") };
+        let target = cluster.at(usize::from(cluster.owner(0).await == Some(cluster.at(0))));
         let mut dying = Desk::with(&cluster, LinkSettings::default(), Some(fuse)).await;
         let plan = dying.plan(move_slots("0-23", &target)).await.unwrap();
         let mut running = dying.executor.execute(plan, Arc::new(dying.model.clone()));
@@ -84,8 +84,12 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
         // The next console finds the journal, and mends what is open one way or the other.
         let mut next = Desk::in_folder(&cluster, LinkSettings::default(), None, dying.folder.clone()).await;
         let unfinished = next.executor.unfinished("test");
-        assert_eq!(unfinished.len(), 1, "record {fuse}");
-        assert_eq!(unfinished[0].total, 24, "{}", unfinished[0].says());
+        if let [unfinished] = unfinished.as_slice() {
+            assert_eq!(unfinished.total, 24, "{}", unfinished.says());
+        } else {
+            // Only the very last record is not an unfinished one: it says how the operation ended.
+            assert_eq!(cluster.owner(23).await, Some(target.clone()), "record {fuse}");
+        }
         match next.plan(Intent::Fix { slots: None, roll_back: fuse % 3 == 0 }).await {
             Ok(plan) => {
                 let report = next.run(plan).await;
@@ -98,7 +102,7 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
         assert_calm(&cluster).await;
         assert_same(&before, &next.digest(&cluster).await);
         // The request can be repeated.
-        match next.plan(move_slots("0-23", end)).await {
+        match next.plan(move_slots("0-23", &target)).await {
             Ok(plan) => assert_eq!(next.run(plan).await.outcome, Outcome::Done, "record {fuse}"),
             Err(refusal) => assert!(refusal.to_string().contains("nothing to do"), "{refusal}"),
         }
@@ -235,6 +239,9 @@ async fn the_taker_freezes_in_the_middle() {
 async fn a_key_of_fifty_megabytes_moves_alone_with_a_warning() {
     let cluster = Cluster::with(LocalSpec { replicas: 0, node_timeout: Duration::from_secs(15), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
+    for address in cluster.addresses() {
+        cluster.ok(&address, "CONFIG SET maxmemory 0").await;
+    }
     let big = vec![b'x'; 50 << 20];
     desk.fill(vec![Command::words("SET big:{KX9Q2}").arg(&big), Command::words("SET small:{KX9Q2} 1")]).await;
     let slot = key_slot(b"KX9Q2");

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::journal::{self, Fuse, Unfinished};
 use super::running::{Controls, Running};
 use super::telling::Telling;
-use super::{failover, mend, read, slots, survey};
+use super::{failover, ledger, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
@@ -96,6 +96,10 @@ impl Executor {
             }
             Err(reason) => telling.report(Outcome::Refused(vec![reason]), Vec::new()),
         };
+        let now = self.clock.now();
+        if let Err(error) = ledger::append(&self.settings.journal_dir, &plan, &report, &model, &telling.transcript, now) {
+            telling.note(error).await;
+        }
         telling.say(Progress::Ended(report)).await;
     }
 

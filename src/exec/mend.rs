@@ -37,7 +37,8 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         }
         telling.step(index, &step.says).await;
         match one(telling, &meter, &mut now, slot, roll_back).await {
-            Ok(_) => {
+            Ok((_, remark)) => {
+                reasons.extend(remark.map(|remark| format!("slot {slot}: {remark}")));
                 cured.insert(slot);
                 meter.slots(1);
                 telling.say(meter.progress()).await;
@@ -76,8 +77,12 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
             // What was tried one way and did not work is tried the other way.
             let back = roll_back ^ (attempt % 4 == 3);
             match one(telling, &meter, &mut now, slot, back).await {
-                Ok(said) => {
+                Ok((said, remark)) => {
                     left.remove(slot);
+                    let said = match remark {
+                        None => said,
+                        Some(remark) => format!("{said}; {remark}"),
+                    };
                     done.entry(said).or_default().insert(slot);
                 }
                 Err(reason) => {
@@ -95,21 +100,28 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
     (left, said)
 }
 
-/// Cures one slot by what is true now. Says what was done.
-async fn one(telling: &Telling, meter: &Meter, model: &mut Model, slot: u16, roll_back: bool) -> Result<String, String> {
+/// Cures one slot by what is true now. Says what was done, and what had to be left as it was.
+async fn one(
+    telling: &Telling,
+    meter: &Meter,
+    model: &mut Model,
+    slot: u16,
+    roll_back: bool,
+) -> Result<(String, Option<String>), String> {
     read::refresh(model, &telling.links, telling.clock).await;
     let holders = survey::holders(&telling.links, model, &[slot]).await?;
     let evidence = plan::evidence(model, &holders, slot);
-    let Some(cure) = plan::cure(model, &evidence, roll_back)? else { return Ok("nothing ails it".into()) };
+    let Some(cure) = plan::cure(model, &evidence, roll_back)? else { return Ok(("nothing ails it".into(), None)) };
     let mender = Mender { telling, meter, model, slot };
-    mender.apply(&cure).await?;
-    Ok(match &cure {
+    let remark = mender.apply(&cure).await?;
+    let said = match &cure {
         Cure::Finish { to, .. } => format!("the move to {} was finished", model.label(*to)),
         Cure::Return { owner, .. } => format!("rolled back, all keys are at {}", model.label(*owner)),
         Cure::Close { owner, .. } => format!("closed, it is at {}", model.label(*owner)),
         Cure::Adopt { owner, .. } => format!("given to {}", model.label(*owner)),
         Cure::Settle { owner, .. } => format!("{} keeps it", model.label(*owner)),
-    })
+    };
+    Ok((said, remark))
 }
 
 struct Mender<'a> {
@@ -120,15 +132,16 @@ struct Mender<'a> {
 }
 
 impl Mender<'_> {
-    async fn apply(&self, cure: &Cure) -> Result<(), String> {
+    /// Some: what could not be brought home and stays where it was.
+    async fn apply(&self, cure: &Cure) -> Result<Option<String>, String> {
         match cure {
-            Cure::Finish { from, to } => self.finish(*from, *to).await,
+            Cure::Finish { from, to } => self.finish(*from, *to).await.map(|()| None),
             Cure::Return { at, owner } => self.bring_home(at, *owner).await,
             Cure::Close { at, .. } => {
                 for node in at {
                     self.set(*node, "STABLE").await?;
                 }
-                Ok(())
+                Ok(None)
             }
             Cure::Adopt { owner, from } => {
                 self.command(*owner, &format!("CLUSTER ADDSLOTS {}", self.slot)).await?;
@@ -141,9 +154,9 @@ impl Mender<'_> {
                     self.command(*loser, &format!("CLUSTER DELSLOTS {}", self.slot)).await?;
                     self.set(*loser, &format!("NODE {owner}")).await?;
                 }
-                self.bring_home(losers, *owner).await?;
+                let remark = self.bring_home(losers, *owner).await?;
                 self.bump(*owner).await;
-                Ok(())
+                Ok(remark)
             }
         }
     }
@@ -182,7 +195,7 @@ impl Mender<'_> {
         engine.group(&self.job(from, to)?, &[self.slot]).await.map_err(|stop| stop.reasons.join("; "))
     }
 
-    async fn bring_home(&self, strays: &[NodeId], owner: NodeId) -> Result<(), String> {
+    async fn bring_home(&self, strays: &[NodeId], owner: NodeId) -> Result<Option<String>, String> {
         let mut differing = Vec::new();
         for stray in strays {
             let job = self.job(*stray, owner)?;
@@ -194,7 +207,7 @@ impl Mender<'_> {
             differing.extend(engine.differing.into_values());
             self.set(*stray, "STABLE").await?;
         }
-        if differing.is_empty() { Ok(()) } else { Err(format!("closed, but not all keys are home: {}", differing.join("; "))) }
+        Ok((!differing.is_empty()).then(|| format!("not all keys are home: {}", differing.join("; "))))
     }
 
     async fn set(&self, node: NodeId, what: &str) -> Result<(), String> {

@@ -11,6 +11,7 @@ mod command;
 mod executor;
 mod failover;
 mod journal;
+mod ledger;
 mod mend;
 mod read;
 mod running;
@@ -20,4 +21,5 @@ mod telling;
 
 pub use executor::{Executor, ExecutorSettings};
 pub use journal::{Unfinished, put_away, unfinished};
+pub use ledger::LEDGER;
 pub use running::{Control, Controls, Running};

@@ -31,6 +31,8 @@ pub(in crate::exec) async fn compare(links: &Links, source: &Address, target: &A
     {
         Ok(Some(Reply::Bytes(bytes))) => Ok(Some(bytes)),
         Ok(Some(Reply::Nil)) => Ok(None),
+        // It is giving the slot away and has not this key (any more).
+        Ok(Some(Reply::Error(error))) if error.code == "ASK" => Ok(None),
         Ok(other) => Err(format!("{address} does not show a key: {other:?}")),
         Err(failure) => Err(format!("{address} does not show a key: {failure}")),
     };
