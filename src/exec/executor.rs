@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::journal::{self, Fuse, Unfinished};
 use super::running::{Controls, Running};
 use super::telling::Telling;
-use super::{failover, ledger, mend, read, slots, survey};
+use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
@@ -117,10 +117,7 @@ impl Executor {
                     report
                 }
                 _ if !plan.moves.is_empty() => slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await,
-                _ => telling.report(
-                    Outcome::Refused(vec![format!("{} cannot be carried out by this version", plan.intent.name())]),
-                    Vec::new(),
-                ),
+                _ => membership::run(telling, plan, &now).await,
             },
         }
     }

@@ -12,6 +12,7 @@ mod executor;
 mod failover;
 mod journal;
 mod ledger;
+mod membership;
 mod mend;
 mod read;
 mod running;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::cluster::{Address, Model, NodeId, SLOTS, SlotSet, hash_tag, key_slot};
+use crate::cluster::{Address, Model, NodeId, SLOTS, SlotSet, hash_tag, key_slot, parse};
 use crate::link::{Command, Lane, Link, Links, Reply};
-use crate::plan::{Intent, Objective, SlotFact, SlotFacts, moves_atomically};
+use crate::plan::{Intent, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
 
 /// Commands in one pipeline: bounds what a server does in one go.
 const CHUNK: usize = 256;
@@ -33,6 +33,9 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
         let all: Vec<u16> = slots.as_ref().map_or_else(|| (0..SLOTS).collect(), |slots| slots.iter().collect());
         let holders = holders(links, model, &all).await.unwrap_or_default();
         return Some(SlotFacts { holders, ..SlotFacts::default() });
+    }
+    if let Intent::AddNode { address, .. } = intent {
+        return Some(SlotFacts { newcomer: Some(newcomer(links, address).await), ..SlotFacts::default() });
     }
     let (slots, depth) = match intent {
         Intent::MoveSlots { slots, .. } => (slots.clone(), depth_for(slots)),
@@ -69,6 +72,27 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
     }
     engine(links, model, &mut facts).await;
     Some(facts)
+}
+
+/// Asks a server that is no member yet.
+async fn newcomer(links: &Links, address: &Address) -> Newcomer {
+    let link = links.get(address, Lane::Work);
+    let questions = [Command::words("INFO"), Command::words("CLUSTER NODES")];
+    let replies = match link.pipeline(&questions, CHUNK_WITHIN).await {
+        Ok(replies) => replies,
+        Err(failure) => return Newcomer { trouble: Some(failure.trouble().to_string()), ..Newcomer::default() },
+    };
+    let info = replies.first().and_then(|reply| parse::info(&reply.text()?).ok()).unwrap_or_default();
+    let view = replies.get(1).and_then(|reply| parse::nodes(&reply.text()?, address).ok());
+    let count = |members: usize| u32::try_from(members.saturating_sub(1)).unwrap_or(u32::MAX);
+    Newcomer {
+        id: view.as_ref().and_then(|view| Some(view.myself()?.id)),
+        trouble: None,
+        cluster_mode: view.is_some(),
+        knows: view.as_ref().map_or(0, |view| count(view.members.len())),
+        keys: info.keys,
+        slots: view.as_ref().and_then(|view| Some(view.myself()?.slot_count())).unwrap_or(0),
+    }
 }
 
 fn depth_for(slots: &SlotSet) -> Depth {

@@ -1,5 +1,6 @@
 //! IO. Slots on their way from master to master. Two engines behind one trait; what they have in common is here.
 
+mod atomic;
 pub(super) mod batch;
 pub(super) mod keys;
 pub(super) mod meter;

@@ -10,17 +10,18 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::atomic::AtomicEngine;
 use super::batch::Pacer;
 use super::keys::KeyEngine;
 use super::meter::Meter;
-use super::{Engine as _, Job, Stop};
+use super::{Engine, Job, Stop};
 use crate::cluster::{Model, NodeId, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
 use crate::exec::journal::{Fuse, Journal};
 use crate::exec::telling::Telling;
 use crate::exec::{mend, read, survey};
 use crate::link::{Command, Lane, Reply};
-use crate::plan::{Intent, Outcome, Pace, Plan, Report, StepKind};
+use crate::plan::{self, Intent, Outcome, Pace, Plan, Report, StepKind};
 
 /// How often the screen hears how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -107,6 +108,7 @@ async fn carry_all(
         Intent::Rebalance { pace, .. } => *pace,
         _ => Pace::Calm,
     };
+    let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
     let halt = Arc::new(AtomicBool::new(false));
     let mut waiting: Vec<Job> = jobs.to_vec();
     let mut busy: BTreeSet<NodeId> = BTreeSet::new();
@@ -118,11 +120,11 @@ async fn carry_all(
         if !halt.load(Ordering::Relaxed) {
             let free = |job: &Job, busy: &BTreeSet<NodeId>| {
                 // A taker can be shared when speed is wanted over calm.
-                !busy.contains(&job.from) && (pace == Pace::Fast || !busy.contains(&job.to))
+                !busy.contains(&job.from) && (pace == Pace::Fast || by_server || !busy.contains(&job.to))
             };
             while let Some(at) = waiting.iter().position(|job| free(job, &busy)) {
                 let job = waiting.remove(at);
-                busy.extend(if pace == Pace::Fast { vec![job.from] } else { vec![job.from, job.to] });
+                busy.extend(if pace == Pace::Fast || by_server { vec![job.from] } else { vec![job.from, job.to] });
                 let engine = KeyEngine {
                     telling: telling.clone(),
                     meter: meter.clone(),
@@ -135,7 +137,14 @@ async fn carry_all(
                     differing: BTreeMap::new(),
                     refused: false,
                 };
-                running.push(carry(engine, job));
+                let atomic = AtomicEngine {
+                    telling: telling.clone(),
+                    meter: meter.clone(),
+                    journal: journal.clone(),
+                    halt: halt.clone(),
+                    pace,
+                };
+                running.push(async move { if by_server { carry(atomic, job).await } else { carry(engine, job).await } });
             }
         }
         tokio::select! {
@@ -143,7 +152,9 @@ async fn carry_all(
                 None => return stops,
                 Some((job, result)) => {
                     busy.remove(&job.from);
-                    busy.remove(&job.to);
+                    if !(pace == Pace::Fast || by_server) {
+                        busy.remove(&job.to);
+                    }
                     if let Err(stop) = result {
                         halt.store(true, Ordering::Relaxed);
                         stops.push((job, stop));
@@ -155,7 +166,7 @@ async fn carry_all(
     }
 }
 
-async fn carry(mut engine: KeyEngine, job: Job) -> (Job, Result<(), Stop>) {
+async fn carry(mut engine: impl Engine, job: Job) -> (Job, Result<(), Stop>) {
     let result = engine.carry(&job).await;
     (job, result)
 }
