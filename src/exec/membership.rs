@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::telling::Telling;
 use super::{agree, read};
 use crate::cluster::{Address, Model, NodeId, Role, View};
-use crate::link::{Command, Failure};
+use crate::link::{Command, Failure, Lane};
 use crate::plan::{self, Intent, Outcome, Plan, Report, Step, StepKind};
 
 const WITHIN: Duration = Duration::from_secs(5);
@@ -95,6 +95,15 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String
         }
     })
     .await;
+    let deadline = Instant::now() + KNOWN_WITHIN;
+    // Just joined, a node says for some seconds that the cluster is down, and takes nothing.
+    while agreement.is_reached() && Instant::now() < deadline {
+        let reply = telling.links.get(&address, Lane::Probe).call(&Command::words("CLUSTER INFO")).await;
+        if reply.ok().and_then(|reply| reply.text()).is_some_and(|text| text.contains("cluster_state:ok")) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
     if agreement.is_reached() {
         Ok(())
     } else {

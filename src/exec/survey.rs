@@ -104,12 +104,17 @@ async fn engine(links: &Links, model: &Model, facts: &mut SlotFacts) {
     let masters: Vec<_> = model.nodes().filter(|node| node.is_master() && !node.health.is_down()).collect();
     let server = |node: &&&crate::cluster::Node| moves_atomically(node.info.as_ref().and_then(|info| info.server.as_ref()));
     facts.atomic = !masters.is_empty() && masters.iter().filter(server).count() == masters.len();
-    let modules: BTreeSet<Arc<str>> =
-        masters.iter().filter_map(|node| node.info.as_ref()).flat_map(|info| info.modules.iter().cloned()).collect();
-    if facts.atomic && !modules.is_empty() {
-        let names: Vec<&str> = modules.iter().map(AsRef::as_ref).collect();
-        facts.atomic_obstacle = Some(format!("these modules may not support atomic moves: {}", names.join(", ")));
-        facts.atomic = false;
+    if facts.atomic {
+        let unfit = masters.iter().map(|node| async move {
+            let reply = links.get(&node.address, Lane::Probe).call(&Command::words("INFO modules")).await;
+            unfit_modules(&reply.ok().and_then(|reply| reply.text()).unwrap_or_default())
+        });
+        let unfit: BTreeSet<String> = join_all(unfit).await.into_iter().flatten().collect();
+        if !unfit.is_empty() {
+            let names: Vec<&str> = unfit.iter().map(AsRef::as_ref).collect();
+            facts.atomic_obstacle = Some(format!("these modules do not support atomic moves: {}", names.join(", ")));
+            facts.atomic = false;
+        }
     }
     if !facts.atomic {
         let asked = masters.iter().map(|node| async move {
@@ -119,6 +124,13 @@ async fn engine(links: &Links, model: &Model, facts: &mut SlotFacts) {
         });
         facts.numbered_databases = join_all(asked).await.into_iter().flatten().collect();
     }
+}
+
+/// Modules that do not say that they can be moved atomically; the servers refuse with them loaded.
+fn unfit_modules(text: &str) -> Vec<String> {
+    let modules = text.lines().filter_map(|line| line.trim_end().strip_prefix("module:"));
+    let unfit = modules.filter(|module| !module.contains("handle-atomic-slot-migration"));
+    unfit.filter_map(|module| module.split(',').find_map(|pair| pair.strip_prefix("name=")).map(str::to_owned)).collect()
 }
 
 type Found = (BTreeMap<u16, SlotFact>, BTreeMap<u16, BTreeSet<Arc<str>>>);
