@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use common::{Cluster, server, wait_until};
 use rgc_tui::cluster::{Address, Fact, Health, Model, Observation, Role, key_slot};
-use rgc_tui::link::{Clock, Command, LinkSettings, Reply};
+use rgc_tui::link::{Clock, Command, Lane, LinkSettings, Links, Reply, TlsSettings};
 use rgc_tui::local::{LocalFault, LocalServer, ask};
 use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
 use rgc_tui::watch::WatchSettings;
@@ -318,6 +318,49 @@ async fn nodes_that_join_and_leave_are_followed() {
     })
     .await;
     watching.until("the guest has left the picture", |watching| watching.model.nodes().count() == 3).await;
+}
+
+/// Keys and certificates for tests only, for the name `redis.test`.
+fn tls_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+}
+
+#[tokio::test]
+async fn tls_works_with_its_own_ca_name_and_certificate_and_says_what_is_wrong() {
+    let port = {
+        let (_listener, address) = listener().await;
+        address.port
+    };
+    let [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map(|name| tls_file(name).display().to_string());
+    let server =
+        server(&["--tls-port", &port.to_string(), "--tls-ca-cert-file", &ca, "--tls-cert-file", &cert, "--tls-key-file", &key])
+            .await;
+    let good = TlsSettings {
+        ca: Some(tls_file("ca.pem")),
+        cert: Some(tls_file("client.pem")),
+        key: Some(tls_file("client.key")),
+        server_name: Some("redis.test".to_owned()),
+    };
+    let call = async |port: u16, tls: Option<TlsSettings>| {
+        let links = Links::new(LinkSettings { tls, ..LinkSettings::default() }, Clock::start());
+        links.get(&here(port), Lane::Probe).call_within(&Command::words("PING"), Duration::from_secs(5)).await
+    };
+    assert_eq!(call(port, Some(good.clone())).await, Ok(Reply::Bytes(b"PONG".to_vec())));
+    let nameless = TlsSettings { server_name: None, ..good.clone() };
+    let anonymous = TlsSettings { cert: None, key: None, ..good.clone() };
+    let stranger = TlsSettings { ca: Some(tls_file("client.pem")), ..good.clone() };
+    let absent = TlsSettings { ca: Some(tls_file("absent.pem")), ..good.clone() };
+    for (tls, words) in
+        [(nameless, "not valid for name"), (anonymous, "ertificate"), (stranger, "certificate"), (absent, "absent.pem")]
+    {
+        let trouble = call(port, Some(tls)).await.unwrap_err().trouble();
+        assert_eq!(trouble.health, Health::Tls, "{trouble}");
+        assert!(trouble.detail.contains(words), "{trouble}");
+    }
+    let plain = call(port, None).await.unwrap_err().trouble();
+    assert!(matches!(plain.health, Health::Closed | Health::Tls), "{plain}");
+    let wrong_port = call(server.address().port, Some(good)).await.unwrap_err().trouble();
+    assert!(matches!(wrong_port.health, Health::Tls | Health::Frozen), "{wrong_port}");
 }
 
 async fn write(cluster: &Cluster, key: &str, words: &[&str]) {

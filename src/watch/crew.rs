@@ -161,8 +161,7 @@ impl Crew {
         if self.seats.contains_key(address) {
             return;
         }
-        let views_every = beat::between_views(self.seats.len(), self.settings.interval);
-        let control = Arc::new(Control::new(mute, views_every));
+        let control = Arc::new(Control::new(mute));
         let task = tokio::spawn(watch(Brief {
             link: self.links.get(address, Lane::Probe),
             clock: self.clock,
@@ -192,15 +191,19 @@ impl Crew {
             unnamed: None,
         };
         self.seats.insert(address.clone(), seat);
-        let views_every = beat::between_views(self.seats.len(), self.settings.interval);
+        self.resize();
+    }
+
+    fn resize(&self) {
         for seat in self.seats.values() {
-            seat.control.set_views_every(views_every);
+            seat.control.set_size(self.seats.len(), self.settings.interval);
         }
     }
 
     fn end(&mut self, address: &Address) {
         if self.seats.remove(address).is_some() {
             self.links.forget(address);
+            self.resize();
         }
     }
 

@@ -13,6 +13,8 @@ mod outbox;
 mod poll;
 mod rooms;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
