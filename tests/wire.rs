@@ -218,7 +218,7 @@ async fn every_trouble_is_shown_by_its_name_and_disturbs_nobody_else() {
     // Back to life, one after the other.
     cluster.fault(&frozen, LocalFault::Thaw).await.unwrap();
     told(&loading, "CONFIG SET key-load-delay 0").await;
-    watching.until("the frozen node answers again", |watching| watching.health(&frozen) == Some(Health::Up)).await;
+    watching.until("the frozen node answers again", |watching| watching.health(&frozen).is_some_and(Health::is_well)).await;
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn wrong_passwords_and_missing_permissions_are_told_in_the_servers_words()
     limited.until("NOPERM is shown", |watching| watching.health(&address) == Some(Health::NoPerm)).await;
     assert!(limited.detail(&address).contains("info"), "{}", limited.detail(&address));
     assert!(told(&server, "ACL SETUSER rgc +info +cluster").await.is_ok());
-    limited.until("what is allowed now is seen", |watching| watching.health(&address) == Some(Health::Up)).await;
+    limited.until("what is allowed now is seen", |watching| watching.health(&address).is_some_and(Health::is_well)).await;
 
     let log = told(&server, "ACL LOG 100").await;
     let entries = log.array().unwrap().len();
@@ -277,6 +277,16 @@ async fn a_seed_by_another_name_is_one_node_with_one_link() {
     watching.sources.clear();
     watching.until_all_pong(&cluster.addresses(), 4).await;
     assert!(!watching.sources.contains(&seed), "the seed's own link has ended: {:?}", watching.sources);
+    // All of them gone at once and back: still one node each.
+    for node in cluster.addresses() {
+        cluster.fault(&node, LocalFault::Freeze).await.unwrap();
+    }
+    watching.until("all are frozen", |watching| watching.model.nodes().all(|node| node.health == Health::Frozen)).await;
+    for node in cluster.addresses() {
+        cluster.fault(&node, LocalFault::Thaw).await.unwrap();
+    }
+    watching.until_all_pong(&cluster.addresses(), 4).await;
+    assert_eq!(watching.model.nodes().count(), 3);
 }
 
 #[tokio::test]

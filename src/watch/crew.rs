@@ -232,8 +232,11 @@ impl Crew {
     fn without_views(&mut self) {
         let seeds: Vec<Address> = self.settings.seeds.clone();
         for seed in &seeds {
-            self.retired.remove(seed);
-            self.seat(seed, Mute::Troubles, None);
+            match self.retired.remove(seed) {
+                // Only another name for a node that has its own task: it stands by.
+                Some(node) => self.seat(seed, Mute::All, Some(node)),
+                None => self.seat(seed, Mute::Troubles, None),
+            }
         }
         if self.seats.values().all(|seat| seat.heard != Heard::Nothing) {
             for seat in seeds.iter().filter_map(|seed| self.seats.get(seed)) {
