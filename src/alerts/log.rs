@@ -99,13 +99,14 @@ impl AlertLog {
     /// Takes in what [`super::check`] found now. Returns what has fired, got worse or been resolved.
     pub fn update(&mut self, findings: &[Finding], now: Time) -> Vec<AlertEvent> {
         let mut events = Vec::new();
-        let mut fresh: HashMap<(&str, &Subject), &Finding> =
-            findings.iter().map(|finding| ((finding.rule, &finding.subject), finding)).collect();
+        let key = |finding: &Finding| (finding.rule, finding.subject.clone());
+        let mut fresh: HashMap<(&'static str, Subject), &Finding> =
+            findings.iter().map(|finding| (key(finding), finding)).collect();
         self.alerts.retain_mut(|alert| {
             if alert.phase == Phase::Resolved {
                 return true;
             }
-            match fresh.remove(&(alert.finding.rule, &alert.finding.subject)) {
+            match fresh.remove(&key(&alert.finding)) {
                 Some(finding) => {
                     self.clearing.remove(&alert.id);
                     events.extend(seen(alert, finding, now));
@@ -125,7 +126,7 @@ impl AlertLog {
             }
         });
         for finding in findings {
-            if fresh.remove(&(finding.rule, &finding.subject)).is_none() {
+            if fresh.remove(&key(finding)).is_none() {
                 continue;
             }
             self.last_id += 1;
