@@ -1,4 +1,12 @@
 //! Moves of slots that break: the console dies, servers die or freeze or refuse. Nothing is lost, nothing stays open.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
 
 mod common;
 mod desk;

@@ -1,4 +1,12 @@
 //! Who belongs to the cluster, on real servers: joined, re-parented, drained, removed, forgotten.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
 
 mod common;
 mod desk;

@@ -1,4 +1,12 @@
 //! Fix on real servers: every state that a broken-off move or a slip of the hand leaves, with the keys counted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
 
 mod common;
 mod desk;

@@ -1,4 +1,12 @@
 //! Slots on the move on real servers, under players: nothing lost, nothing open, everybody agrees.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
 
 mod common;
 mod desk;

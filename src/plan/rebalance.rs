@@ -172,8 +172,9 @@ fn stuck(result: &Balance, masters: &[&Node], bearers: &[Bearer]) -> Vec<String>
     if several && share < 50.0 {
         return Vec::new();
     }
-    vec![format!(
-        "{} cannot be brought down to its share: slot {slot} alone holds {share:.0} % of what it has, and a slot cannot be split",
-        node.address
-    )]
+    let times = match result.targets.get(at) {
+        Some(target) if *target > 0.0 => format!("keeps {:.1} times its share", load / target),
+        _ => "keeps more than its share".into(),
+    };
+    vec![format!("{} {times}: slot {slot} alone holds {share:.0} % of what it has, and a slot cannot be split", node.address)]
 }

@@ -13,6 +13,7 @@ mod outbox;
 mod poll;
 mod rooms;
 mod roster;
+mod settings;
 #[cfg(test)]
 mod tests;
 

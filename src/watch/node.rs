@@ -13,6 +13,7 @@ use super::beat;
 use super::outbox::Outbox;
 use super::poll::{Question, Round, ask};
 use super::rooms::Sweeps;
+use super::settings;
 use crate::cluster::{Address, Fact, Health, Info, Observation, Role, Trouble, View};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
@@ -275,6 +276,11 @@ impl Task {
                 self.run_id.clone_from(&info.run_id);
                 self.standalone = self.brief.standalone;
                 self.denied.clear();
+                if !round.standalone
+                    && let Some(fact) = settings::ask(&self.brief.link, self.brief.timeout).await
+                {
+                    self.say(fact);
+                }
             }
         }
         self.standalone |= round.standalone;
