@@ -69,7 +69,7 @@ async fn everybody_agrees(cluster: &Cluster, nodes: &[Address]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
     let cluster = Cluster::start(3, 0).await;
-    let mut desk = Desk::at(&cluster).await;
+    let desk = Desk::at(&cluster).await;
     desk.fill_rooms(3000).await;
     let before = desk.digest(&cluster).await;
     let mut ended = false;
