@@ -1,7 +1,6 @@
 //! The real program in a real pseudo-terminal: it shows itself, gives the terminal back however it ends, and fires
 //! nothing that was not pressed.
 #![expect(clippy::disallowed_methods, reason = "waits on conditions with a deadline, outside any runtime")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails loudly")]
 
 #[path = "pty/screen.rs"]
 mod screen;

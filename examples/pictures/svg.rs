@@ -12,12 +12,12 @@ const MARGIN: f32 = 10.0;
 
 /// Colours that stand for the terminal's own foreground and background.
 #[derive(Clone, Copy)]
-pub struct Ground {
-    pub fg: (u8, u8, u8),
-    pub bg: (u8, u8, u8),
+pub(crate) struct Ground {
+    pub(crate) fg: (u8, u8, u8),
+    pub(crate) bg: (u8, u8, u8),
 }
 
-pub fn svg(buffer: &Buffer, ground: Ground) -> String {
+pub(crate) fn svg(buffer: &Buffer, ground: Ground) -> String {
     let area = buffer.area;
     let (width, height) = (f32::from(area.width) * WIDTH + 2.0 * MARGIN, f32::from(area.height) * HEIGHT + 2.0 * MARGIN);
     let mut out = format!(
@@ -157,7 +157,11 @@ fn shape(out: &mut String, symbol: &str, x: f32, y: f32, look: Look) -> bool {
         _ => {
             let Some([up, right, down, left]) = arms(c) else { return false };
             let (cx, cy) = (x + 0.5, y + 0.5);
-            let thin = if look.bold { 2.0 } else { 1.2 };
+            let thin = match c {
+                '━' => 5.0,
+                _ if look.bold => 2.0,
+                _ => 1.2,
+            };
             let (tx, ty) = (thin / WIDTH, thin / HEIGHT);
             if left || right {
                 let from = if left { x } else { cx - tx / 2.0 };

@@ -11,7 +11,6 @@ mod filter;
 mod intents;
 pub mod layout;
 mod menu;
-mod mouse;
 mod names;
 mod operation;
 mod press;
@@ -123,7 +122,7 @@ pub struct App {
     /// The list of rooms may be built anew even when there are very many.
     rooms_due: bool,
     rooms_listed: Option<Time>,
-    /// The intent whose plan is awaited, or shown.
+    /// The intent whose plan is awaited.
     surveying: Option<Intent>,
 }
 
@@ -183,16 +182,6 @@ impl App {
         };
         match (&self.dialog, &self.screen.prompt) {
             (Some(dialog), _) if dialog.wants_name() => fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]),
-            (Some(Dialog { kind: DialogKind::Confirm(plan), .. }), _) if plan.danger == crate::plan::Danger::Normal => {
-                let mut hints: Vec<Hint> = fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy")]);
-                hints.extend(dialogs::variants(&plan.intent).iter().zip(10..).map(|((key, word), rank)| Hint {
-                    chord: key.to_string(),
-                    word,
-                    disabled: None,
-                    rank,
-                }));
-                hints
-            }
             (Some(dialog), _) if dialog.has_buttons() => {
                 fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy"), ("↑↓", "scroll")])
             }

@@ -11,9 +11,6 @@ mod command;
 mod executor;
 mod failover;
 mod journal;
-mod ledger;
-mod membership;
-mod mend;
 mod read;
 mod running;
 mod slots;
@@ -22,5 +19,4 @@ mod telling;
 
 pub use executor::{Executor, ExecutorSettings};
 pub use journal::{Unfinished, put_away, unfinished};
-pub use ledger::LEDGER;
 pub use running::{Control, Controls, Running};

@@ -15,14 +15,12 @@ pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>
         tally.keys = tally.keys.max(keys);
         tally.bytes = tally.bytes.max(bytes);
     }
-    let mut shards: Vec<ShardName> = slots
-        .iter()
-        .filter_map(|slot| model.topology().owner(slot))
-        .filter_map(|owner| model.node(owner)?.shard)
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    // Owners come in long runs: look each run up once, since the console asks this for every frame.
+    let mut owners: Vec<_> = slots.iter().filter_map(|slot| model.topology().owner(slot)).collect();
+    owners.dedup();
+    let mut shards: Vec<ShardName> = owners.into_iter().filter_map(|owner| model.node(owner)?.shard).collect();
     shards.sort();
+    shards.dedup();
     Blast { shards, slots: slots.clone(), tally }
 }
 

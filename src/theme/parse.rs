@@ -123,8 +123,8 @@ impl<'de> Deserialize<'de> for Shade {
 }
 
 fn shade<E: de::Error>(text: &str) -> Result<Color, E> {
-    Color::from_str(text)
-        .map_err(|_| E::custom(format!("`{text}` is not a colour: expected `#rrggbb`, a name such as `light red`, or 0 to 255")))
+    let wrong = || E::custom(format!("`{text}` is not a colour: expected `#rrggbb`, a name such as `light red`, or 0 to 255"));
+    Color::from_str(text).ok().ok_or_else(wrong)
 }
 
 /// A style: only a colour, or a table of `fg`, `bg` and attributes.

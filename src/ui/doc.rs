@@ -11,7 +11,7 @@ use super::pen::Pen;
 use crate::theme::Role;
 
 /// Cells for the label of a fact.
-const LABEL: usize = 15;
+const LABEL: usize = 14;
 
 pub(super) struct Doc<'u, 'a> {
     ui: &'u Ui<'a>,
@@ -73,8 +73,13 @@ impl<'u, 'a> Doc<'u, 'a> {
     }
 
     pub(super) fn text(&mut self, text: &str, role: Role) {
-        for part in wrap(text, self.width.saturating_sub(2).max(1)) {
-            self.lines.push(Line::from(vec![Span::styled(format!("  {part}"), self.ui.style(role))]));
+        self.indented(2, text, role);
+    }
+
+    pub(super) fn indented(&mut self, indent: usize, text: &str, role: Role) {
+        let lead = " ".repeat(indent);
+        for part in wrap(text, self.width.saturating_sub(indent).max(1)) {
+            self.lines.push(Line::from(vec![Span::styled(format!("{lead}{part}"), self.ui.style(role))]));
         }
     }
 }
@@ -90,7 +95,9 @@ pub(super) fn show(ui: &Ui<'_>, lines: &[Line<'_>], scroll: usize, area: Rect, b
         }
     }
     if lines.len() > height && area.bottom() < buf.area.bottom() {
-        let text = format!(" {}{}{} of {} ", first + 1, ui.glyphs.dash, (first + height).min(lines.len()), lines.len());
+        let last = (first + height).min(lines.len());
+        let sign = if last < lines.len() { ui.glyphs.descending } else { ui.glyphs.ascending };
+        let text = format!(" {sign} {}{}{last} of {} ", first + 1, ui.glyphs.dash, lines.len());
         let width = u16::try_from(text.width()).unwrap_or(0).min(area.width);
         let at = Rect { x: area.right().saturating_sub(width), y: area.bottom(), width, height: 1 };
         Pen::new(buf, at, 0, "").put(text, ui.style(Role::Muted));

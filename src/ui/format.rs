@@ -79,21 +79,33 @@ pub(super) fn span(value: Duration) -> String {
     }
 }
 
-/// A span to read closely: `0.84 s`, `3.1 s`, `2 min 05 s`, `3 h 20 min`.
+/// A span to read closely: `840 ms`, `3.1 s`, `18 s`, `2 min 05 s`, `3 h 20 min`.
 pub(super) fn span_long(value: Duration) -> String {
     let seconds = value.as_secs_f64();
-    if seconds < 0.0995 {
+    let whole = value.as_secs();
+    if seconds < 0.9995 {
         format!("{:.0} ms", seconds * 1000.0)
-    } else if seconds < 0.995 {
-        format!("{seconds:.2} s")
-    } else if seconds < 59.95 {
+    } else if seconds < 9.95 {
         format!("{seconds:.1} s")
-    } else if seconds < 3600.0 {
-        let whole = value.as_secs();
+    } else if whole < 60 {
+        format!("{whole} s")
+    } else if whole < 3600 {
         format!("{} min {:02} s", whole / 60, whole % 60)
     } else {
-        let minutes = value.as_secs() / 60;
-        format!("{} h {:02} min", minutes / 60, minutes % 60)
+        format!("{} h {:02} min", whole / 3600, whole / 60 % 60)
+    }
+}
+
+/// From a span to a longer one: `15–24 s`, `50 ms – 1.0 s`.
+pub(super) fn between(from: Duration, to: Duration, dash: &str) -> String {
+    let (from, to) = (span_long(from), span_long(to));
+    let unit = |text: &str| text.rsplit(' ').next().map(str::to_string);
+    match from.split_once(' ') {
+        _ if from == to => to,
+        Some((number, rest)) if !rest.contains(' ') && unit(&from) == unit(&to) && to.matches(' ').count() == 1 => {
+            format!("{number}{dash}{to}")
+        }
+        _ => format!("{from} {dash} {to}"),
     }
 }
 
@@ -150,7 +162,10 @@ mod tests {
         assert_eq!([0.0, 0.3, 61.4, 100.0].map(percent), ["0%", "<1%", "61%", "100%"]);
         assert_eq!([3, 59, 60, 7300, 200_000].map(|s| span(Duration::from_secs(s))), ["3s", "59s", "1m", "2h", "2d"]);
         let long = |ms| span_long(Duration::from_millis(ms));
-        assert_eq!([41, 840, 3100, 125_000].map(long), ["41 ms", "0.84 s", "3.1 s", "2 min 05 s"]);
+        assert_eq!([41, 840, 3100, 18_900, 125_000].map(long), ["41 ms", "840 ms", "3.1 s", "18 s", "2 min 05 s"]);
+        let range = |a, b| between(Duration::from_millis(a), Duration::from_millis(b), "–");
+        assert_eq!([range(10, 100), range(50, 1000), range(15_500, 24_600)], ["10–100 ms", "50 ms – 1.0 s", "15–24 s"]);
+        assert_eq!(range(5000, 125_000), "5.0 s – 2 min 05 s");
         assert_eq!(
             [0.3, 0.84, 120.0, 1500.0].map(|ms| latency(Duration::from_secs_f64(ms / 1e3))),
             ["<1ms", "<1ms", "120ms", "1.5s"]

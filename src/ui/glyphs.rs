@@ -1,5 +1,6 @@
 //! PURE. The signs that stand beside colours, once in Unicode and once in plain ASCII.
 
+use ratatui::buffer::Buffer;
 use ratatui::symbols::border;
 
 pub(super) struct Glyphs {
@@ -10,7 +11,6 @@ pub(super) struct Glyphs {
     pub unknown: &'static str,
     pub ok: &'static str,
     pub warning: &'static str,
-    pub branch: &'static str,
     pub branch_last: &'static str,
     pub hint: &'static str,
     pub cursor: &'static str,
@@ -30,7 +30,6 @@ pub(super) struct Glyphs {
     pub unowned: &'static str,
     pub mixed: &'static str,
     pub half: &'static str,
-    pub rule: &'static str,
     /// From nothing to full, for curves.
     pub levels: [&'static str; 8],
     pub bar: &'static str,
@@ -46,7 +45,6 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     unknown: "○",
     ok: "✓",
     warning: "!",
-    branch: "├",
     branch_last: "└",
     hint: "↳",
     cursor: "▌",
@@ -66,10 +64,9 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     unowned: "×",
     mixed: "▒",
     half: "▌",
-    rule: "─",
     levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
-    bar: "█",
-    track: "░",
+    bar: "━",
+    track: "─",
     shades: ["·", "░", "▒", "▓", "█"],
     border: border::PLAIN,
 };
@@ -81,7 +78,6 @@ pub(super) static ASCII: Glyphs = Glyphs {
     unknown: "?",
     ok: "+",
     warning: "!",
-    branch: "|",
     branch_last: "`",
     hint: "->",
     cursor: ">",
@@ -101,7 +97,6 @@ pub(super) static ASCII: Glyphs = Glyphs {
     unowned: ".",
     mixed: "%",
     half: "%",
-    rule: "-",
     levels: ["_", "_", ".", ".", "-", "-", "=", "#"],
     bar: "#",
     track: ".",
@@ -118,15 +113,43 @@ pub(super) static ASCII: Glyphs = Glyphs {
     },
 };
 
+/// Signs in sentences that were made elsewhere, in plain ASCII. Letters of names are left as they are.
+pub(super) fn plain(buf: &mut Buffer) {
+    for cell in &mut buf.content {
+        let symbol = cell.symbol();
+        if symbol.is_ascii() {
+            continue;
+        }
+        let replacement = match symbol {
+            "·" | "–" | "—" | "─" => "-",
+            "…" => "~",
+            "→" | "›" | "»" | "▶" => ">",
+            "←" | "«" => "<",
+            "×" | "✖" | "✗" => "x",
+            "µ" => "u",
+            "✓" => "+",
+            "●" => "*",
+            "≥" => ">",
+            "≤" => "<",
+            "↑" | "▲" => "^",
+            "↓" | "▼" => "v",
+            "“" | "”" => "\"",
+            "‘" | "’" => "'",
+            _ => continue,
+        };
+        cell.set_symbol(replacement);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ascii_is_ascii() {
-        let Glyphs { up, ailing, down, unknown, ok, warning, branch, branch_last, hint, cursor, mark, .. } = ASCII;
+        let Glyphs { up, ailing, down, unknown, ok, warning, branch_last, hint, cursor, mark, .. } = ASCII;
         let Glyphs { ascending, descending, ellipsis, dot, dash, arrow, crumb, refresh, open, migrating, importing, .. } = ASCII;
-        let Glyphs { unserved, unowned, mixed, half, rule, levels, bar, track, shades, .. } = ASCII;
+        let Glyphs { unserved, unowned, mixed, half, levels, bar, track, shades, .. } = ASCII;
         let all = [
             up,
             ailing,
@@ -134,7 +157,6 @@ mod tests {
             unknown,
             ok,
             warning,
-            branch,
             branch_last,
             hint,
             cursor,
@@ -154,7 +176,6 @@ mod tests {
             unowned,
             mixed,
             half,
-            rule,
             bar,
             track,
         ];

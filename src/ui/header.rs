@@ -110,9 +110,11 @@ pub(super) fn play(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     count(&mut pen, play.refused + play.unknown, "failed", Role::Warning);
     count(&mut pen, play.lost, "lost", Role::Critical);
     let gap = |value: Option<Duration>| value.map_or_else(|| ui.glyphs.dash.to_string(), format::span_long);
-    pen.gap(2).put("last gap ", muted).left(gap(play.last_gap), 7, text);
-    if pen.room() > 20 {
-        pen.gap(1).put("worst ", muted).left(gap(play.worst_gap), 7, text);
+    if pen.room() > 18 {
+        pen.gap(2).put("last gap ", muted).left(gap(play.last_gap), 7, text);
+    }
+    if pen.room() > 16 {
+        pen.gap(2).put("worst ", muted).left(gap(play.worst_gap), 7, text);
     }
 }
 
@@ -122,8 +124,12 @@ pub(super) fn bar(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let after = if is_home(ui) { tabs(ui, area, buf) } else { breadcrumbs(ui, area, buf) };
-    let facts = facts(ui);
-    let width = u16::try_from(facts.width()).unwrap_or(u16::MAX).saturating_add(1);
+    let mut facts = facts(ui);
+    let cells = |text: &str| u16::try_from(text.width()).unwrap_or(u16::MAX).saturating_add(1);
+    if area.right().saturating_sub(after) <= cells(&facts).saturating_add(1) {
+        facts = facts.rsplit(ui.glyphs.dot).next().unwrap_or_default().trim().to_string();
+    }
+    let width = cells(&facts);
     if area.right().saturating_sub(after) > width.saturating_add(1) {
         let at = Rect { x: area.right() - width, width, ..area };
         Pen::new(buf, at, 0, "").put(facts, ui.style(Role::Muted));

@@ -27,7 +27,7 @@ mod views;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use crate::app::{App, Pane, Screen, View, layout};
 use crate::cluster::{ShardName, Time};
@@ -93,9 +93,13 @@ pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) 
     panes(&ui, &areas, buf);
     view(&ui, areas.body, buf);
     if let Some(dialog) = &shown.dialog {
+        buf.set_style(areas.body, Style::new().add_modifier(Modifier::DIM));
         dialog::draw(&ui, shown, dialog, areas.body, buf);
     }
     footer::draw(&ui, app.toast.as_ref(), areas.footer, buf);
+    if app.settings.ascii {
+        glyphs::plain(buf);
+    }
 }
 
 /// Views that are not one of the five panes.

@@ -15,7 +15,7 @@ use crate::theme::Role;
 
 /// In the order of `app::columns::NODES`, with what is less important leaving first.
 const COLUMNS: [Column; 18] = [
-    left("node", 16, 0).upto(26),
+    left("node", 16, 0),
     left("role", 7, 7),
     left("shard", 5, 6),
     left("health", 9, 8),
@@ -47,13 +47,19 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     if rows.is_empty() {
         return pane::empty(ui, "no node to show", list, buf);
     }
-    let columns: Vec<Column> = if state.wide { COLUMNS.map(plain).to_vec() } else { COLUMNS.to_vec() };
+    let mut columns: Vec<Column> = if state.wide { COLUMNS.map(plain).to_vec() } else { COLUMNS.to_vec() };
     let inside = |area: Rect| Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let visible: Vec<(&Node, Rect)> =
+        pane::rows(rows, state.first, list).filter_map(|(id, row)| Some((ui.app.model.node(*id)?, row))).collect();
+    if let Some(name) = columns.first_mut() {
+        let longest = visible.iter().map(|(node, _)| node.address.to_string().len() + 2).max().unwrap_or(0);
+        name.width = u16::try_from(longest).unwrap_or(u16::MAX).clamp(11, 32);
+        name.wish = name.width;
+        name.most = name.width;
+    }
     let places = fit(&columns, inside(list).width);
     titles(ui, &columns, &places, state.sort, inside(head), buf);
 
-    let visible: Vec<(&Node, Rect)> =
-        pane::rows(rows, state.first, list).filter_map(|(id, row)| Some((ui.app.model.node(*id)?, row))).collect();
     let scales = Scales::of(&visible, &columns, &places);
     for (node, line) in &visible {
         let item = Item::Node(node.id);

@@ -98,7 +98,7 @@ fn steps(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
         };
         doc.point(sign, &step.says, role);
         for command in &step.commands {
-            doc.text(&format!("    {}> {command}", step.address), Role::Muted);
+            doc.indented(6, &format!("{}> {command}", step.address), Role::Muted);
         }
     }
 }

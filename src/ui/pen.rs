@@ -8,6 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 pub(super) struct Pen<'b> {
     buf: &'b mut Buffer,
     pub x: u16,
+    start: u16,
     y: u16,
     end: u16,
     ellipsis: &'static str,
@@ -19,7 +20,12 @@ impl<'b> Pen<'b> {
         let area = area.intersection(buf.area);
         let inside = line < area.height;
         let end = if inside { area.right() } else { area.x };
-        Self { buf, x: area.x, y: area.y.saturating_add(line), end, ellipsis }
+        Self { buf, x: area.x, start: area.x, y: area.y.saturating_add(line), end, ellipsis }
+    }
+
+    /// Where the line began.
+    pub(super) fn start(&self) -> u16 {
+        self.start
     }
 
     /// Cells left on the line.
@@ -111,9 +117,30 @@ mod tests {
     #[test]
     fn texts_stay_in_their_places() {
         let plain = Style::new();
-        assert_eq!(line(|pen| drop(pen.right("12k", 5, plain).gap(1).left("abcdefgh", 4, plain))), "  12k abc…  ");
-        assert_eq!(line(|pen| drop(pen.put("a line too long", plain))), "a line too …");
-        assert_eq!(line(|pen| drop(pen.reserve(9).put("abcd", plain))), "ab…         ");
-        assert_eq!(line(|pen| drop(pen.left("日本語日本語", 5, plain).put("x", plain))).replace(' ', ""), "日本…x");
+        assert_eq!(
+            line(|pen| {
+                pen.right("12k", 5, plain).gap(1).left("abcdefgh", 4, plain);
+            }),
+            "  12k abc…  "
+        );
+        assert_eq!(
+            line(|pen| {
+                pen.put("a line too long", plain);
+            }),
+            "a line too …"
+        );
+        assert_eq!(
+            line(|pen| {
+                pen.reserve(9).put("abcd", plain);
+            }),
+            "ab…         "
+        );
+        assert_eq!(
+            line(|pen| {
+                pen.left("日本語日本語", 5, plain).put("x", plain);
+            })
+            .replace(' ', ""),
+            "日本…x"
+        );
     }
 }

@@ -55,6 +55,6 @@ mod tests {
     fn curves_keep_their_width_and_their_gaps() {
         let samples = [Some(0.0), None, Some(50.0), Some(100.0), Some(500.0)];
         assert_eq!(curve(&UNICODE, samples.into_iter(), 7, 100.0), "  ▁ ▅██");
-        assert_eq!(bar(&UNICODE, 0.5, 4), ("██".to_string(), "░░".to_string()));
+        assert_eq!(bar(&UNICODE, 0.5, 4), ("━━".to_string(), "──".to_string()));
     }
 }

@@ -15,7 +15,10 @@ use crate::theme::Role;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     pub title: &'static str,
+    /// The least it needs.
     pub width: u16,
+    /// What it should have before a less important column is shown.
+    pub wish: u16,
     /// It may take cells that are left over, up to this width.
     pub most: u16,
     pub right: bool,
@@ -27,27 +30,26 @@ pub(super) struct Column {
     pub number: Option<u16>,
 }
 
+/// Columns up to this rank may make curves shorter than they should be.
+const CORE: u8 = 4;
+
 pub(super) const fn left(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, most: width, right: false, rank, gap: 2, number: None }
+    Column { title, width, wish: width, most: width, right: false, rank, gap: 2, number: None }
 }
 
 pub(super) const fn right(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, most: width, right: true, rank, gap: 2, number: None }
+    Column { title, width, wish: width, most: width, right: true, rank, gap: 2, number: None }
 }
 
 /// A number with a curve behind it, `least` to `most` cells long.
 pub(super) const fn curve(title: &'static str, number: u16, least: u16, most: u16, rank: u8) -> Column {
     let width = number + 1 + least;
-    Column { title, width, most: number + 1 + most, right: false, rank, gap: 2, number: Some(number) }
+    Column { title, width, wish: width + 6, most: number + 1 + most, right: false, rank, gap: 2, number: Some(number) }
 }
 
 impl Column {
     pub(super) const fn upto(self, most: u16) -> Self {
         Self { most, ..self }
-    }
-
-    pub(super) const fn gap(self, gap: u16) -> Self {
-        Self { gap, ..self }
     }
 }
 
@@ -74,8 +76,11 @@ pub(super) struct Place {
 
 /// The columns that fit into `width`, in their order. The first one always does.
 pub(super) fn fit(columns: &[Column], width: u16) -> Vec<Place> {
+    // Columns that are not of the first importance must leave the others their comfort.
     let total = |kept: &[(usize, &Column)]| -> u16 {
-        kept.iter().enumerate().map(|(at, (_, column))| column.width + if at == 0 { 0 } else { column.gap }).sum()
+        let comfort = kept.iter().any(|(_, column)| column.rank > CORE);
+        let width = |column: &Column| if comfort { column.wish } else { column.width };
+        kept.iter().enumerate().map(|(at, (_, column))| width(column) + if at == 0 { 0 } else { column.gap }).sum()
     };
     let mut kept: Vec<(usize, &Column)> = columns.iter().enumerate().collect();
     while kept.len() > 1 && total(&kept) > width {
@@ -83,7 +88,8 @@ pub(super) fn fit(columns: &[Column], width: u16) -> Vec<Place> {
         let Some(at) = kept.iter().rposition(|(_, column)| column.rank == worst) else { break };
         kept.remove(at);
     }
-    let mut spare = width.saturating_sub(total(&kept));
+    let used: u16 = kept.iter().enumerate().map(|(at, (_, column))| column.width + if at == 0 { 0 } else { column.gap }).sum();
+    let mut spare = width.saturating_sub(used);
     let mut places: Vec<(Place, u16)> = kept
         .into_iter()
         .enumerate()

@@ -8,26 +8,31 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
+use unicode_width::UnicodeWidthStr;
 
 use super::pen::Pen;
 use super::{Ui, format, pane, signs};
 use crate::app::{Item, Pane, layout};
 use crate::cluster::{Node, Shard, SlotRange};
+use crate::plan;
 use crate::theme::Role;
 
+/// Where the columns of wide screens begin.
+const EXTRAS_AT: u16 = 56;
+const NO_REPLICA: &str = "no replica";
 /// Cells for a shard's slots.
 const SLOTS_WIDTH: u16 = 11;
 
 pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let state = &ui.screen.topology;
     let focused = ui.has_focus(Pane::Topology);
-    let shards = ui.app.model.topology().shards.len();
-    let more = if shards == 1 { "1 shard".to_string() } else { format!("{shards} shards") };
-    let total = ui.app.model.nodes().count();
-    let nodes = ui.app.rows.topology.iter().filter(|item| matches!(item, Item::Node(_))).count();
-    let mut beside = pane::counts(ui, state, nodes, total, &more);
+    let total = ui.app.model.topology().shards.len();
+    let shown = ui.app.rows.topology.iter().filter(|item| matches!(item, Item::Shard(_))).count();
+    let nodes = format!("{} nodes", ui.app.model.nodes().count());
+    let nodes = format!("{nodes} {} {} if it died", ui.glyphs.dot, ui.glyphs.hint);
+    let mut beside = pane::counts(ui, state, shown, total, &nodes);
     if let Some(first) = beside.first_mut() {
-        first.content = format!("{} nodes", first.content).into();
+        first.content = format!("{} {}", first.content, if total == 1 { "shard" } else { "shards" }).into();
     }
     pane::named(ui, Pane::Topology, beside, area, buf);
     let (_, list) = layout::list(Pane::Topology, area);
@@ -64,7 +69,11 @@ fn widest(ui: &Ui<'_>) -> u16 {
 fn shard(ui: &Ui<'_>, shard: &Shard, width: u16, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
     pen.left(shard.name.to_string(), 2, ui.shard(shard.name).add_modifier(Modifier::BOLD)).gap(1);
-    let slots = if shard.slot_count == 0 { "no slots".into() } else { ranges(ui, &shard.slots) };
+    let slots = match shard.slots.len() {
+        0 => "no slots".into(),
+        1 => ranges(ui, &shard.slots),
+        _ => format!("{} slots", shard.slot_count),
+    };
     pen.left(slots, SLOTS_WIDTH, ui.style(Role::Text)).gap(2);
     match shard.master.and_then(|id| ui.app.model.node(id)) {
         Some(master) => server(ui, master, Some(shard), width + 2, &mut pen),
@@ -92,7 +101,7 @@ fn below(ui: &Ui<'_>, node: &Node, width: u16, area: Rect, buf: &mut Buffer) {
     server(ui, node, None, width, &mut pen);
 }
 
-/// From its glyph on: address, role, what is the matter or how far behind.
+/// From its glyph on: address, role, what is the matter, how far behind, what is to be expected.
 fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut Pen<'_>) {
     let muted = ui.style(Role::Muted);
     let sign = signs::node(ui, node);
@@ -103,38 +112,89 @@ fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut
         (false, false) => Role::Replica,
     };
     pen.put(sign.glyph, ui.style(sign.role)).gap(1).left(node.address.to_string(), width, ui.style(name)).gap(2);
+    let hope = match shard {
+        None => hope(ui, node).map(|text| (text, Role::Accent)),
+        Some(shard) if shard.slot_count > 0 && !shard.replicas.is_empty() && node.health.is_well() => short_foresight(ui, shard),
+        Some(_) => None,
+    };
+    let alone = shard.is_some_and(|shard| shard.slot_count > 0 && shard.replicas.is_empty());
+    let lag = node.lag_bytes.filter(|_| node.is_replica()).map(format::bytes_long);
     let former = node.is_master() && shard.is_none();
     let role = if former { "former" } else { node.role.word() };
     // What is the matter comes before the role where there is no room for both: the tree says the role too.
-    if usize::from(pen.room()) >= 9 + sign.text.chars().count() {
+    let words = match (&hope, &lag) {
+        _ if !sign.text.is_empty() => sign.text.width(),
+        (Some((text, _)), _) => text.width() + ui.glyphs.hint.width() + 1,
+        (None, Some(lag)) => lag.width(),
+        (None, None) if alone => NO_REPLICA.len() + 2,
+        (None, None) => 0,
+    };
+    if usize::from(pen.room()) >= 9 + words {
         pen.left(role, 7, muted).gap(2);
     }
     if !sign.text.is_empty() {
         pen.put(&sign.text, ui.style(sign.role)).gap(2);
-    } else if let Some(lag) = node.lag_bytes.filter(|_| node.is_replica()) {
-        let role = if lag > 1024 * 1024 { Role::Warning } else { Role::Muted };
-        pen.left(format::bytes_long(lag), 6, ui.style(role)).gap(2);
+    } else if let Some((text, role)) = hope {
+        if usize::from(pen.room()) > text.width() + 1 {
+            pen.put(ui.glyphs.hint, muted).gap(1).put(text, ui.style(role)).gap(2);
+        }
+    } else if let Some(lag) = lag {
+        let role = if node.lag_bytes.is_some_and(|bytes| bytes > 1024 * 1024) { Role::Warning } else { Role::Muted };
+        pen.left(lag, 6, ui.style(role)).gap(2);
     }
     if let Some(age) = signs::stale(ui, node).filter(|_| !down) {
         pen.put(format!("{age} old"), ui.style(Role::Stale)).gap(2);
     }
-    if let Some(shard) = shard.filter(|shard| shard.replicas.is_empty() && shard.slot_count > 0) {
-        let _ = shard;
-        pen.put(format!("{} no replica", ui.glyphs.warning), ui.style(Role::Warning)).gap(2);
+    if alone {
+        pen.put(format!("{} {NO_REPLICA}", ui.glyphs.warning), ui.style(Role::Warning)).gap(2);
     }
     extras(ui, node, pen);
+    if let Some(shard) = shard.filter(|shard| shard.slot_count > 0) {
+        foresight(ui, shard, pen);
+    }
 }
 
-/// What there is room for on a wide screen: at the right, in columns.
+/// For a replica whose master is silent: when it is expected to take over.
+fn hope(ui: &Ui<'_>, node: &Node) -> Option<String> {
+    let master = ui.app.model.node(node.master?).filter(|master| master.health.is_down())?;
+    let flight = plan::preflight(&ui.app.model, master.shard?, ui.now).filter(|flight| flight.winner == Some(node.id))?;
+    let (from, to) = flight.remaining()?;
+    if to.is_zero() {
+        return Some("should win now".into());
+    }
+    Some(format!("wins in {}", format::span_long((from + to) / 2)))
+}
+
+/// What the death of its master would mean, in the fewest words: how long nobody writes, and what may be lost.
+fn short_foresight(ui: &Ui<'_>, shard: &Shard) -> Option<(String, Role)> {
+    let flight = plan::preflight(&ui.app.model, shard.name, ui.now)?;
+    let Some((_, to)) = flight.gap else { return Some(("no heir".into(), Role::Warning)) };
+    let lost = flight.bytes_at_risk.map_or("?".into(), |bytes| format::bytes(bytes as f64));
+    Some((format!("{}, {lost}", format::span_long(to)), Role::Muted))
+}
+
+/// The same in a sentence, where there is room for one.
+fn foresight(ui: &Ui<'_>, shard: &Shard, pen: &mut Pen<'_>) {
+    if pen.room() < 44 {
+        return;
+    }
+    if let Some(flight) = plan::preflight(&ui.app.model, shard.name, ui.now) {
+        let role = if flight.winner.is_some() { Role::Muted } else { Role::Warning };
+        pen.gap(2).put(ui.glyphs.hint, ui.style(Role::Muted)).gap(1).put(flight.sentence(), ui.style(role));
+    }
+}
+
+/// What there is room for on a wide screen: columns after a fixed place, so that they stand below each other.
 fn extras(ui: &Ui<'_>, node: &Node, pen: &mut Pen<'_>) {
     const WIDTH: u16 = 32;
-    if pen.room() < WIDTH {
+    let spent = pen.x.saturating_sub(pen.start());
+    let place = EXTRAS_AT.max(spent);
+    if pen.room() < WIDTH + place - spent {
         return;
     }
     let muted = ui.style(Role::Muted);
     let version = node.info.as_ref().and_then(|info| info.server.as_ref()).map(|server| server.version.to_string());
-    let room = pen.room();
-    pen.gap(room - WIDTH);
+    pen.gap(place - spent);
     pen.put("epoch ", muted).left(node.epoch.to_string(), 6, ui.style(Role::Text));
     pen.left(version.unwrap_or_default(), 9, muted).gap(1).left(node.id.short(), 8, muted);
 }

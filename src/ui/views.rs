@@ -97,7 +97,8 @@ fn short(ui: &Ui<'_>, ranges: &[SlotRange]) -> String {
 
 /// Who reaches whom, by the speakers' own words.
 fn links(ui: &Ui<'_>, speakers: &[(NodeId, &View)], doc: &mut Doc<'_, '_>) {
-    let nodes: Vec<NodeId> = ui.app.model.nodes().map(|node| node.id).collect();
+    let mut nodes: Vec<NodeId> = ui.app.model.nodes().map(|node| node.id).collect();
+    nodes.sort_by_key(|id| ui.app.model.node(*id).map(|node| node.address.clone()));
     if nodes.len() > MATRIX {
         return;
     }

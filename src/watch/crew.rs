@@ -161,7 +161,8 @@ impl Crew {
         if self.seats.contains_key(address) {
             return;
         }
-        let control = Arc::new(Control::new(mute));
+        let views_every = beat::between_views(self.seats.len(), self.settings.interval);
+        let control = Arc::new(Control::new(mute, views_every));
         let task = tokio::spawn(watch(Brief {
             link: self.links.get(address, Lane::Probe),
             clock: self.clock,
@@ -191,19 +192,15 @@ impl Crew {
             unnamed: None,
         };
         self.seats.insert(address.clone(), seat);
-        self.resize();
-    }
-
-    fn resize(&self) {
+        let views_every = beat::between_views(self.seats.len(), self.settings.interval);
         for seat in self.seats.values() {
-            seat.control.set_size(self.seats.len(), self.settings.interval);
+            seat.control.set_views_every(views_every);
         }
     }
 
     fn end(&mut self, address: &Address) {
         if self.seats.remove(address).is_some() {
             self.links.forget(address);
-            self.resize();
         }
     }
 
@@ -232,11 +229,8 @@ impl Crew {
     fn without_views(&mut self) {
         let seeds: Vec<Address> = self.settings.seeds.clone();
         for seed in &seeds {
-            match self.retired.remove(seed) {
-                // Only another name for a node that has its own task: it stands by.
-                Some(node) => self.seat(seed, Mute::All, Some(node)),
-                None => self.seat(seed, Mute::Troubles, None),
-            }
+            self.retired.remove(seed);
+            self.seat(seed, Mute::Troubles, None);
         }
         if self.seats.values().all(|seat| seat.heard != Heard::Nothing) {
             for seat in seeds.iter().filter_map(|seed| self.seats.get(seed)) {

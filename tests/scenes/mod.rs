@@ -5,19 +5,22 @@ mod operations;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use rgc_tui::app::{App, Event, Settings, update};
+use rgc_tui::app::{App, Effect, Event, Settings, update};
 use rgc_tui::cluster::sample::Sample;
 use rgc_tui::cluster::{Address, Fact, Observation, PlayStats, SlotRange, Time};
 use rgc_tui::keys::Keymap;
+use rgc_tui::plan::{Facts, plan};
 use rgc_tui::theme::Theme;
 
-pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+pub(crate) const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// A console over a made-up cluster: facts and keys go in as they do in life.
-pub struct Scene {
-    pub sample: Sample,
-    pub app: App,
-    pub now: Time,
+pub(crate) struct Scene {
+    pub(crate) sample: Sample,
+    pub(crate) app: App,
+    pub(crate) now: Time,
+    /// Its load goes up and down, as under play.
+    lively: bool,
 }
 
 impl Scene {
@@ -27,8 +30,9 @@ impl Scene {
         let settings = Settings { themes, invocation: "rgc-tui --config prod.toml".into(), ..settings };
         let mut app = App::new(sample.model.clone(), settings, Keymap::default(), now);
         update(&mut app, Event::Resize(size.0, size.1), now);
-        let mut scene = Self { sample, app, now };
-        scene.seconds(12);
+        let mut scene = Self { sample, app, now, lively: false };
+        let many = scene.app.model.nodes().count() > 100;
+        scene.seconds(if many { 3 } else { 12 });
         scene
     }
 
@@ -40,18 +44,29 @@ impl Scene {
         let mut sample = Sample::new(3, 1).rooms(200);
         sample.model.name = "demo".into();
         let mut scene = Self::new(sample, size, Settings { demo: true, ..Settings::default() });
+        scene.lively = true;
+        scene.seconds(40);
         scene.play(PlayStats { acknowledged: 20_411, writes_per_sec: 498.0, ..PlayStats::default() });
         scene
     }
 
     fn event(&mut self, event: Event) {
-        update(&mut self.app, event, self.now);
+        for effect in update(&mut self.app, event, self.now) {
+            // What the session would do: plan what was asked for.
+            if let Effect::Survey(intent) = effect {
+                let plan = plan(&intent, &Facts::of(&self.app.model), self.now);
+                update(&mut self.app, Event::Planned(intent, Box::new(plan)), self.now);
+            }
+        }
         self.app.settle(self.now);
     }
 
     /// So many polls, a second apart.
-    pub fn seconds(&mut self, count: usize) {
+    pub(crate) fn seconds(&mut self, count: usize) {
         for _ in 0..count {
+            if self.lively {
+                self.sway();
+            }
             let observations = self.sample.observations();
             self.now = self.sample.now;
             for observation in observations {
@@ -61,13 +76,27 @@ impl Scene {
         }
     }
 
+    /// Loads follow slow waves, each server its own.
+    fn sway(&mut self) {
+        let second = f64::from(u32::try_from(self.now.timestamp() % 1000).unwrap_or(0));
+        for (number, server) in (0u32..).zip(&mut self.sample.servers) {
+            let phase = second / 7.0 + f64::from(number) * 1.7;
+            let wave = 0.62 + 0.28 * phase.sin() + 0.1 * (phase * 2.3).cos();
+            let full = if number < 3 { 640.0 } else { 300.0 };
+            server.ops_per_sec = full * wave;
+            server.cpu_percent = if number < 3 { 46.0 } else { 17.0 } * wave;
+            server.latency = Duration::from_micros((400.0 + 900.0 * wave * wave) as u64 * if number == 4 { 4 } else { 1 });
+            server.memory_bytes = (380 + u64::from(number) * 31 + (second as u64 % 60) / 2) << 20;
+        }
+    }
+
     fn play(&mut self, stats: PlayStats) {
         let observation = Observation { source: Address::new("demo", 1), at: self.now, fact: Fact::Play(stats) };
         self.event(Event::Observed(Box::new(observation)));
     }
 
     /// Presses keys: single characters, or names such as `enter`, `tab`, `down`, separated by blanks.
-    pub fn press(&mut self, keys: &str) -> &mut Self {
+    pub(crate) fn press(&mut self, keys: &str) -> &mut Self {
         for key in keys.split(' ').filter(|key| !key.is_empty()) {
             let code = match key {
                 "enter" => KeyCode::Enter,
@@ -85,7 +114,7 @@ impl Scene {
     }
 
     /// Types a text, a key for each letter.
-    pub fn type_in(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn type_in(&mut self, text: &str) -> &mut Self {
         for letter in text.chars() {
             self.event(Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE)));
         }
@@ -93,7 +122,7 @@ impl Scene {
     }
 
     /// Types a command after `:` and runs it.
-    pub fn command(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn command(&mut self, text: &str) -> &mut Self {
         self.press(":").type_in(text).press("enter")
     }
 
@@ -103,7 +132,7 @@ impl Scene {
 }
 
 /// Every scene by its name.
-pub const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
     "healthy",
     "demo",
     "killed",
@@ -158,7 +187,8 @@ pub const NAMES: &[&str] = &[
     "tab-rooms",
 ];
 
-pub fn scene(name: &str, size: (u16, u16)) -> Scene {
+pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
+    assert!(NAMES.contains(&name), "there is no scene {name}");
     if let Some(scene) = conditions(name, size).or_else(|| views(name, size)) {
         return scene;
     }
@@ -189,7 +219,7 @@ pub fn scene(name: &str, size: (u16, u16)) -> Scene {
             scene.press("4");
         }
         "tab-rooms" => drop(scene.press("5")),
-        other => panic!("there is no scene {other}"),
+        _ => {}
     }
     scene
 }
@@ -198,7 +228,13 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
     let mut scene = match name {
         "healthy" => Scene::healthy(size),
         "demo" | "killed" | "promoted" | "dialog-menu" | "dialog-fault" => Scene::demo(size),
-        "thousand" => Scene::new(Sample::new(500, 1).rooms(2000), size, Settings::default()),
+        "thousand" => {
+            let mut sample = Sample::unasked(500, 1);
+            // A view of a thousand nodes is a thousand lines: few of them are enough to know the cluster.
+            sample.views_a_poll = 2;
+            sample.poll();
+            Scene::new(sample.rooms(2000), size, Settings::default())
+        }
         "nobody" => Scene::new(Sample::unasked(3, 1), size, Settings::default()),
         "lonely" => Scene::new(Sample::new(3, 0).rooms(50), size, Settings::default()),
         "ascii" => Scene::new(Sample::new(3, 1).rooms(400), size, Settings { ascii: true, ..Settings::default() }),

@@ -145,7 +145,7 @@ fn view(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         let (text, role) = if info.ok { ("ok", Role::Ok) } else { ("fail", Role::Critical) };
         doc.fact("cluster", format!("{} {text}", if info.ok { ui.glyphs.ok } else { ui.glyphs.down }), role);
         let slots =
-            format!("{} assigned, {} ok, {} fail?, {} fail", info.slots_assigned, info.slots_ok, info.slots_pfail, info.slots_fail);
+            format!("{} ok of {}, {} fail?, {} fail", info.slots_ok, info.slots_assigned, info.slots_pfail, info.slots_fail);
         doc.fact("slots", slots, Role::Text);
         doc.fact("voters", format!("{} masters with slots, {} must agree", info.size, info.quorum()), Role::Text);
         doc.fact("epoch", format!("{} now, its own {}", info.current_epoch, info.my_epoch), Role::Text);

@@ -50,7 +50,7 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
         None => doc.fact("takes over", format!("{} nobody", ui.glyphs.down), Role::Critical),
     }
     if let Some((from, to)) = flight.gap {
-        doc.fact("no writes for", format!("{} to {}", format::span_long(from), format::span_long(to)), Role::Text);
+        doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
     if let Some(silent) = flight.silent {
         doc.fact("silent for", format::span_long(silent), Role::Critical);
@@ -73,7 +73,7 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
         let lag = candidate.lag_bytes.map_or("lag not known".into(), |bytes| format!("{} behind", format::bytes_long(bytes)));
         match &candidate.obstacle {
             None => doc.fact(&format!("rank {}", candidate.rank), format!("{}  {lag}", candidate.address), Role::Text),
-            Some(why) => doc.fact("will not stand", format!("{}  {why}", candidate.address), Role::Warning),
+            Some(why) => doc.fact("not standing", format!("{}  {why}", candidate.address), Role::Warning),
         }
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn node_menu(ui: &Ui<'_>, app: &App, id: NodeId, cursor: usize, doc: 
             Some(_) => (Role::Disabled, Role::Disabled, Role::Disabled),
             None => (Role::Accent, Role::Text, Role::Muted),
         };
-        let text = item.disabled.map_or_else(|| item.says.to_string(), |why| format!("{} ({why})", item.says));
+        // Why it cannot be done is worth more than what it would do.
+        let text = item.disabled.unwrap_or(item.says);
         doc.line(vec![
             Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
             Span::styled(format!("{} ", item.key), style(ui.style(key))),

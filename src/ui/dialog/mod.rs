@@ -35,7 +35,6 @@ pub(super) fn draw(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mu
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
     let text_area = Rect { height: inside.height.saturating_sub(field + buttons), ..inside };
     doc::show(ui, &doc.lines, usize::from(dialog.scroll), text_area, buf);
-    more_below(ui, doc.lines.len(), dialog.scroll, text_area, buf);
     let mut rest = Rect { y: text_area.bottom(), height: inside.bottom().saturating_sub(text_area.bottom()), ..inside };
     if field > 0 && rest.height >= field {
         self::field(ui, app, dialog, rest, buf);
@@ -136,17 +135,6 @@ fn fault(ui: &Ui<'_>, app: &App, id: NodeId, fault: Fault, doc: &mut Doc<'_, '_>
         plan::flight(ui, &flight, doc);
     }
     doc.blank();
-}
-
-/// Says that there is more text than is shown.
-fn more_below(ui: &Ui<'_>, lines: usize, scroll: u16, area: Rect, buf: &mut Buffer) {
-    let hidden = lines.saturating_sub(usize::from(area.height)).saturating_sub(usize::from(scroll));
-    if hidden > 0 && area.height > 0 {
-        let text = format!(" {} {hidden} more lines ", ui.glyphs.descending);
-        let width = u16::try_from(text.width()).unwrap_or(0).min(area.width);
-        let at = Rect { x: area.right() - width, y: area.bottom() - 1, width, height: 1 };
-        Pen::new(buf, at, 0, "").put(text, ui.style(Role::Accent));
-    }
 }
 
 /// The field in which the cluster's name has to be typed.

@@ -33,7 +33,7 @@ fn prediction(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
         doc.fact("new master", ui.app.model.label(winner), Role::Text);
     }
     if let Some((from, to)) = prediction.pause {
-        doc.fact("writes stop for", format!("{} to {}", format::span_long(from), format::span_long(to)), Role::Text);
+        doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
     if let Some(bytes) = prediction.bytes_at_risk {
         let role = if bytes > 0 { Role::Warning } else { Role::Ok };
@@ -126,7 +126,7 @@ fn steps(plan: &Plan, doc: &mut Doc<'_, '_>) {
     for (number, step) in (1..).zip(plan.steps.iter().take(2 * LISTED)) {
         doc.point(&number.to_string(), &step.says, Role::Text);
         for command in &step.commands {
-            doc.text(&format!("   {}> {command}", step.address), Role::Muted);
+            doc.indented(6, &format!("{}> {command}", step.address), Role::Muted);
         }
     }
     let more = plan.steps.len().saturating_sub(2 * LISTED);
@@ -143,7 +143,7 @@ pub(super) fn flight(ui: &Ui<'_>, flight: &Preflight, doc: &mut Doc<'_, '_>) {
         None => doc.point(ui.glyphs.warning, "nobody takes over: the shard's slots stay without a master", Role::Critical),
     }
     if let Some((from, to)) = flight.gap {
-        doc.fact("writes stop for", format!("{} to {}", format::span_long(from), format::span_long(to)), Role::Text);
+        doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
     doc.known("may be lost", flight.bytes_at_risk.map(format::bytes_long));
     let tally = flight.blast.tally;

@@ -22,10 +22,12 @@ pub(super) enum What {
 
 /// What cells are drawn from, looked up once a frame.
 pub(super) struct Facts {
-    owners: Vec<Option<ShardName>>,
-    served: SlotSet,
+    /// For every slot what it is.
+    kinds: Vec<What>,
     open: SlotSet,
+    any_open: bool,
     conflicts: SlotSet,
+    any_conflict: bool,
     most_keys: u32,
 }
 
@@ -35,21 +37,26 @@ impl Facts {
         let topology = model.topology();
         // Owners come in long runs: ask the model once a run.
         let mut run: (Option<NodeId>, Option<ShardName>) = (None, None);
-        let owners = topology.owners.iter().map(|owner| {
+        let kinds = (0..SLOTS).zip(&topology.owners).map(|(slot, owner)| {
             if *owner != run.0 {
                 run = (*owner, owner.and_then(|id| model.node(id)).and_then(|node| node.shard));
             }
-            run.1
+            match run.1 {
+                None => What::Nobody,
+                Some(name) if topology.served.contains(slot) => What::Owned(name),
+                Some(name) => What::Dead(name),
+            }
         });
         let most_keys = match ui.screen.slots.layer {
             Layer::Keys => (0..SLOTS).filter_map(|slot| model.slot_keys(slot)).max().unwrap_or(0),
             _ => 0,
         };
         Self {
-            owners: owners.collect(),
-            served: topology.served.clone(),
+            kinds: kinds.collect(),
             open: topology.open_slots(),
+            any_open: !topology.open.is_empty(),
             conflicts: topology.conflicts.iter().map(|conflict| conflict.slot).collect(),
+            any_conflict: !topology.conflicts.is_empty(),
             most_keys,
         }
     }
@@ -59,11 +66,12 @@ impl Facts {
     }
 
     fn what(&self, slot: u16) -> What {
-        match self.owners.get(usize::from(slot)).copied().flatten() {
-            None => What::Nobody,
-            Some(name) if self.served.contains(slot) => What::Owned(name),
-            Some(name) => What::Dead(name),
-        }
+        self.kinds.get(usize::from(slot)).copied().unwrap_or(What::Nobody)
+    }
+
+    /// What the slots of a cell are, in order.
+    fn whats(&self, first: u16, last: u16) -> &[What] {
+        self.kinds.get(usize::from(first)..=usize::from(last)).unwrap_or_default()
     }
 
     /// Glyph and style of the cell of slots `first..=last`; `before` is what its left neighbour is.
@@ -76,15 +84,20 @@ impl Facts {
     }
 
     fn owner(&self, ui: &Ui<'_>, first: u16, last: u16, before: Option<What>) -> (&'static str, Style, What) {
-        if (first..=last).any(|slot| self.conflicts.contains(slot)) {
+        if self.any_conflict && (first..=last).any(|slot| self.conflicts.contains(slot)) {
             return ("!", ui.style(Role::Critical), What::Mixed);
         }
-        if (first..=last).any(|slot| self.open.contains(slot)) {
-            return (ui.glyphs.open, ui.style(Role::Warning).add_modifier(Modifier::BOLD), What::Other);
+        if self.any_open && (first..=last).any(|slot| self.open.contains(slot)) {
+            let mut style = ui.style(Role::Warning).add_modifier(Modifier::BOLD);
+            if let (What::Owned(name), true) = (self.what(first), ui.theme.fills()) {
+                style.bg = ui.fill(name).bg;
+            }
+            return (ui.glyphs.open, style, What::Other);
         }
         let (here, there) = (self.what(first), self.what(last));
-        let changes = (first..last).filter(|&slot| self.what(slot) != self.what(slot + 1)).count();
-        if changes == 0 {
+        let whats = self.whats(first, last);
+        let changes = whats.iter().zip(whats.iter().skip(1)).filter(|(a, b)| a != b).count();
+        if changes == 0 || whats.iter().all(|what| matches!(what, What::Dead(_))) {
             let (glyph, style) = whole(ui, here, before != Some(here));
             return (glyph, style, here);
         }
@@ -94,7 +107,7 @@ impl Facts {
             What::Mixed | What::Other => None,
         };
         let ground = |what| match what {
-            What::Owned(name) => ui.fill(name).bg,
+            What::Owned(name) if !ui.app.settings.ascii => ui.fill(name).bg,
             _ => None,
         };
         let style = Style { fg: side(here), bg: ground(there), ..Style::new() };
@@ -116,7 +129,7 @@ impl Facts {
         let mut ways =
             ui.app.model.topology().open.iter().filter(|open| (first..=last).contains(&open.slot)).map(|open| open.direction);
         let (glyph, role) = match ways.next() {
-            None if (first..=last).all(|slot| self.what(slot) == What::Nobody) => (ui.glyphs.unserved, Role::Unserved),
+            None if self.whats(first, last).iter().all(|what| *what == What::Nobody) => (ui.glyphs.unserved, Role::Unserved),
             None => (ui.glyphs.dot, Role::Track),
             Some(way) if ways.any(|other| other != way) => (ui.glyphs.open, Role::Warning),
             Some(Direction::Migrating) => (ui.glyphs.migrating, Role::Warning),

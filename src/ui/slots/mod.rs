@@ -1,6 +1,7 @@
 //! PURE. The slot map: every cell is a run of slots, coloured by shard, key count or openness; mixed cells look mixed.
 
 mod cells;
+mod side;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -41,6 +42,11 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
                 cell.set_symbol(glyph).set_style(style);
             }
         }
+    }
+    let free = parts.map.width.saturating_sub(grid.columns + 3);
+    if free >= side::WIDTH {
+        let at = Rect { x: parts.map.x + grid.columns + 3, width: free, ..parts.map };
+        side::draw(ui, at, buf);
     }
     describe(ui, &facts, parts.cursor, buf);
 }
