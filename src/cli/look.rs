@@ -6,7 +6,7 @@ use super::args::Global;
 use super::exit::{Exit, Stop};
 use super::picture::Picture;
 use super::settle;
-use crate::alerts;
+use crate::alerts::{self, Finding};
 use crate::cluster::{Health, Model};
 use crate::config::{Config, Kind};
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
@@ -63,6 +63,8 @@ pub(super) struct Sight {
     pub config: Config,
     pub session: Session,
     pub model: Model,
+    /// Found at a first look already.
+    found_before: Vec<Finding>,
 }
 
 impl Sight {
@@ -77,12 +79,30 @@ impl Sight {
         let session = Session::open(spec, Clock::start());
         let mut model = Model::new(config.cluster.name.clone());
         model.slow = config.alerts.latency;
-        let mut sight = Self { config, session, model };
+        let mut sight = Self { config, session, model, found_before: Vec::new() };
         sight.session.survey(&mut sight.model, WITHIN, rooms).await;
         sight.rates().await;
-        let now = sight.session.clock().now();
-        sight.model.settle(now);
+        sight.second_look().await;
         Ok(sight)
+    }
+
+    /// Rules that allow a moment's trouble are only held against what is still so at a second look.
+    async fn second_look(&mut self) {
+        self.found_before = self.check();
+        if self.found_before.iter().any(takes_time) {
+            let more = async {
+                while let Some(observation) = self.session.next().await {
+                    self.model.apply(&observation);
+                }
+            };
+            let _ = tokio::time::timeout(APART * 2, more).await;
+        }
+    }
+
+    fn check(&mut self) -> Vec<Finding> {
+        let now = self.session.clock().now();
+        self.model.settle(now);
+        alerts::check(&self.model, &self.config.alerts, now)
     }
 
     /// Waits for a second INFO of every node that answers: CPU, operations and errors are differences.
@@ -143,7 +163,10 @@ impl Sight {
     pub(super) fn picture(&self) -> Picture {
         let now = self.session.clock().now();
         let model = self.model.clone();
-        let findings = alerts::check(&model, &self.config.alerts, now);
+        let mut findings = alerts::check(&model, &self.config.alerts, now);
+        let before =
+            |finding: &Finding| self.found_before.iter().any(|old| old.rule == finding.rule && old.subject == finding.subject);
+        findings.retain(|finding| !takes_time(finding) || before(finding));
         let verdict = if self.unreachable().is_some() { alerts::Verdict::Unknown } else { alerts::verdict(&model, &findings) };
         let headline = alerts::headline(&model, &findings, now);
         let masters: Vec<_> =
@@ -151,4 +174,9 @@ impl Sight {
         let rooms_complete = model.rooms().complete(&masters);
         Picture { findings, verdict, headline, topology: self.config.cluster.topology.word(), rooms_complete, now, model }
     }
+}
+
+/// Its rule allows it for a while.
+fn takes_time(finding: &Finding) -> bool {
+    alerts::rule(finding.rule).is_some_and(|rule| !rule.for_.is_zero())
 }

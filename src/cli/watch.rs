@@ -81,6 +81,8 @@ impl Monitor {
         let mut changes = self.model.settle(now);
         let findings = alerts::check(&self.model, &self.thresholds, now);
         let events = self.log.update(&findings, now);
+        // As in the console: what has not stood for as long as its rule asks is not yet bad news.
+        let findings = self.log.standing();
         let verdict = alerts::verdict(&self.model, &findings);
         // Until everybody has been asked once, the picture is being drawn and not yet changing.
         let asked = self.model.nodes().next().is_some() && self.model.nodes().all(|node| node.health != Health::Unknown);
