@@ -2,8 +2,67 @@
 //!
 //! Two sentences explain the house:
 //!
-//! - **facts**: server → `link` → `watch` → `app::update` → `cluster` (+ `alerts`) → `ui` → frame
-//! - **deeds**: key → `keys` → `app` → `plan` → dialog → `exec` → progress → `app::update` → `cluster`
+//! - **facts**: server → [`link`] → [`watch`] → [`app::update`] → [`cluster`] (+ [`alerts`]) → [`ui`] → frame
+//! - **deeds**: key → [`keys`] → [`app`] → [`plan`] → dialog → [`exec`] → progress → [`app::update`] → [`cluster`]
+//!
+//! # Layers
+//!
+//! A pure module never reads the clock or the environment, never spawns and never prints: `now` is an argument.
+//! `tests/layers.rs` holds the imports of every file against this table.
+//!
+//! | module | | what it is | may name |
+//! | --- | --- | --- | --- |
+//! | [`cluster`] | pure | what servers said and what follows: the model | |
+//! | [`alerts`] | pure | rules that do not hold (findings), and since when (alerts) | cluster |
+//! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster |
+//! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | |
+//! | [`theme`] | pure | roles → styles | |
+//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts plan keys |
+//! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme |
+//! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster |
+//! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster |
+//! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster |
+//! | [`session`] | IO | link + watch + exec of one open cluster, for console and command line alike | link watch exec plan cluster |
+//! | [`local`] | IO | real servers on this machine, for the demo and the tests | link cluster |
+//! | [`play`] | IO | the demo's players, who keep account of every write | link cluster |
+//! | [`config`] | pure, but `load` | the one TOML file, checked as a whole | keys theme plan alerts cluster |
+//! | [`term`] | IO | the terminal, taken and given back once | app |
+//! | [`tui`] | IO | the console's loop: events in, effects out, frames when something changed | all but cli |
+//! | [`cli`] | IO | the command line: one command a file, and an exit code | all |
+//!
+//! # Words
+//!
+//! - **shard**: a master and its replicas. It keeps its letter as long as one of its nodes lives.
+//! - **view**: what one node says of the cluster; **camp**: nodes that share a view. Disagreement is kept, not resolved.
+//! - **open slot**: one that is migrating or importing on some node.
+//! - **finding**: a rule that does not hold; **alert**: a finding over time; **verdict**: the worst of those that stand.
+//! - **intent**: what the operator wants; **plan**: the steps that would do it; **operation**: a plan being carried out.
+//! - **room**: all keys with one hash tag `{CODE}`, so one slot, so one shard; **blast radius**: rooms, players, keys and
+//!   bytes that a deed touches.
+//!
+//! Three things could be called state, and none is: [`cluster::Model`] is facts, [`app::Screen`] is what the operator
+//! looks at, and [`exec`] knows what is being done ([`app::Operation`] is its reflection).
+//!
+//! # Life of a failover
+//!
+//! `F` is looked up in [`keys::TABLE`] and becomes an action; [`app::update`] turns it into a [`plan::Intent`] and asks for
+//! a plan with [`app::Effect::Survey`]. The console's hands ([`tui::ClusterHands`]) have [`exec::Executor::plan`] read the
+//! facts anew and call [`plan::plan()`], which answers with a [`plan::Plan`] or a [`plan::Refusal`]. Either comes back as
+//! [`app::Event::Planned`] and is a dialog, with the cursor on Cancel. Confirmed, [`app::Effect::Execute`] hands the plan
+//! to [`exec::Executor::execute`]: the facts are read again, the fingerprint must be the same, `CLUSTER FAILOVER` goes to
+//! the replica, and every node is asked until all agree or the time is up. [`plan::Progress`] comes back on the way, its
+//! last word a [`plan::Report`] with what was measured. The command line walks the same way from
+//! `rgc-tui failover`, with lines in place of dialogs.
+//!
+//! # How to add an operation
+//!
+//! 1. a variant of [`plan::Intent`], which prints as its own command line;
+//! 2. a planner in `plan/`, one file, called from `plan/planner.rs`; refusals are sentences with what to do instead;
+//! 3. steps that [`exec`] knows, or a new [`plan::StepKind`] with its check and its verification;
+//! 4. a row in [`keys::TABLE`] and its word in `app/commands.rs`;
+//! 5. a command in `cli/args.rs` and its line in `cli/intents.rs`, whose test holds that both spell the same.
+//!
+//! No new dialog: plans and refusals show themselves.
 
 // PURE
 pub mod alerts;
