@@ -1,6 +1,6 @@
 //! IO. this machine ↔ servers: real Redis or Valkey servers on loopback, for the demo, `local` and the tests.
 //!
-//! However this program ends, nothing it started is left behind: a [`guardian`] outlives it by a moment and clears up.
+//! However this program ends, nothing it started is left behind: a guardian outlives it by a moment and clears up.
 
 mod binary;
 mod cluster;
