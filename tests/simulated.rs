@@ -133,6 +133,18 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    master_hangs
+    aborted_reshard
+    connections_are_cut
+    failover_by_key_on_a_small_screen
+    frozen_master_failover_by_force
     master_crashes
+    master_hangs
+    master_without_replica_dies
+    memory_fills
+    no_majority
+    one_node_tells_old_news
+    replica_link_breaks
+    server_answers_oddly
+    slow_master
+    two_masters_claim_one_slot
 }

@@ -24,6 +24,7 @@ mod slots;
 mod text;
 mod world;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -193,6 +194,18 @@ impl Sim {
                 .any(|start| words.starts_with(start))
         };
         calls.iter().filter(changes).map(|call| format!("{} {}", call.node, self.in_names(&call.words))).collect()
+    }
+
+    /// How often each command was received, all nodes together.
+    pub fn census(&self) -> BTreeMap<String, usize> {
+        let mut census = BTreeMap::new();
+        for call in &self.world().journal {
+            let words: Vec<&str> = call.words.split(' ').take(2).collect();
+            let name =
+                if ["CLUSTER", "CLIENT", "CONFIG", "MEMORY"].contains(&words[0]) { words.join(" ") } else { words[0].into() };
+            *census.entry(name).or_default() += 1;
+        }
+        census
     }
 
     /// How many commands that begin with `start` a node has received.

@@ -249,6 +249,9 @@ pub async fn run(path: &Path) {
     let sim = Sim::start(settings).await;
     let rooms = lines.rooms > 0;
     with_console(&sim, lines.size, rooms, |operator| play(sim.clone(), &scenario, operator)).await;
+    for (command, count) in sim.census() {
+        println!("{count:>8} × {command}");
+    }
 }
 
 async fn play(sim: Sim, scenario: &Scenario, operator: Operator) {
