@@ -3,7 +3,7 @@
 //! A check is a script of questions. It runs twice, on real redis-server processes with the real clock and on the simulator
 //! with the paused one; both transcripts, with names in place of addresses and ids, must be equal line by line.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod common;
 mod sim;

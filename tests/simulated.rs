@@ -144,7 +144,9 @@ scenarios! {
     no_majority
     one_node_tells_old_news
     replica_link_breaks
+    room_moves_with_its_keys
     server_answers_oddly
+    slot_moves_by_command
     slow_master
     two_masters_claim_one_slot
 }

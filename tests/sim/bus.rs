@@ -94,10 +94,8 @@ impl World {
             Message::AskVote { epoch, forced } if known => self.consider_vote(to, from, epoch, forced),
             Message::Vote { epoch } if known => self.count_vote(to, from, epoch),
             Message::StartManual if known => self.stop_writes_for(to, from),
-            Message::Paused(offset) if known => {
-                if self.nodes[to].manual.until > now {
-                    self.nodes[to].manual.master_offset = Some(offset);
-                }
+            Message::Paused(offset) if known && self.nodes[to].manual.until > now => {
+                self.nodes[to].manual.master_offset = Some(offset);
             }
             _ => {}
         }

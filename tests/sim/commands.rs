@@ -139,7 +139,7 @@ impl World {
     pub fn receive(&mut self, me: Id, client: &mut Client, words: &[Vec<u8>]) -> Outcome {
         let outcome = self.admit(me, client, words);
         if let Outcome::Reply(reply) | Outcome::Later(_, reply) | Outcome::Close(reply) = &outcome {
-            let mut line: Vec<String> = words.iter().map(|word| text(word)).collect();
+            let mut line: Vec<String> = words.iter().map(|word| if word.is_empty() { "\"\"".into() } else { text(word) }).collect();
             if line.first().is_some_and(|name| name.eq_ignore_ascii_case("AUTH")) {
                 line.truncate(1);
             }

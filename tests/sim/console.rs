@@ -32,43 +32,39 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What the last frame showed.
-pub struct Seen {
-    pub app: App,
-    pub screen: String,
-    pub frames: usize,
+pub(crate) struct Seen {
+    pub(crate) app: App,
+    pub(crate) screen: String,
+    pub(crate) frames: usize,
 }
 
 /// The operator at the console.
 #[derive(Clone)]
-pub struct Operator {
+pub(crate) struct Operator {
     keys: mpsc::UnboundedSender<io::Result<Raw>>,
     seen: Rc<RefCell<Option<Seen>>>,
 }
 
 impl Operator {
     /// Presses keys: `F`, `tab enter`, `: f a i l enter`.
-    pub fn press(&self, keys: &str) {
+    pub(crate) fn press(&self, keys: &str) {
         for key in keys.split_whitespace() {
             let chord: Chord = key.parse().unwrap_or_else(|error| panic!("{error}"));
             self.keys.send(Ok(Raw::Key(KeyEvent::new(chord.code, chord.modifiers)))).expect("the console runs");
         }
     }
 
-    pub fn paste(&self, text: &str) {
-        self.keys.send(Ok(Raw::Paste(text.into()))).expect("the console runs");
-    }
-
     /// Looks at the last frame; panics before the first one.
-    pub fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
         at(self.seen.borrow().as_ref().expect("no frame was drawn yet"))
     }
 
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.look(|seen| seen.screen.clone())
     }
 
     /// Waits on what the console knows, never for a time.
-    pub async fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !self.seen.borrow().as_ref().is_some_and(&holds) {
             if Instant::now() >= deadline {
@@ -81,7 +77,7 @@ impl Operator {
 }
 
 /// How a session on the simulated cluster is opened.
-pub fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
+pub(crate) fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
     let password = sim.world().settings.password.clone();
     ClusterSpec {
         name: "prod".into(),
@@ -94,7 +90,7 @@ pub fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
 }
 
 /// Runs the console beside a script; gives back the app as the operator left it, and how the console ended.
-pub async fn with_console<F, Fut>(sim: &Sim, size: (u16, u16), rooms: bool, script: F) -> (App, Option<Ended>)
+pub(crate) async fn with_console<F, Fut>(sim: &Sim, size: (u16, u16), rooms: bool, script: F) -> (App, Option<Ended>)
 where
     F: FnOnce(Operator) -> Fut,
     Fut: Future<Output = ()>,

@@ -248,11 +248,8 @@ impl World {
         let heard = self.hears(me, master);
         let broken = self.nodes[me].faults.link_broken || self.nodes[master].process == Process::Dead;
         match self.nodes[me].link {
-            _ if broken => {
-                if !matches!(self.nodes[me].link, Link::Down { .. }) {
-                    self.nodes[me].link = Link::Down { since: now };
-                }
-            }
+            Link::Down { .. } if broken => {}
+            _ if broken => self.nodes[me].link = Link::Down { since: now },
             Link::Up if heard => {
                 let written = self.nodes[master].offset;
                 let node = &mut self.nodes[me];

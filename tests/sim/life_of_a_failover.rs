@@ -49,7 +49,7 @@ async fn life_of_a_failover() {
     let (app, ended) = with_console(&sim, (120, 40), true, |me: Operator| async move {
         // Facts: the first frame comes before anybody has answered, then everything is known.
         me.until("a first frame", |_| true).await;
-        me.until("all is well", is_well).await;
+        me.until("all is well, with all rooms", |seen| is_well(seen) && seen.app.model.rooms().len() == 40).await;
         let id = me.look(|seen| seen.app.model.node_at(&replica).map(|node| node.id)).expect("b1 is known");
 
         // A key on the replica makes a plan; nothing is sent for it that changes anything.
@@ -65,6 +65,7 @@ async fn life_of_a_failover() {
             assert_eq!(plan.steps[0].address, replica);
             assert_eq!(plan.prediction.winner, Some(id));
             assert_eq!(plan.blast.slots.len(), 5461);
+            assert!(plan.blast.tally.rooms > 0);
         });
         for words in ["CLUSTER FAILOVER", "Cancel", &replica.to_string()] {
             let screen = me.screen();

@@ -7,7 +7,8 @@
 //! One scenario file (`scenarios/*.toml`) is one incident; the texts and errors are those of redis 7.0.15, and
 //! `tests/contract.rs` asks the simulator and real servers the same questions, so that it cannot drift into fiction.
 
-#![allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "every test binary uses a part of it")]
+#![allow(clippy::string_slice, clippy::map_err_ignore, reason = "a simulator that fails loudly")]
 
 mod bus;
 mod commands;
@@ -38,7 +39,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 pub use fault::Fault;
 pub use node::{Id, Process};
-#[allow(unused_imports, reason = "every test binary uses a part of it")]
 pub use world::{Call, Rng, Settings, World, room_code};
 
 /// The port of the first node; each simulated cluster has an address of its own.
@@ -129,7 +129,8 @@ impl Sim {
         let world = self.world();
         let mut text = text.to_string();
         for (id, node) in world.nodes.iter().enumerate() {
-            text = text.replace(&world.address(id), &node.name).replace(&node.id, &node.name);
+            let apart = world.address(id).replace(':', " ");
+            text = text.replace(&world.address(id), &node.name).replace(&apart, &node.name).replace(&node.id, &node.name);
         }
         text
     }

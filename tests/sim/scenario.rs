@@ -18,7 +18,7 @@ use crate::sim::{Fault, Settings, Sim};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     title: String,
     #[serde(default = "one")]
     seed: u64,
@@ -230,7 +230,7 @@ enum Act<'a> {
 }
 
 /// Runs one file; panics with the difference, the time and the last screen.
-pub async fn run(path: &Path) {
+pub(crate) async fn run(path: &Path) {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let scenario: Scenario = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     println!("{}", scenario.title);

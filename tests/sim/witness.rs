@@ -15,24 +15,24 @@ use crate::sim::Sim;
 /// Conclusions are drawn this often.
 const SETTLE: Span = Span::from_millis(50);
 
-pub struct Witness {
+pub(crate) struct Witness {
     session: Session,
-    pub model: Model,
-    pub findings: Vec<Finding>,
-    pub log: AlertLog,
+    pub(crate) model: Model,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) log: AlertLog,
     thresholds: Thresholds,
     start: Instant,
     /// Milliseconds since the witness came, and a line in node names.
-    pub diary: Vec<(u64, String)>,
+    pub(crate) diary: Vec<(u64, String)>,
     /// Failed probes by node.
-    pub troubles: BTreeMap<String, Vec<(u64, Health)>>,
+    pub(crate) troubles: BTreeMap<String, Vec<(u64, Health)>>,
     /// Replies to INFO by node, and the slowest PING.
-    pub infos: BTreeMap<String, usize>,
-    pub slowest: BTreeMap<String, Span>,
+    pub(crate) infos: BTreeMap<String, usize>,
+    pub(crate) slowest: BTreeMap<String, Span>,
 }
 
 impl Witness {
-    pub fn open(sim: &Sim, rooms: bool) -> Self {
+    pub(crate) fn open(sim: &Sim, rooms: bool) -> Self {
         let spec = spec(sim, rooms);
         Self {
             model: Model::new(spec.name.clone()),
@@ -48,12 +48,12 @@ impl Witness {
         }
     }
 
-    pub fn elapsed_ms(&self) -> u64 {
+    pub(crate) fn elapsed_ms(&self) -> u64 {
         self.start.elapsed().as_millis() as u64
     }
 
     /// Watches for this long.
-    pub async fn watch(&mut self, sim: &Sim, time: Duration) {
+    pub(crate) async fn watch(&mut self, sim: &Sim, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
             let next = (Instant::now() + SETTLE).min(end);
@@ -65,7 +65,7 @@ impl Witness {
     }
 
     /// Watches until this holds; simulated minutes may pass, then the test fails.
-    pub async fn until(&mut self, sim: &Sim, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&mut self, sim: &Sim, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(240);
         while !holds(self) {
             assert!(Instant::now() < deadline, "it never comes to this: {what}\n{}", self.tell(sim));
@@ -103,25 +103,20 @@ impl Witness {
         }
     }
 
-    pub fn node(&self, sim: &Sim, name: &str) -> &Node {
+    pub(crate) fn node(&self, sim: &Sim, name: &str) -> &Node {
         let address = sim.address(name);
         self.model.node_at(&address).unwrap_or_else(|| panic!("{name} is not known: {}", self.tell(sim)))
     }
 
-    pub fn finds(&self, sim: &Sim, rule: &str, label: &str) -> bool {
+    pub(crate) fn finds(&self, sim: &Sim, rule: &str, label: &str) -> bool {
         self.findings.iter().any(|finding| finding.rule == rule && sim.in_names(&finding.label).contains(label))
     }
 
-    pub fn fires(&self, rule: &str) -> bool {
+    pub(crate) fn fires(&self, rule: &str) -> bool {
         self.log.alerts().iter().any(|alert| alert.finding.rule == rule && alert.phase == Phase::Firing)
     }
 
-    /// When a line of the diary first said this.
-    pub fn when(&self, words: &str) -> Option<u64> {
-        self.diary.iter().find(|(_, line)| line.contains(words)).map(|(at, _)| *at)
-    }
-
-    pub fn tell(&self, sim: &Sim) -> String {
+    pub(crate) fn tell(&self, sim: &Sim) -> String {
         let diary = self.diary.iter().map(|(at, line)| format!("{at:>7} ms {line}\n"));
         let findings = self.findings.iter().map(|f| sim.in_names(&format!("{} {}: {}\n", f.rule, f.label, f.message)));
         format!("--- diary\n{}--- findings\n{}", diary.collect::<String>(), findings.collect::<String>())
