@@ -208,7 +208,7 @@ fn detection(fault: &str, name: &str, word: &str) {
 
 fn idle(label: &str, program: &str, args: &[&str]) {
     let installed = |dir: &&str| Path::new(dir).join(program).exists();
-    if !["/usr/bin", "/usr/local/bin", "/bin", "/"].iter().any(|dir| installed(&dir)) {
+    if !["/usr/bin", "/usr/local/bin", "/bin", "/"].iter().any(installed) {
         return println!("{label:<34}  -  (not installed)");
     }
     let terminal = Terminal::run(program, args);

@@ -64,6 +64,11 @@
 //!
 //! No new dialog: plans and refusals show themselves.
 
+// The program itself never panics, prints or reads a clock where it should not; tests, benches and examples may.
+#![warn(unreachable_pub)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::map_err_ignore, clippy::disallowed_methods)]
+
 // PURE
 pub mod alerts;
 pub mod app;

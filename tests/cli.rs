@@ -1,5 +1,4 @@
 //! IO. The command line as its users and their scripts meet it: the real program on real clusters.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails loudly")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! IO. The demo without a screen: it says where it is, what it sees, and leaves nothing behind.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails loudly")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! IO. The configuration as its users meet it: every mistake has its exact message, secrets stay hidden, files are found.
-#![expect(clippy::unwrap_used, reason = "a test that fails loudly")]
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -1,5 +1,4 @@
 //! Who may name whom: the imports of `src/` held against the table of layers, and the habits every file keeps.
-#![expect(clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails loudly")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,4 @@
 //! The model under random scripts: whatever is observed, in whatever order, the picture stays a picture.
-#![expect(clippy::indexing_slicing, reason = "a test that fails loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

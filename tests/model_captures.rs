@@ -2,7 +2,6 @@
 //!
 //! The captures were read from six nodes of Redis 7.0.15 with a node timeout of two seconds, five times a second; a reply
 //! is written down when it differs from the one before. `@ms port kind` heads each, `# words` says what was done.
-#![expect(clippy::unwrap_used, reason = "a test that fails loudly")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

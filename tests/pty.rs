@@ -1,6 +1,5 @@
 //! The real program in a real pseudo-terminal: it shows itself, gives the terminal back however it ends, and fires
 //! nothing that was not pressed.
-#![expect(clippy::disallowed_methods, reason = "waits on conditions with a deadline, outside any runtime")]
 
 #[path = "pty/screen.rs"]
 mod screen;

@@ -166,7 +166,7 @@ mod tests {
         for seen in sample.observations() {
             let far = seen.source == sample.address(1);
             let fact = if far { Fact::Trouble(Trouble::new(Health::Silent, "")) } else { seen.fact.clone() };
-            if !(far && !matches!(seen.fact, Fact::Pong(_))) {
+            if !far || matches!(seen.fact, Fact::Pong(_)) {
                 sample.model.apply(&Observation { fact, ..seen });
             }
         }

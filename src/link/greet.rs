@@ -142,7 +142,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_first_answer_has_its_class() {
-        let cases: &[(&[u8], Option<&str>, Result<(), (Health, &str)>)] = &[
+        type Greeting<'a> = (&'a [u8], Option<&'a str>, Result<(), (Health, &'a str)>);
+        let cases: &[Greeting<'_>] = &[
             (b"+OK\r\n+PONG\r\n", None, Ok(())),
             (b"+OK\r\n+OK\r\n+PONG\r\n", Some("pw"), Ok(())),
             (b"-NOPERM no\r\n-LOADING Redis is loading the dataset in memory\r\n", None, Ok(())),
