@@ -105,8 +105,8 @@ impl Demo {
     fn start(extra: &[&str]) -> Demo {
         let mut command = Command::new(BINARY);
         command.args(["demo", "--headless"]).args(extra).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the demo starts");
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut demo = Demo { child: command.spawn().expect("the demo starts"), ports: Vec::new() };
+        let mut lines = BufReader::new(demo.child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port_of = |word: &str| word.strip_prefix("127.0.0.1:")?.trim_end_matches([',', '.']).parse::<u16>().ok();
         let seed = lines.by_ref().find_map(|line| line.split_whitespace().find_map(port_of)).expect("the demo names an address");
         std::thread::spawn(move || lines.for_each(drop));
@@ -114,9 +114,9 @@ impl Demo {
         loop {
             let nodes = ask(seed, "CLUSTER NODES").unwrap_or_default();
             let port = |line: &str| line.split_once("127.0.0.1:")?.1.split('@').next()?.parse().ok();
-            let ports: Vec<u16> = nodes.lines().filter_map(port).collect();
-            if ports.len() == 6 {
-                return Demo { child, ports };
+            demo.ports = nodes.lines().filter_map(port).collect();
+            if demo.ports.len() == 6 {
+                return demo;
             }
             assert!(Instant::now() < deadline, "six nodes never met");
             std::thread::sleep(Duration::from_millis(50));
