@@ -171,7 +171,7 @@ async fn the_home_screen_is_drawn_and_quitting_ends_it() {
 #[tokio::test(start_paused = true)]
 async fn a_failover_is_planned_shown_confirmed_and_reported() {
     let seen = play("j F tab enter", plain()).await;
-    let asked: Vec<_> = seen.asked.iter().map(|asked| std::mem::discriminant(asked)).collect();
+    let asked: Vec<_> = seen.asked.iter().map(std::mem::discriminant).collect();
     assert_eq!(asked.len(), 2, "{:?}", seen.asked);
     assert!(matches!(&seen.asked[0], Asked::Survey(Intent::Failover { .. })));
     assert!(matches!(&seen.asked[1], Asked::Execute(Intent::Failover { .. })));

@@ -1,6 +1,5 @@
 //! IO. What the console looks like: every screen by its letters and by what its colours mean, and none that panics.
 
-
 mod scenes;
 
 use std::collections::BTreeMap;

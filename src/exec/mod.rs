@@ -7,7 +7,6 @@
 //! ```
 
 mod agree;
-mod command;
 mod executor;
 mod failover;
 mod journal;
