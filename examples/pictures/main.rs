@@ -1,4 +1,7 @@
 //! IO. Draws the console's screens from made-up clusters: `cargo run --example pictures [-- DIR [SCENE] [THEME]]`.
+//!
+//! The pictures of the README come from `cargo run --example pictures -- tests/pictures =killed` (and `=demo`, `=dialog`);
+//! a scene's name after `=` is meant whole, without it as a part.
 
 #[path = "../../tests/scenes/mod.rs"]
 mod scenes;
@@ -16,7 +19,7 @@ fn main() -> std::io::Result<()> {
     let wanted = arguments.next();
     let theme = arguments.next().and_then(|name| Theme::builtin(&name)).unwrap_or_default();
     std::fs::create_dir_all(&dir)?;
-    for name in scenes::NAMES.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| name.contains(wanted.as_str()))) {
+    for name in scenes::NAMES.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| matches(name, wanted))) {
         for (width, height) in scenes::SIZES {
             let scene = scenes::scene(name, (width, height));
             let area = Rect::new(0, 0, width, height);
@@ -27,4 +30,11 @@ fn main() -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn matches(name: &str, wanted: &str) -> bool {
+    match wanted.strip_prefix('=') {
+        Some(whole) => name == whole,
+        None => name.contains(wanted),
+    }
 }

@@ -33,7 +33,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
             let (glyph, mut style, what) = facts.cell(ui, first, last, before);
             before = Some(what);
             if marked.is_some_and(|range| range.start <= last && first <= range.end) {
-                style = ui.style(Role::Mark).add_modifier(Modifier::UNDERLINED);
+                style = ui.style(Role::Mark).add_modifier(Modifier::REVERSED);
             }
             if focused && cursor == Some((column, row)) {
                 style = ui.style(Role::Button);
