@@ -279,3 +279,40 @@ async fn an_idle_console_draws_about_once_a_second() {
     let idle = play("ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f ctrl-f", plain()).await;
     assert!(idle.frames <= 18, "{} frames for 13 keys in 2.6 s", idle.frames);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_can_be_asked_for_in_another_way() {
+    let seen = play("F m esc", plain()).await;
+    let modes: Vec<_> = seen
+        .asked
+        .iter()
+        .map(|asked| match asked {
+            Asked::Survey(Intent::Failover { mode, .. }) => mode.word(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(modes, ["graceful", "force"]);
+    let seen = play(":fix enter r tab enter", plain()).await;
+    assert!(matches!(&seen.asked[2], Asked::Execute(Intent::Fix { roll_back: true, .. })), "{:?}", seen.asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_and_ranges_are_moved_to_a_master_of_choice() {
+    let seen = play(":rooms enter space space M enter tab enter", plain()).await;
+    let Some(Asked::Execute(Intent::MigrateRooms { codes, to })) = seen.asked.last() else { panic!("{:?}", seen.asked) };
+    assert_eq!(codes.len(), 2);
+    assert!(to.starts_with("10.0.0."));
+    let seen = play("3 v right right M down enter tab enter", plain()).await;
+    let Some(Asked::Execute(Intent::MoveSlots { slots, .. })) = seen.asked.last() else { panic!("{:?}", seen.asked) };
+    assert_eq!(slots.to_string(), "0-95", "three cells of 32 slots");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_screen_is_saved_as_text_and_the_place_is_told() {
+    let seen = play("ctrl-s", plain()).await;
+    let said = seen.app.toast.unwrap().text;
+    let path = said.strip_prefix("screen saved to ").unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert!(text.contains("Topology") && text.lines().count() == 40, "{text}");
+}

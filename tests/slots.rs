@@ -1,4 +1,12 @@
 //! Slots on the move on real servers, under players: nothing lost, nothing open, everybody agrees.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
 
 mod common;
 mod desk;
@@ -167,4 +175,28 @@ async fn requests_that_make_no_sense_are_refused_with_the_nearest_choice() {
     cluster.ok(&cluster.at(1), &format!("CLUSTER SETSLOT 7 IMPORTING {}", desk.model.topology().owner(7).unwrap())).await;
     let open = desk.plan(move_slots("0-9", "B")).await.unwrap_err();
     assert!(open.to_string().contains("slot 7 is open already") && open.to_string().contains("fix 7"), "{open}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn valkey_9_moves_slots_by_itself_and_players_see_no_redirects() {
+    let cluster = Cluster::start_on("valkey9", 3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(2000).await;
+    let before = desk.digest(&cluster).await;
+    let players = Players::start(&desk.links, cluster.at(0), 1000);
+    let plan = desk.plan(move_slots("0-999 6000-6499", cluster.at(2))).await.unwrap();
+    assert_eq!(plan.engine, Some(rgc_tui::plan::Engine::ValkeyAtomic));
+    let report = desk.run(plan).await;
+    let played = players.stop().await;
+    println!(
+        "{report:?}\n{} writes, {} asks, {} tryagain, longest {:?}",
+        played.writes, played.asks, played.tryagain, played.longest
+    );
+    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+    assert_eq!((played.asks, played.tryagain), (0, 0));
+    assert_calm(&cluster).await;
+    assert_nothing_lost(&desk, &cluster, &played).await;
+    let mut after = desk.digest(&cluster).await;
+    after.retain(|key, _| !key.starts_with(b"play:"));
+    assert_same(&before, &after);
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use common::{Cluster, server, wait_until};
 use rgc_tui::cluster::{Address, Fact, Health, Model, Observation, Role, key_slot};
-use rgc_tui::link::{Clock, Command, LinkSettings, Reply};
+use rgc_tui::link::{Clock, Command, Lane, LinkSettings, Links, Reply, TlsSettings};
 use rgc_tui::local::{LocalFault, LocalServer, ask};
 use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
 use rgc_tui::watch::WatchSettings;
@@ -218,7 +218,7 @@ async fn every_trouble_is_shown_by_its_name_and_disturbs_nobody_else() {
     // Back to life, one after the other.
     cluster.fault(&frozen, LocalFault::Thaw).await.unwrap();
     told(&loading, "CONFIG SET key-load-delay 0").await;
-    watching.until("the frozen node answers again", |watching| watching.health(&frozen) == Some(Health::Up)).await;
+    watching.until("the frozen node answers again", |watching| watching.health(&frozen).is_some_and(Health::is_well)).await;
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn wrong_passwords_and_missing_permissions_are_told_in_the_servers_words()
     limited.until("NOPERM is shown", |watching| watching.health(&address) == Some(Health::NoPerm)).await;
     assert!(limited.detail(&address).contains("info"), "{}", limited.detail(&address));
     assert!(told(&server, "ACL SETUSER rgc +info +cluster").await.is_ok());
-    limited.until("what is allowed now is seen", |watching| watching.health(&address) == Some(Health::Up)).await;
+    limited.until("what is allowed now is seen", |watching| watching.health(&address).is_some_and(Health::is_well)).await;
 
     let log = told(&server, "ACL LOG 100").await;
     let entries = log.array().unwrap().len();
@@ -277,6 +277,16 @@ async fn a_seed_by_another_name_is_one_node_with_one_link() {
     watching.sources.clear();
     watching.until_all_pong(&cluster.addresses(), 4).await;
     assert!(!watching.sources.contains(&seed), "the seed's own link has ended: {:?}", watching.sources);
+    // All of them gone at once and back: still one node each.
+    for node in cluster.addresses() {
+        cluster.fault(&node, LocalFault::Freeze).await.unwrap();
+    }
+    watching.until("all are frozen", |watching| watching.model.nodes().all(|node| node.health == Health::Frozen)).await;
+    for node in cluster.addresses() {
+        cluster.fault(&node, LocalFault::Thaw).await.unwrap();
+    }
+    watching.until_all_pong(&cluster.addresses(), 4).await;
+    assert_eq!(watching.model.nodes().count(), 3);
 }
 
 #[tokio::test]
@@ -318,6 +328,49 @@ async fn nodes_that_join_and_leave_are_followed() {
     })
     .await;
     watching.until("the guest has left the picture", |watching| watching.model.nodes().count() == 3).await;
+}
+
+/// Keys and certificates for tests only, for the name `redis.test`.
+fn tls_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+}
+
+#[tokio::test]
+async fn tls_works_with_its_own_ca_name_and_certificate_and_says_what_is_wrong() {
+    let port = {
+        let (_listener, address) = listener().await;
+        address.port
+    };
+    let [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map(|name| tls_file(name).display().to_string());
+    let server =
+        server(&["--tls-port", &port.to_string(), "--tls-ca-cert-file", &ca, "--tls-cert-file", &cert, "--tls-key-file", &key])
+            .await;
+    let good = TlsSettings {
+        ca: Some(tls_file("ca.pem")),
+        cert: Some(tls_file("client.pem")),
+        key: Some(tls_file("client.key")),
+        server_name: Some("redis.test".to_owned()),
+    };
+    let call = async |port: u16, tls: Option<TlsSettings>| {
+        let links = Links::new(LinkSettings { tls, ..LinkSettings::default() }, Clock::start());
+        links.get(&here(port), Lane::Probe).call_within(&Command::words("PING"), Duration::from_secs(5)).await
+    };
+    assert_eq!(call(port, Some(good.clone())).await, Ok(Reply::Bytes(b"PONG".to_vec())));
+    let nameless = TlsSettings { server_name: None, ..good.clone() };
+    let anonymous = TlsSettings { cert: None, key: None, ..good.clone() };
+    let stranger = TlsSettings { ca: Some(tls_file("client.pem")), ..good.clone() };
+    let absent = TlsSettings { ca: Some(tls_file("absent.pem")), ..good.clone() };
+    for (tls, words) in
+        [(nameless, "not valid for name"), (anonymous, "ertificate"), (stranger, "certificate"), (absent, "absent.pem")]
+    {
+        let trouble = call(port, Some(tls)).await.unwrap_err().trouble();
+        assert_eq!(trouble.health, Health::Tls, "{trouble}");
+        assert!(trouble.detail.contains(words), "{trouble}");
+    }
+    let plain = call(port, None).await.unwrap_err().trouble();
+    assert!(matches!(plain.health, Health::Closed | Health::Tls), "{plain}");
+    let wrong_port = call(server.address().port, Some(good)).await.unwrap_err().trouble();
+    assert!(matches!(wrong_port.health, Health::Tls | Health::Frozen), "{wrong_port}");
 }
 
 async fn write(cluster: &Cluster, key: &str, words: &[&str]) {

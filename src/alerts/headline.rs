@@ -1,7 +1,7 @@
 //! PURE. The verdict line's sentence: the gist first, because a narrow screen cuts the rest off.
 
 use super::words::{count, list, people};
-use super::{Finding, Severity};
+use super::{Finding, Severity, Subject};
 use crate::cluster::{Health, Model, SLOTS, Shard, Time};
 
 /// One line that says how the cluster is; never empty.
@@ -13,10 +13,11 @@ pub fn headline(model: &Model, findings: &[Finding], _now: Time) -> String {
     }
     let standing = |severity| findings.iter().filter(move |finding| finding.severity == severity);
     if standing(Severity::Critical).next().is_some() {
-        return outage(model).unwrap_or_else(|| gist(findings, Severity::Critical));
+        let thin = || thin(model, findings, Severity::Critical);
+        return outage(model).or_else(thin).unwrap_or_else(|| gist(findings, Severity::Critical));
     }
     if standing(Severity::Warning).next().is_some() {
-        return gist(findings, Severity::Warning);
+        return thin(model, findings, Severity::Warning).unwrap_or_else(|| gist(findings, Severity::Warning));
     }
     unknown(model).unwrap_or_else(|| healthy(model))
 }
@@ -34,17 +35,51 @@ fn outage(model: &Model) -> Option<String> {
     let headless =
         |shard: &&Shard| shard.slot_count > 0 && shard.master.and_then(|id| model.node(id)).is_none_or(|master| master.is_down());
     let names: Vec<String> = model.topology().shards.iter().filter(headless).map(|shard| shard.name.to_string()).collect();
-    match names.len() {
-        0 => {}
-        1 => parts.push(format!("shard {} has no master", list(&names))),
-        2..=6 => parts.push(format!("shards {} have no master", names.join(" "))),
-        many => parts.push(format!("{many} shards have no master")),
+    if !names.is_empty() {
+        parts.push(lack(&names, "no master"));
     }
     match slots.len() {
         all if all == usize::from(SLOTS) => parts.push("no slot is served".to_string()),
         some => parts.push(format!("{} unserved", count(some, "slot"))),
     }
     parts.extend(people(&tally));
+    Some(parts.join(" · "))
+}
+
+/// `shard C has no master`, `shards A B have no replica`, `12 shards have no replica`.
+fn lack(shards: &[String], what: &str) -> String {
+    match shards.len() {
+        1 => format!("shard {} has {what}", shards.join(" ")),
+        2..=6 => format!("shards {} have {what}", shards.join(" ")),
+        many => format!("{many} shards have {what}"),
+    }
+}
+
+/// Everything is served and redundancy is what is wrong: said as one thing, with the node behind it.
+fn thin(model: &Model, findings: &[Finding], severity: Severity) -> Option<String> {
+    let of = |rule: &'static str| findings.iter().filter(move |finding| finding.severity == severity && finding.rule == rule);
+    let shards: Vec<String> = of("shard.no_replica")
+        .filter_map(|finding| match finding.subject {
+            Subject::Shard(name) => Some(name.to_string()),
+            _ => None,
+        })
+        .collect();
+    let consequences = ["node.down", "shard.no_replica", "replica.link_down"];
+    let other = findings.iter().any(|finding| finding.severity == severity && !consequences.contains(&finding.rule));
+    if shards.is_empty() || other || model.topology().served.len() < usize::from(SLOTS) {
+        return None;
+    }
+    let mut parts = vec![lack(&shards, "no replica")];
+    let mut down = of("node.down");
+    match (down.next(), down.count()) {
+        (Some(only), 0) => {
+            let node = model.nodes().find(|node| only.subject == Subject::Node(node.id));
+            parts.extend(node.map(|node| format!("{} is {}", node.address, node.health)));
+        }
+        (Some(_), more) => parts.push(format!("{} nodes are down", more + 1)),
+        (None, _) => {}
+    }
+    parts.push(format!("all {SLOTS} slots served"));
     Some(parts.join(" · "))
 }
 

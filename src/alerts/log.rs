@@ -7,10 +7,10 @@
 //! ```
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::{Finding, Severity, rule};
+use super::{Finding, Severity, Subject, rule};
 use crate::cluster::{Time, age};
 
 /// Resolved alerts kept; older ones are dropped.
@@ -99,19 +99,17 @@ impl AlertLog {
     /// Takes in what [`super::check`] found now. Returns what has fired, got worse or been resolved.
     pub fn update(&mut self, findings: &[Finding], now: Time) -> Vec<AlertEvent> {
         let mut events = Vec::new();
-        let mut found = vec![false; findings.len()];
+        let key = |finding: &Finding| (finding.rule, finding.subject.clone());
+        let mut fresh: HashMap<(&'static str, Subject), &Finding> =
+            findings.iter().map(|finding| (key(finding), finding)).collect();
         self.alerts.retain_mut(|alert| {
             if alert.phase == Phase::Resolved {
                 return true;
             }
-            let same = |finding: &Finding| finding.rule == alert.finding.rule && finding.subject == alert.finding.subject;
-            match findings.iter().position(same) {
-                Some(at) => {
-                    if let (Some(finding), Some(found)) = (findings.get(at), found.get_mut(at)) {
-                        *found = true;
-                        self.clearing.remove(&alert.id);
-                        events.extend(seen(alert, finding, now));
-                    }
+            match fresh.remove(&key(&alert.finding)) {
+                Some(finding) => {
+                    self.clearing.remove(&alert.id);
+                    events.extend(seen(alert, finding, now));
                     true
                 }
                 None if alert.phase == Phase::Pending => false,
@@ -127,7 +125,10 @@ impl AlertLog {
                 }
             }
         });
-        for (finding, _) in findings.iter().zip(found).filter(|(_, found)| !found) {
+        for finding in findings {
+            if fresh.remove(&key(finding)).is_none() {
+                continue;
+            }
             self.last_id += 1;
             let mut alert = Alert {
                 id: self.last_id,

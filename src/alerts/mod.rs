@@ -125,6 +125,8 @@ mod tests {
             "shard.no_replica critical shard C 10.0.0.6:7005 has no replica to take over 5461 slots: 10.0.0.3:7002 is refused"
         );
 
+        assert_eq!(judge(&sample).1, "shard C has no replica · 10.0.0.3:7002 is refused · all 16384 slots served");
+
         sample.revive(2);
         sample.poll();
         assert_eq!(found(&sample), Vec::<String>::new());
@@ -195,6 +197,7 @@ mod tests {
         let lines = found(&sample);
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("shard.no_replica warning shard A") && lines[0].ends_with("it never had one"), "{lines:#?}");
+        assert_eq!(judge(&sample).1, "shards A B C have no replica · all 16384 slots served");
 
         let mut sample = Sample::new(3, 1);
         sample.servers[3].link_up = false;

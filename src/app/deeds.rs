@@ -52,7 +52,6 @@ pub(super) fn planned(app: &mut App, intent: &Intent, result: Result<Plan, Refus
     if !waiting || app.surveying.as_ref() != Some(intent) {
         return;
     }
-    app.surveying = None;
     app.dialog = Some(Dialog::new(match result {
         Ok(plan) => DialogKind::Confirm(Box::new(plan)),
         Err(refusal) => DialogKind::Refused { title: intent.to_string(), refusal },
@@ -126,8 +125,7 @@ pub(super) fn progress(app: &mut App, id: OperationId, progress: Progress, now: 
             let took = report.elapsed.as_secs_f64();
             let bad = report.outcome != crate::plan::Outcome::Done;
             let reasons = report.outcome.reasons().join("; ");
-            let figures: Vec<String> =
-                report.figures.iter().map(|(name, value)| format!("{} {value:.0}", name.replace('_', " "))).collect();
+            let figures: Vec<String> = report.figures.iter().take(3).map(|(name, value)| figure(name, *value)).collect();
             let more = if reasons.is_empty() { figures.join(", ") } else { reasons };
             let text =
                 format!("{intent}: {} in {took:.1} s{}{more}", report.outcome.word(), if more.is_empty() { "" } else { " · " });
@@ -136,6 +134,13 @@ pub(super) fn progress(app: &mut App, id: OperationId, progress: Progress, now: 
             app.tell(text, bad, now);
         }
     }
+}
+
+/// `promoted_ms`, 14 → "promoted 14 ms".
+fn figure(name: &str, value: f64) -> String {
+    let units = [("_ms", " ms"), ("_per_sec", "/s"), ("_percent", " %"), ("_bytes", " B"), ("_seconds", " s")];
+    let (stem, unit) = units.iter().find_map(|(end, unit)| Some((name.strip_suffix(end)?, *unit))).unwrap_or((name, ""));
+    format!("{} {value:.0}{unit}", stem.replace('_', " "))
 }
 
 fn push<T>(lines: &mut Vec<T>, line: T) {

@@ -2,10 +2,10 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, menu};
+use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, menu, names};
 use crate::cluster::Time;
 use crate::keys::Chord;
-use crate::plan::Intent;
+use crate::plan::{Intent, Mode, Objective, Pace};
 
 impl Dialog {
     /// It has a Confirm button beside Cancel.
@@ -49,6 +49,9 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
         DialogKind::Planning { .. } => return Vec::new(),
         DialogKind::Refused { .. } => {
             scroll(dialog, chord);
+            if let Some(key) = plain.filter(|key| !matches!(key, 'q' | ' ' | 'j' | 'k' | 'g')) {
+                return variant(app, key, now);
+            }
             return if matches!(chord.code, KeyCode::Enter | KeyCode::Char('q' | ' ')) { cancel(app) } else { Vec::new() };
         }
         _ => {}
@@ -72,6 +75,7 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
             }
         }
         (KeyCode::Char('q' | 'n'), Some(_)) => return cancel(app),
+        (_, Some(key)) => return variant(app, key, now),
         _ => scroll(dialog, chord),
     }
     Vec::new()
@@ -109,6 +113,50 @@ fn scroll(dialog: &mut Dialog, chord: Chord) {
     };
     // `ui` shows the end when this goes past it.
     dialog.scroll = u16::try_from(i32::from(dialog.scroll).saturating_add(by).clamp(0, 2000)).unwrap_or(0);
+}
+
+/// Keys that ask for the same deed in another way, with their words.
+pub(super) fn variants(intent: &Intent) -> &'static [(char, &'static str)] {
+    match intent {
+        Intent::Failover { .. } => &[('m', "other mode"), ('r', "other replica")],
+        Intent::Fix { .. } => &[('r', "resume or roll back")],
+        Intent::Rebalance { .. } => &[('o', "other objective"), ('p', "other pace"), ('e', "use empty masters")],
+        _ => &[],
+    }
+}
+
+/// Plans the deed of this dialog anew, in another way. Keys without such a meaning scroll.
+fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
+    let Some(mut intent) = app.surveying.clone().filter(|intent| variants(intent).iter().any(|(known, _)| *known == key)) else {
+        if let Some(dialog) = app.dialog.as_mut() {
+            scroll(dialog, Chord::new(KeyCode::Char(key), KeyModifiers::NONE));
+        }
+        return Vec::new();
+    };
+    match &mut intent {
+        Intent::Failover { mode, .. } if key == 'm' => *mode = after(*mode, &Mode::ALL),
+        Intent::Failover { node, .. } => *node = other_replica(app, node),
+        Intent::Fix { roll_back, .. } => *roll_back = !*roll_back,
+        Intent::Rebalance { by, .. } if key == 'o' => *by = after(*by, &Objective::ALL),
+        Intent::Rebalance { pace, .. } if key == 'p' => *pace = after(*pace, &[Pace::Calm, Pace::Fast]),
+        Intent::Rebalance { use_empty, .. } => *use_empty = !*use_empty,
+        _ => {}
+    }
+    deeds::intend(app, intent, now)
+}
+
+fn after<T: Copy + PartialEq>(now: T, all: &[T]) -> T {
+    let at = all.iter().position(|one| *one == now).unwrap_or(0);
+    all.get((at + 1) % all.len().max(1)).copied().unwrap_or(now)
+}
+
+/// The next replica of the shard that this name stands for.
+fn other_replica(app: &App, name: &str) -> String {
+    let shard = names::shard(app, name).ok().or_else(|| app.model.node(names::node(app, name).ok()?)?.shard);
+    let Some(shard) = shard.and_then(|shard| app.model.topology().shard(shard)) else { return name.to_string() };
+    let replicas: Vec<String> = shard.replicas.iter().map(|id| app.model.label(*id)).collect();
+    let at = replicas.iter().position(|replica| replica == name).map_or(0, |at| at + 1);
+    replicas.get(at % replicas.len().max(1)).cloned().unwrap_or_else(|| name.to_string())
 }
 
 fn cancel(app: &mut App) -> Vec<Effect> {

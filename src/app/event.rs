@@ -1,6 +1,6 @@
 //! PURE. What comes into the console and what it asks to be done: the only two vocabularies of the loop.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::OperationId;
 use crate::cluster::{NodeId, Observation};
@@ -11,6 +11,8 @@ use crate::plan::{Intent, Plan, Progress, Refusal};
 pub enum Event {
     Observed(Box<Observation>),
     Key(KeyEvent),
+    /// Only when the mouse is configured.
+    Mouse(MouseEvent),
     /// Text pasted by the terminal: only ever goes into an open text field.
     Paste(String),
     Resize(u16, u16),

@@ -11,6 +11,7 @@ mod filter;
 mod intents;
 pub mod layout;
 mod menu;
+mod mouse;
 mod names;
 mod operation;
 mod press;
@@ -122,7 +123,7 @@ pub struct App {
     /// The list of rooms may be built anew even when there are very many.
     rooms_due: bool,
     rooms_listed: Option<Time>,
-    /// The intent whose plan is awaited.
+    /// The intent whose plan is awaited, or shown.
     surveying: Option<Intent>,
 }
 
@@ -182,6 +183,16 @@ impl App {
         };
         match (&self.dialog, &self.screen.prompt) {
             (Some(dialog), _) if dialog.wants_name() => fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]),
+            (Some(Dialog { kind: DialogKind::Confirm(plan), .. }), _) if plan.danger == crate::plan::Danger::Normal => {
+                let mut hints: Vec<Hint> = fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy")]);
+                hints.extend(dialogs::variants(&plan.intent).iter().zip(10..).map(|((key, word), rank)| Hint {
+                    chord: key.to_string(),
+                    word,
+                    disabled: None,
+                    rank,
+                }));
+                hints
+            }
             (Some(dialog), _) if dialog.has_buttons() => {
                 fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy"), ("↑↓", "scroll")])
             }

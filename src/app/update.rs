@@ -1,6 +1,6 @@
 //! PURE. The one function through which everything that happens reaches the console.
 
-use super::{App, Effect, Event, deeds, dialogs, press, prompt};
+use super::{App, Effect, Event, deeds, dialogs, mouse, press, prompt};
 use crate::cluster::{Fact, Time};
 use crate::keys::{Action, Chord};
 
@@ -17,6 +17,13 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
             let effects = key_press(app, Chord::from(key), now);
             app.refresh();
             effects
+        }
+        Event::Mouse(event) => {
+            if app.with_picture(|picture| mouse::mouse(picture, event)).is_none() {
+                mouse::mouse(app, event);
+            }
+            app.refresh();
+            Vec::new()
         }
         Event::Paste(text) => {
             if app.dialog.is_some() {

@@ -37,16 +37,17 @@ impl Deed<'_> {
             Some(path) if path.exists() && !self.act.dry_run => Some(saved::read(path)?),
             _ => None,
         };
-        if let (Some(saved), Some(path)) = (&saved, &self.act.plan)
-            && saved.intent != self.intent.to_string()
-        {
-            let says = format!("{} holds a plan for `{}`, not for `{}`", path.display(), saved.intent, self.intent);
-            return Err(Stop::usage(says));
-        }
         let plan = match self.sight.session.plan(self.intent.clone(), &self.sight.model).await {
             Ok(plan) => plan,
             Err(refusal) => return self.refused(&refusal),
         };
+        // Names are resolved by planning: `B` may have been another node when the plan was saved.
+        if let (Some(saved), Some(path)) = (&saved, &self.act.plan)
+            && saved.intent != plan.intent.to_string()
+        {
+            let says = format!("{} holds a plan for `{}`, not for `{}`", path.display(), saved.intent, plan.intent);
+            return Err(Stop::usage(says));
+        }
         if let Some(saved) = &saved
             && !saved.is(&plan)
         {

@@ -111,6 +111,13 @@ impl Model {
         node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at > since))
     }
 
+    /// Everybody who answers calls the same nodes the owners of the same slots.
+    pub fn agrees(&self) -> bool {
+        let mut opinions = self.nodes.values().filter(|node| node.health.is_alive() && self.is_current(node));
+        let first = opinions.next().map(|node| node.digest.opinion);
+        opinions.all(|node| Some(node.digest.opinion) == first)
+    }
+
     /// Sorts the nodes that answer into camps by whom they call the owners of the slots, the largest camp first. Views that
     /// are older than the newest change of owners are left out: they are not other opinions, only old ones.
     pub fn camps(&self) -> Vec<Camp> {

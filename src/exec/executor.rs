@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::journal::{self, Fuse, Unfinished};
 use super::running::{Controls, Running};
 use super::telling::Telling;
-use super::{failover, read, slots, survey};
+use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
@@ -96,6 +96,10 @@ impl Executor {
             }
             Err(reason) => telling.report(Outcome::Refused(vec![reason]), Vec::new()),
         };
+        let now = self.clock.now();
+        if let Err(error) = ledger::append(&self.settings.journal_dir, &plan, &report, &model, &telling.transcript, now) {
+            telling.note(error).await;
+        }
         telling.say(Progress::Ended(report)).await;
     }
 
@@ -107,12 +111,26 @@ impl Executor {
             Err(refusal) => telling.report(Outcome::Refused(refusal.reasons), Vec::new()),
             Ok(()) => match plan.intent {
                 Intent::Failover { .. } => failover::run(telling, plan, &now).await,
+                Intent::Fix { roll_back, .. } => {
+                    let report = mend::run(telling, plan, &now, roll_back).await;
+                    self.put_away_cured(&mut now).await;
+                    report
+                }
                 _ if !plan.moves.is_empty() => slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await,
-                _ => telling.report(
-                    Outcome::Refused(vec![format!("{} cannot be carried out by this version", plan.intent.name())]),
-                    Vec::new(),
-                ),
+                _ => membership::run(telling, plan, &now).await,
             },
+        }
+    }
+
+    /// Journals whose slots are closed again need not be offered any more.
+    async fn put_away_cured(&self, model: &mut Model) {
+        read::refresh(model, &self.links, self.clock).await;
+        let open = model.topology().open_slots();
+        for unfinished in self.unfinished(&model.name) {
+            if !unfinished.in_flight.iter().any(|slot| open.contains(slot)) {
+                // A journal that cannot be marked is offered once more; nothing worse.
+                drop(journal::put_away(&unfinished, "cured"));
+            }
         }
     }
 

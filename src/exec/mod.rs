@@ -7,9 +7,13 @@
 //! ```
 
 mod agree;
+mod command;
 mod executor;
 mod failover;
 mod journal;
+mod ledger;
+mod membership;
+mod mend;
 mod read;
 mod running;
 mod slots;
@@ -18,4 +22,5 @@ mod telling;
 
 pub use executor::{Executor, ExecutorSettings};
 pub use journal::{Unfinished, put_away, unfinished};
+pub use ledger::LEDGER;
 pub use running::{Control, Controls, Running};

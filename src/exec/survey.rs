@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::cluster::{Address, Model, NodeId, SLOTS, SlotSet, hash_tag, key_slot};
+use crate::cluster::{Address, Model, NodeId, SLOTS, SlotSet, hash_tag, key_slot, parse};
 use crate::link::{Command, Lane, Link, Links, Reply};
-use crate::plan::{Intent, Objective, SlotFact, SlotFacts, moves_atomically};
+use crate::plan::{Intent, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
 
 /// Commands in one pipeline: bounds what a server does in one go.
 const CHUNK: usize = 256;
@@ -29,6 +29,14 @@ enum Depth {
 
 /// The facts this intent needs beside the model; None when it needs none.
 pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Option<SlotFacts> {
+    if let Intent::Fix { slots, .. } = intent {
+        let all: Vec<u16> = slots.as_ref().map_or_else(|| (0..SLOTS).collect(), |slots| slots.iter().collect());
+        let holders = holders(links, model, &all).await.unwrap_or_default();
+        return Some(SlotFacts { holders, ..SlotFacts::default() });
+    }
+    if let Intent::AddNode { address, .. } = intent {
+        return Some(SlotFacts { newcomer: Some(newcomer(links, address).await), ..SlotFacts::default() });
+    }
     let (slots, depth) = match intent {
         Intent::MoveSlots { slots, .. } => (slots.clone(), depth_for(slots)),
         Intent::MigrateRooms { codes, .. } => {
@@ -66,6 +74,27 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
     Some(facts)
 }
 
+/// Asks a server that is no member yet.
+async fn newcomer(links: &Links, address: &Address) -> Newcomer {
+    let link = links.get(address, Lane::Work);
+    let questions = [Command::words("INFO"), Command::words("CLUSTER NODES")];
+    let replies = match link.pipeline(&questions, CHUNK_WITHIN).await {
+        Ok(replies) => replies,
+        Err(failure) => return Newcomer { trouble: Some(failure.trouble().to_string()), ..Newcomer::default() },
+    };
+    let info = replies.first().and_then(|reply| parse::info(&reply.text()?).ok()).unwrap_or_default();
+    let view = replies.get(1).and_then(|reply| parse::nodes(&reply.text()?, address).ok());
+    let count = |members: usize| u32::try_from(members.saturating_sub(1)).unwrap_or(u32::MAX);
+    Newcomer {
+        id: view.as_ref().and_then(|view| Some(view.myself()?.id)),
+        trouble: None,
+        cluster_mode: view.is_some(),
+        knows: view.as_ref().map_or(0, |view| count(view.members.len())),
+        keys: info.keys,
+        slots: view.as_ref().and_then(|view| Some(view.myself()?.slot_count())).unwrap_or(0),
+    }
+}
+
 fn depth_for(slots: &SlotSet) -> Depth {
     Depth::Sizes(if slots.len() <= FEW { THOROUGH } else { SAMPLE })
 }
@@ -75,12 +104,17 @@ async fn engine(links: &Links, model: &Model, facts: &mut SlotFacts) {
     let masters: Vec<_> = model.nodes().filter(|node| node.is_master() && !node.health.is_down()).collect();
     let server = |node: &&&crate::cluster::Node| moves_atomically(node.info.as_ref().and_then(|info| info.server.as_ref()));
     facts.atomic = !masters.is_empty() && masters.iter().filter(server).count() == masters.len();
-    let modules: BTreeSet<Arc<str>> =
-        masters.iter().filter_map(|node| node.info.as_ref()).flat_map(|info| info.modules.iter().cloned()).collect();
-    if facts.atomic && !modules.is_empty() {
-        let names: Vec<&str> = modules.iter().map(AsRef::as_ref).collect();
-        facts.atomic_obstacle = Some(format!("these modules may not support atomic moves: {}", names.join(", ")));
-        facts.atomic = false;
+    if facts.atomic {
+        let unfit = masters.iter().map(|node| async move {
+            let reply = links.get(&node.address, Lane::Probe).call(&Command::words("INFO modules")).await;
+            unfit_modules(&reply.ok().and_then(|reply| reply.text()).unwrap_or_default())
+        });
+        let unfit: BTreeSet<String> = join_all(unfit).await.into_iter().flatten().collect();
+        if !unfit.is_empty() {
+            let names: Vec<&str> = unfit.iter().map(AsRef::as_ref).collect();
+            facts.atomic_obstacle = Some(format!("these modules do not support atomic moves: {}", names.join(", ")));
+            facts.atomic = false;
+        }
     }
     if !facts.atomic {
         let asked = masters.iter().map(|node| async move {
@@ -92,7 +126,35 @@ async fn engine(links: &Links, model: &Model, facts: &mut SlotFacts) {
     }
 }
 
+/// Modules that do not say that they can be moved atomically; the servers refuse with them loaded.
+fn unfit_modules(text: &str) -> Vec<String> {
+    let modules = text.lines().filter_map(|line| line.trim_end().strip_prefix("module:"));
+    let unfit = modules.filter(|module| !module.contains("handle-atomic-slot-migration"));
+    unfit.filter_map(|module| module.split(',').find_map(|pair| pair.strip_prefix("name=")).map(str::to_owned)).collect()
+}
+
 type Found = (BTreeMap<u16, SlotFact>, BTreeMap<u16, BTreeSet<Arc<str>>>);
+
+/// Keys of these slots on every master that answers. A master that answers other questions and not this one is an error:
+/// a key it holds would be overlooked.
+pub(super) async fn holders(links: &Links, model: &Model, slots: &[u16]) -> Result<BTreeMap<u16, BTreeMap<NodeId, u64>>, String> {
+    let masters = model.nodes().filter(|node| node.is_master() && node.health.serves());
+    let asked = masters.map(|node| async move {
+        let link = links.get(&node.address, Lane::Work);
+        let counts = pipelined(&link, slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
+        if counts.len() == slots.len() { Ok((node.id, counts)) } else { Err(format!("{} does not count its keys", node.address)) }
+    });
+    let mut holders: BTreeMap<u16, BTreeMap<NodeId, u64>> = BTreeMap::new();
+    for answer in join_all(asked).await {
+        let (id, counts) = answer?;
+        for (slot, reply) in slots.iter().zip(&counts) {
+            if let Some(keys) = reply.int().and_then(|keys| u64::try_from(keys).ok()).filter(|&keys| keys > 0) {
+                holders.entry(*slot).or_default().insert(id, keys);
+            }
+        }
+    }
+    Ok(holders)
+}
 
 /// One master's slots. What it does not answer stays unknown: the operation reads again before it acts.
 async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> Found {

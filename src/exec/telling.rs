@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::ledger::Transcript;
 use super::running::Control;
 use crate::cluster::Address;
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
@@ -18,15 +19,19 @@ pub(super) struct Telling {
     progress: mpsc::Sender<Progress>,
     control: watch::Receiver<Control>,
     began: Instant,
+    pub(super) transcript: Transcript,
 }
 
 impl Telling {
     pub(super) fn new(links: Links, clock: Clock, progress: mpsc::Sender<Progress>, control: watch::Receiver<Control>) -> Self {
-        Self { links, clock, progress, control, began: Instant::now() }
+        Self { links, clock, progress, control, began: Instant::now(), transcript: Transcript::default() }
     }
 
     /// Nobody listening is no reason to stop half-way.
     pub(super) async fn say(&self, progress: Progress) {
+        if let Progress::Sent { address, command, reply } = &progress {
+            self.transcript.add(address, command, reply);
+        }
         drop(self.progress.send(progress).await);
     }
 

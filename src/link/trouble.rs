@@ -6,6 +6,10 @@ use crate::cluster::{Health, Trouble};
 
 /// What a failed socket operation says about the node.
 pub(super) fn of_io(error: &Error) -> Trouble {
+    // With TLS 1.3 a server refuses the client's certificate after the handshake, in place of a first reply.
+    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        return of_tls(error);
+    }
     let health = match error.kind() {
         ErrorKind::ConnectionRefused => Health::Refused,
         ErrorKind::TimedOut => Health::Silent,

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Model, Time};
 
-use super::{Facts, Intent, Plan, Refusal, moves, planner};
+use super::{Facts, Intent, Plan, Refusal, StepKind, fix, membership, moves, planner};
 
 /// The plan as the newest facts give it must rest on the same ground; the refusal says what has shifted.
 pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
@@ -44,6 +44,17 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
             }
             Err(Refusal { reasons, usage: false })
         }
-        _ => Ok(()),
+        Intent::Fix { .. } => {
+            let slots =
+                plan.steps.iter().filter_map(|step| if let StepKind::Cure { slot, .. } = step.kind { Some(slot) } else { None });
+            if fix::fingerprint(model, &slots.collect()) == plan.fingerprint {
+                return Ok(());
+            }
+            Err(Refusal::because("the slots are not as they were when the plan was made: nothing was done, plan again"))
+        }
+        _ if membership::unchanged(plan, model) => Ok(()),
+        _ => Err(Refusal::because(
+            "the cluster has changed since the plan was made (roles, slots or members): nothing was done, plan again",
+        )),
     }
 }

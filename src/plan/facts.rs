@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::cluster::{Model, NodeId};
 
+use super::Newcomer;
+
 /// The facts behind a plan. `slots` is None for intents that do not need them.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -48,6 +50,8 @@ pub struct SlotFacts {
     pub atomic: bool,
     /// Why the atomic engine cannot be used although the servers are new enough.
     pub atomic_obstacle: Option<String>,
+    /// The server that shall join.
+    pub newcomer: Option<Newcomer>,
     /// Databases above 0 hold keys on these nodes.
     pub numbered_databases: Vec<NodeId>,
 }

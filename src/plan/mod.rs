@@ -4,6 +4,7 @@
 
 mod balance;
 mod blast;
+mod cure;
 mod drift;
 mod election;
 mod facts;
@@ -11,8 +12,10 @@ mod failover;
 #[cfg(test)]
 mod failover_tests;
 mod fingerprint;
+mod fix;
 mod intent;
 pub mod json;
+mod membership;
 mod moves;
 mod planner;
 mod preflight;
@@ -24,11 +27,14 @@ mod steps;
 mod testing;
 mod words;
 
+pub use cure::{Cure, Evidence, cure, evidence, heir};
 pub use drift::drift;
 pub use election::{Timing, timing};
 pub use facts::{Facts, SlotFact, SlotFacts};
 pub use failover::patience;
+pub use fix::ailing;
 pub use intent::{Intent, Mode, Objective, Pace};
+pub use membership::Newcomer;
 pub use moves::moves_atomically;
 pub use planner::plan;
 pub use preflight::{Candidate, Preflight, Votes, preflight};

@@ -71,6 +71,12 @@ pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<String> {
             reasons.push(format!("{} is a replica, and only masters own slots", node.address));
         }
     }
+    let takers: std::collections::BTreeSet<NodeId> = targets.values().copied().collect();
+    for node in takers.iter().filter_map(|id| model.node(*id)) {
+        if is_up(node) && node.cluster_info.as_ref().is_some_and(|info| !info.ok) {
+            reasons.push(format!("{} says cluster_state:fail and would take no keys: wait until it says ok", node.address));
+        }
+    }
     reasons.extend(disagreement(model, &asked));
     reasons
 }

@@ -2,7 +2,7 @@
 
 use crate::cluster::Time;
 
-use super::{Facts, Intent, Plan, Refusal, failover, rebalance, slots};
+use super::{Facts, Intent, Plan, Refusal, failover, fix, membership, rebalance, slots};
 
 /// The steps that would do what the operator wants, or why it cannot be done. Changes nothing; asked again with newer
 /// facts it gives a plan with the same fingerprint, or the world has changed.
@@ -14,7 +14,12 @@ pub fn plan(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refus
         Intent::Failover { node, mode } => failover::plan(node, *mode, facts, now),
         Intent::MoveSlots { slots, to } => slots::plan(slots, to, facts),
         Intent::MigrateRooms { codes, to } => slots::rooms(codes, to, facts),
+        Intent::Fix { slots, roll_back } => fix::plan(slots.as_ref(), *roll_back, facts),
         Intent::Rebalance { .. } => rebalance::plan(intent, facts),
-        other => Err(Refusal::because(format!("{} cannot be planned by this version", other.name()))),
+        Intent::AddNode { address, replica_of } => membership::add(address, replica_of.as_deref(), facts),
+        Intent::Replicate { node, master } => membership::replicate(node, master, facts),
+        Intent::Drain { node } => membership::drain(node, facts),
+        Intent::Remove { node } => membership::remove(node, facts),
+        Intent::Forget { node } => membership::forget(node, facts),
     }
 }

@@ -84,6 +84,24 @@ pub(super) fn plan(intent: &Intent, facts: &Facts<'_>) -> Result<Plan, Refusal> 
     Ok(plan)
 }
 
+/// Everything a master owns, shared out among the others so that they end as equal as that makes them.
+pub(super) fn shed(facts: &Facts<'_>, giver: &Node) -> Result<Targets, Refusal> {
+    let takes = |node: &&Node| node.is_master() && node.slot_count > 0 && (is_up(node) || node.id == giver.id);
+    let masters: Vec<&Node> = facts.model.nodes().filter(takes).collect();
+    if masters.len() < 2 {
+        return Err(Refusal::because(format!("{} is the only master with slots: nobody could take them", giver.address)));
+    }
+    let reasons = ground(facts, &masters, Objective::Slots);
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons, usage: false });
+    }
+    let weight = |node: &Node| if node.id == giver.id { 0.0 } else { 1.0 };
+    let bearers: Vec<Bearer> = masters.iter().map(|node| bearer(facts, node, Objective::Slots, weight(node))).collect();
+    let given = balance(&bearers, 0.0, AIM).transfers;
+    let of_giver = given.iter().filter(|transfer| masters.get(transfer.from).is_some_and(|node| node.id == giver.id));
+    Ok(of_giver.filter_map(|transfer| Some((transfer.slot, masters.get(transfer.to)?.id))).collect())
+}
+
 /// What the objective needs to be known.
 fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -154,8 +172,9 @@ fn stuck(result: &Balance, masters: &[&Node], bearers: &[Bearer]) -> Vec<String>
     if several && share < 50.0 {
         return Vec::new();
     }
-    vec![format!(
-        "{} cannot be brought down to its share: slot {slot} alone holds {share:.0} % of what it has, and a slot cannot be split",
-        node.address
-    )]
+    let times = match result.targets.get(at) {
+        Some(target) if *target > 0.0 => format!("keeps {:.1} times its share", load / target),
+        _ => "keeps more than its share".into(),
+    };
+    vec![format!("{} {times}: slot {slot} alone holds {share:.0} % of what it has, and a slot cannot be split", node.address)]
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
 
-use super::Intent;
+use super::{Cure, Intent};
 
 /// How much asking a plan needs before it is carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub enum StepKind {
     Promote { replica: NodeId, master: Option<NodeId>, slots: SlotSet },
     /// Give slots from one master to another, by the plan's engine; an index into `Plan::moves`.
     MoveSlots { index: usize },
+    /// Put one slot right.
+    Cure { slot: u16, cure: Cure },
     /// One literal command whose reply must be OK.
     Command,
     /// Wait until every reachable node agrees with this sentence; `exec` knows how to read it for the intent.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crossterm::event::Event as Raw;
+use crossterm::event::{Event as Raw, MouseEventKind};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
@@ -43,6 +43,8 @@ impl<S: Stream<Item = io::Result<Raw>> + Unpin> Input<S> {
                 Raw::Key(key) => self.filter.feed(key, self.began.elapsed()),
                 Raw::Paste(text) => return Some(Event::Paste(text)),
                 Raw::Resize(width, height) => return Some(Event::Resize(width, height)),
+                // Motion alone changes nothing, and there is much of it.
+                Raw::Mouse(mouse) if mouse.kind != MouseEventKind::Moved => return Some(Event::Mouse(mouse)),
                 Raw::Mouse(_) | Raw::FocusGained | Raw::FocusLost => {}
             }
         }

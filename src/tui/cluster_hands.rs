@@ -93,6 +93,15 @@ impl Hands for ClusterHands {
         });
     }
 
+    fn begin(&mut self, cluster: &str, to: &Answers) {
+        let (executor, cluster, to) = (self.executor.clone(), cluster.to_string(), to.clone());
+        tokio::task::spawn_blocking(move || {
+            for unfinished in executor.unfinished(&cluster) {
+                to.tell(unfinished.says(), true);
+            }
+        });
+    }
+
     fn unlock(&mut self) {
         self.executor.lock(false);
     }

@@ -103,6 +103,8 @@ where
         let _ = app::update(&mut desk.app, Event::Resize(size.width, size.height), desk.clock.now());
     }
     let mut save = false;
+    let cluster = desk.app.model.name.clone();
+    desk.hands.begin(&cluster, &to);
     loop {
         let woken = tokio::select! {
             biased;

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 /// Lines of CLUSTER NODES a second that all nodes together may be made to write.
 const LINES_PER_SECOND: u64 = 20_000;
-/// No heartbeat is later than this.
+/// No heartbeat of a cluster of usual size is later than this.
 const BEAT: Duration = Duration::from_millis(250);
+/// What each node adds to the time between heartbeats of all, when there are many.
+const BEAT_SHARE: Duration = Duration::from_millis(1);
 
-/// Between two heartbeats: a killed node is noticed well within the interval.
-pub(super) fn heartbeat(interval: Duration) -> Duration {
-    BEAT.min(interval / 4).max(Duration::from_millis(10))
+/// Between two heartbeats of one node: a killed one is noticed well within the interval. Of more than 250 nodes the
+/// heartbeats are spread, up to one an interval.
+pub(super) fn heartbeat(nodes: usize, interval: Duration) -> Duration {
+    let often = BEAT.min(interval / 4);
+    let many = BEAT_SHARE * u32::try_from(nodes).unwrap_or(u32::MAX);
+    often.max(many.min(interval)).max(Duration::from_millis(10))
 }
 
 /// Between two full views of one node, in a cluster of that many: each view has a line for each node.
@@ -51,9 +56,9 @@ mod tests {
 
     #[test]
     fn heartbeats_keep_up_with_short_intervals() {
-        assert_eq!(heartbeat(Duration::from_secs(1)), Duration::from_millis(250));
-        assert_eq!(heartbeat(Duration::from_millis(200)), Duration::from_millis(50));
-        assert_eq!(heartbeat(Duration::from_secs(30)), Duration::from_millis(250));
+        let beat = |nodes, millis| heartbeat(nodes, Duration::from_millis(millis)).as_millis();
+        assert_eq!([beat(6, 1000), beat(6, 200), beat(6, 30_000)], [250, 50, 250]);
+        assert_eq!([beat(250, 1000), beat(600, 1000), beat(5000, 1000)], [250, 600, 1000]);
     }
 
     #[test]

@@ -161,8 +161,7 @@ impl Crew {
         if self.seats.contains_key(address) {
             return;
         }
-        let views_every = beat::between_views(self.seats.len(), self.settings.interval);
-        let control = Arc::new(Control::new(mute, views_every));
+        let control = Arc::new(Control::new(mute));
         let task = tokio::spawn(watch(Brief {
             link: self.links.get(address, Lane::Probe),
             clock: self.clock,
@@ -192,15 +191,19 @@ impl Crew {
             unnamed: None,
         };
         self.seats.insert(address.clone(), seat);
-        let views_every = beat::between_views(self.seats.len(), self.settings.interval);
+        self.resize();
+    }
+
+    fn resize(&self) {
         for seat in self.seats.values() {
-            seat.control.set_views_every(views_every);
+            seat.control.set_size(self.seats.len(), self.settings.interval);
         }
     }
 
     fn end(&mut self, address: &Address) {
         if self.seats.remove(address).is_some() {
             self.links.forget(address);
+            self.resize();
         }
     }
 
@@ -229,8 +232,11 @@ impl Crew {
     fn without_views(&mut self) {
         let seeds: Vec<Address> = self.settings.seeds.clone();
         for seed in &seeds {
-            self.retired.remove(seed);
-            self.seat(seed, Mute::Troubles, None);
+            match self.retired.remove(seed) {
+                // Only another name for a node that has its own task: it stands by.
+                Some(node) => self.seat(seed, Mute::All, Some(node)),
+                None => self.seat(seed, Mute::Troubles, None),
+            }
         }
         if self.seats.values().all(|seat| seat.heard != Heard::Nothing) {
             for seat in seeds.iter().filter_map(|seed| self.seats.get(seed)) {

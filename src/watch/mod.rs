@@ -13,6 +13,9 @@ mod outbox;
 mod poll;
 mod rooms;
 mod roster;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! IO. One node's task: heartbeats, full rounds, and the facts that come of them.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use super::beat;
 use super::outbox::Outbox;
 use super::poll::{Question, Round, ask};
 use super::rooms::Sweeps;
+use super::settings;
 use crate::cluster::{Address, Fact, Health, Info, Observation, Role, Trouble, View};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
@@ -19,6 +21,8 @@ use crate::link::{Clock, Command, Failure, Link, Reply};
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Between two tries of a link that only stands by.
 const STAND_BY: Duration = Duration::from_secs(2);
+/// Between two INFO replies with the counts of every command.
+const COUNTS_EVERY: Duration = Duration::from_secs(5);
 
 /// What the crew lets a node task say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +39,15 @@ pub(super) enum Mute {
 pub(super) struct Control {
     mute: AtomicU8,
     views_every_ms: AtomicU64,
+    beat_ms: AtomicU64,
     /// A full round now, please.
     pub(super) poke: Notify,
 }
 
 impl Control {
-    pub(super) fn new(mute: Mute, views_every: Duration) -> Self {
-        let control = Self { mute: AtomicU8::new(mute as u8), views_every_ms: AtomicU64::new(0), poke: Notify::new() };
-        control.set_views_every(views_every);
-        control
+    pub(super) fn new(mute: Mute) -> Self {
+        let (views_every_ms, beat_ms) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { mute: AtomicU8::new(mute as u8), views_every_ms, beat_ms, poke: Notify::new() }
     }
 
     pub(super) fn mute(&self) -> Mute {
@@ -62,8 +66,15 @@ impl Control {
         }
     }
 
-    pub(super) fn set_views_every(&self, every: Duration) {
-        self.views_every_ms.store(u64::try_from(every.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// How often a node of a cluster of this size is asked.
+    pub(super) fn set_size(&self, nodes: usize, interval: Duration) {
+        let millis = |every: Duration| u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
+        self.views_every_ms.store(millis(beat::between_views(nodes, interval)), Ordering::Relaxed);
+        self.beat_ms.store(millis(beat::heartbeat(nodes, interval)), Ordering::Relaxed);
+    }
+
+    fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.beat_ms.load(Ordering::Relaxed).max(1))
     }
 
     fn views_every(&self) -> Duration {
@@ -112,6 +123,8 @@ struct Task {
     /// The crew has this view and knows that the node answers.
     told: bool,
     view_due: Instant,
+    counts_due: Instant,
+    counts: Arc<BTreeMap<Arc<str>, (u64, u64)>>,
     standalone: bool,
     run_id: Option<Arc<str>>,
     denied: Vec<(Question, Instant)>,
@@ -129,6 +142,8 @@ pub(super) async fn watch(brief: Brief) {
         view: None,
         told: false,
         view_due: now,
+        counts_due: now,
+        counts: Arc::default(),
         standalone,
         run_id: None,
         denied: Vec::new(),
@@ -166,7 +181,7 @@ impl Task {
         match self.heard {
             _ if self.brief.control.mute() == Mute::All => interval.max(STAND_BY),
             Heard::Error(_) => interval,
-            _ => beat::heartbeat(interval),
+            _ => self.brief.control.heartbeat(),
         }
     }
 
@@ -175,16 +190,13 @@ impl Task {
             return Vec::new();
         }
         self.denied.retain(|(_, until)| now < *until);
-        let view_is_due = poked || now >= self.view_due;
-        Question::ALL
-            .into_iter()
-            .filter(|question| match question {
-                Question::Info => true,
-                Question::Nodes => !self.standalone && view_is_due,
-                Question::ClusterInfo => !self.standalone,
-            })
-            .filter(|question| !self.denied.iter().any(|(denied, _)| denied == question))
-            .collect()
+        let mut questions = vec![Question::Info { full: now >= self.counts_due }];
+        if !self.standalone {
+            questions.extend((poked || now >= self.view_due).then_some(Question::Nodes));
+            questions.push(Question::ClusterInfo);
+        }
+        questions.retain(|question| !self.denied.iter().any(|(denied, _)| denied.is_like(*question)));
+        questions
     }
 
     /// One heartbeat, with a full round behind it when there are questions.
@@ -249,21 +261,30 @@ impl Task {
         }
     }
 
-    async fn round(&mut self, questions: &[Question], round: Round) {
+    async fn round(&mut self, questions: &[Question], mut round: Round) {
         let now = Instant::now();
+        let info = round.info.take().map(|info| self.with_counts(info, now));
+        if let Some(info) = &info {
+            self.say(Fact::Info(info.clone()));
+        }
         for fact in round.facts() {
             self.say(fact);
         }
-        if let Some(info) = &round.info {
+        if let Some(info) = &info {
             // Another process: what the old one could not do, this one may.
             if self.run_id != info.run_id {
                 self.run_id.clone_from(&info.run_id);
                 self.standalone = self.brief.standalone;
                 self.denied.clear();
+                if !round.standalone
+                    && let Some(fact) = settings::ask(&self.brief.link, self.brief.timeout).await
+                {
+                    self.say(fact);
+                }
             }
         }
         self.standalone |= round.standalone;
-        self.sweep(round.info.as_deref(), round.view.as_deref());
+        self.sweep(info.as_deref(), round.view.as_deref());
         self.denied.extend(round.denied.iter().map(|question| (*question, now + ASK_AGAIN)));
         // A question that is not asked while it is denied is still denied.
         self.wrong = round.trouble.or_else(|| self.wrong.take().filter(|_| !self.denied.is_empty()));
@@ -288,6 +309,17 @@ impl Task {
             self.view.clone_from(&view);
             self.tell(News::Alive(view)).await;
         }
+    }
+
+    /// A short INFO is completed with the counts of the last full one.
+    fn with_counts(&mut self, mut info: Info, now: Instant) -> Arc<Info> {
+        if info.commands.is_empty() {
+            info.commands = self.counts.clone();
+        } else {
+            self.counts = info.commands.clone();
+            self.counts_due = now + COUNTS_EVERY - self.brief.interval.min(COUNTS_EVERY) / 2;
+        }
+        Arc::new(info)
     }
 
     /// Masters with slots are swept for rooms, by the link that speaks for them.

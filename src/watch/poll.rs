@@ -10,17 +10,24 @@ use crate::link::{Command, Failure, Link, Reply, ServerError};
 /// What is asked beside PING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    Info,
+    /// Counts of every command cost the server as much as all the rest: in full only now and then.
+    Info {
+        full: bool,
+    },
     Nodes,
     ClusterInfo,
 }
 
 impl Question {
-    pub(super) const ALL: [Question; 3] = [Self::Info, Self::Nodes, Self::ClusterInfo];
+    /// The same question, in full or not.
+    pub(super) fn is_like(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
 
     fn command(self) -> Command {
         Command::words(match self {
-            Self::Info => "INFO everything",
+            Self::Info { full: true } => "INFO everything",
+            Self::Info { full: false } => "INFO",
             Self::Nodes => "CLUSTER NODES",
             Self::ClusterInfo => "CLUSTER INFO",
         })
@@ -30,7 +37,7 @@ impl Question {
 /// What a round came to.
 #[derive(Debug, Default)]
 pub(super) struct Round {
-    pub(super) info: Option<Arc<Info>>,
+    pub(super) info: Option<Info>,
     pub(super) view: Option<Arc<View>>,
     pub(super) cluster_info: Option<Arc<ClusterInfo>>,
     /// The server has no cluster mode.
@@ -42,11 +49,11 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// What it says beside INFO.
     pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
-        let info = self.info.clone().map(Fact::Info);
         let view = self.view.clone().map(Fact::View);
         let cluster_info = self.cluster_info.clone().map(Fact::ClusterInfo);
-        info.into_iter().chain(view).chain(cluster_info)
+        view.into_iter().chain(cluster_info)
     }
 
     fn take(&mut self, question: Question, reply: &Reply, spoken_to: &Address) {
@@ -55,7 +62,7 @@ impl Round {
             reply => reply.text().unwrap_or_default(),
         };
         let read = match question {
-            Question::Info => parse::info(&text).map(|info| self.info = Some(Arc::new(info))),
+            Question::Info { .. } => parse::info(&text).map(|info| self.info = Some(info)),
             Question::Nodes => parse::nodes(&text, spoken_to).map(|view| self.view = Some(Arc::new(view))),
             Question::ClusterInfo => parse::cluster_info(&text).map(|info| self.cluster_info = Some(Arc::new(info))),
         };
@@ -67,7 +74,7 @@ impl Round {
     fn refuse(&mut self, question: Question, error: &ServerError) {
         let health = Health::from_error_code(&error.code);
         match health {
-            _ if question != Question::Info && has_no_cluster(error) => self.standalone = true,
+            _ if !matches!(question, Question::Info { .. }) && has_no_cluster(error) => self.standalone = true,
             // PING tells these too, and tells when they are over.
             Health::Loading | Health::Busy | Health::MasterDown | Health::Misconf | Health::NoAuth => {}
             Health::NoPerm => {
@@ -126,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_forbidden_question_and_an_unreadable_reply_are_told_in_their_words() {
-        let denied = round(Question::Info, error("NOPERM this user has no permissions to run the 'info' command"));
-        assert_eq!(denied.denied, [Question::Info]);
+        let denied = round(Question::Info { full: true }, error("NOPERM this user has no permissions to run the 'info' command"));
+        assert!(denied.denied[0].is_like(Question::Info { full: false }));
         let trouble = denied.trouble.unwrap();
         assert_eq!(trouble.health, Health::NoPerm);
         assert!(trouble.detail.contains("'info'"), "{trouble}");
@@ -135,7 +142,7 @@ mod tests {
         let garbage = round(Question::Nodes, Reply::Bytes(b"<html>".to_vec())).trouble.unwrap();
         assert_eq!(garbage.health, Health::Garbage);
         assert!(garbage.detail.contains("CLUSTER NODES") && garbage.detail.contains("<html>"), "{garbage}");
-        assert_eq!(round(Question::Info, Reply::Nil).trouble.unwrap().health, Health::Garbage);
-        assert!(round(Question::Info, error("LOADING Redis is loading the dataset in memory")).trouble.is_none());
+        assert_eq!(round(Question::Info { full: true }, Reply::Nil).trouble.unwrap().health, Health::Garbage);
+        assert!(round(Question::Info { full: true }, error("LOADING Redis is loading the dataset in memory")).trouble.is_none());
     }
 }

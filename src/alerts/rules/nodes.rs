@@ -152,7 +152,8 @@ pub(super) const SUSPECTED: Rule = Rule {
 fn suspected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes().filter(|node| node.health.is_alive() && (node.flags.suspected || node.flags.failed)) {
         let says = |flag: fn(crate::cluster::Flags) -> bool| {
-            let doubters = look.model.views().filter(|(speaker, _)| *speaker != node.id);
+            // A few dozen witnesses are enough, also of a thousand.
+            let doubters = look.model.views().filter(|(speaker, _)| *speaker != node.id).take(50);
             let doubters = doubters.filter(|(_, view)| view.member(node.id).is_some_and(|member| flag(member.flags)));
             look.labels(&doubters.map(|(speaker, _)| speaker).collect::<Vec<_>>())
         };

@@ -112,6 +112,9 @@ pub(super) const DIFFER: Rule = Rule {
 };
 
 fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    if look.model.agrees() {
+        return;
+    }
     let camps = look.model.camps();
     let [first, second, ..] = camps.as_slice() else { return };
     let names = |camp: &Camp| list(&look.labels(&camp.nodes));

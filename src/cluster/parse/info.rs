@@ -1,6 +1,6 @@
 //! PURE. INFO: `key:value` lines in sections; unknown fields are passed over, a reply without any field is an error.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::cluster::info::{Info, ReplicaLink, Server};
 pub fn info(text: &str) -> Result<Info, ParseError> {
     let mut raw: HashMap<&str, &str> = HashMap::with_capacity(256);
     let mut info = Info::default();
+    let mut commands = BTreeMap::new();
     for line in text.lines() {
         let Some((key, value)) = line.trim_end().split_once(':') else { continue };
         if let Some(code) = key.strip_prefix("errorstat_") {
@@ -20,7 +21,7 @@ pub fn info(text: &str) -> Result<Info, ParseError> {
             }
         } else if let Some(name) = key.strip_prefix("cmdstat_") {
             if let (Some(calls), Some(usec)) = (field(value, "calls"), field(value, "usec")) {
-                info.commands.insert(name.into(), (calls, usec));
+                commands.insert(name.into(), (calls, usec));
             }
         } else if key == "module" {
             info.modules.extend(field::<String>(value, "name").map(Arc::from));
@@ -35,6 +36,7 @@ pub fn info(text: &str) -> Result<Info, ParseError> {
     if raw.is_empty() {
         return Err(ParseError::new("INFO", "no field", text));
     }
+    info.commands = Arc::new(commands);
     fill(&mut info, &raw);
     Ok(info)
 }

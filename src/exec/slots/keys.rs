@@ -8,7 +8,7 @@
 //! The order is what keeps keys alive: a taker that owns a slot while the giver still holds keys makes the giver delete
 //! them, so any error of MIGRATE ends the job before NODE is sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -49,6 +49,12 @@ pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) patience: Duration,
     /// Keys that an unclear MIGRATE may have copied: the giver's copy is the newer one, players were served there.
     pub(in crate::exec) suspects: BTreeSet<Vec<u8>>,
+    /// Pass over keys of which both sides have different copies, instead of stopping: for ways back.
+    pub(in crate::exec) tolerant: bool,
+    /// Those keys, each with a sentence.
+    pub(in crate::exec) differing: BTreeMap<Vec<u8>, String>,
+    /// A server has refused to take a key.
+    pub(in crate::exec) refused: bool,
 }
 
 impl Engine for KeyEngine {
@@ -87,7 +93,12 @@ impl KeyEngine {
     /// Moves a few slots from start to end. After a stop all of them count as open.
     pub(in crate::exec) async fn group(&mut self, job: &Job, slots: &[u16]) -> Result<(), Stop> {
         let moved = self.steps(job, slots).await;
-        moved.map_err(|reason| Stop { reasons: vec![reason], open: slots.iter().copied().collect(), cancelled: false })
+        moved.map_err(|reason| Stop {
+            reasons: vec![reason],
+            open: slots.iter().copied().collect(),
+            roll_back: self.refused,
+            cancelled: false,
+        })
     }
 
     async fn steps(&mut self, job: &Job, slots: &[u16]) -> Result<(), String> {
@@ -145,7 +156,8 @@ impl KeyEngine {
             if let Some(Reply::Error(error)) = listed.iter().find(|reply| matches!(reply, Reply::Error(_))) {
                 return Err(format!("{} does not list its keys: {error}", job.from_at));
             }
-            let by_slot: Vec<Vec<Vec<u8>>> = listed.iter().map(survey::keys).collect();
+            let mut by_slot: Vec<Vec<Vec<u8>>> = listed.iter().map(survey::keys).collect();
+            by_slot.iter_mut().for_each(|keys| keys.retain(|key| !self.differing.contains_key(key)));
             if by_slot.iter().all(Vec::is_empty) {
                 if empty_before {
                     return Ok(());
@@ -183,7 +195,10 @@ impl KeyEngine {
                     return Ok(());
                 }
                 Migrated::Twins => return self.one_by_one(job, keys).await,
-                Migrated::Refused(text) => return Err(format!("MIGRATE from {} to {}: {text}", job.from_at, job.to_at)),
+                Migrated::Refused(text) => {
+                    self.refused = true;
+                    return Err(format!("MIGRATE from {} to {}: {text}", job.from_at, job.to_at));
+                }
                 Migrated::Unclear(text) => {
                     self.telling
                         .note(format!("MIGRATE from {} to {} is unclear: {text}; looking again", job.from_at, job.to_at))
@@ -241,11 +256,17 @@ impl KeyEngine {
                     true
                 }
                 Twin::Different(ours, theirs) => {
-                    return Err(format!(
+                    self.refused = true;
+                    let why = format!(
                         "key {name} is on both sides and not the same: {ours} B (as DUMP) on {}, {theirs} B on {}; decide which to \
                          keep and delete the other (on the taker: ASKING, then DEL)",
                         job.from_at, job.to_at
-                    ));
+                    );
+                    if self.tolerant {
+                        self.differing.insert(key.name.clone(), why);
+                        continue;
+                    }
+                    return Err(why);
                 }
             };
             match self.migrate(job, one, key.bytes, replace).await {

@@ -43,7 +43,7 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn slots(&self, done: usize) {
+    pub(in crate::exec) fn slots(&self, done: usize) {
         self.counts().slots += u32::try_from(done).unwrap_or(u32::MAX);
     }
 
@@ -76,7 +76,7 @@ impl Meter {
         sorted.get(at).map(|wait| wait.as_secs_f64() * 1000.0)
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(in crate::exec) fn progress(&self) -> Progress {
         let counts = self.counts();
         let seconds = counts.began.elapsed().as_secs_f64().max(0.001);
         let left = counts.total.saturating_sub(counts.slots);

@@ -1,13 +1,14 @@
 //! IO. Slots on their way from master to master. Two engines behind one trait; what they have in common is here.
 
+mod atomic;
 pub(super) mod batch;
 pub(super) mod keys;
-mod meter;
+pub(super) mod meter;
 pub(super) mod migrate;
 mod run;
 pub(super) mod twins;
 
-pub(super) use run::run;
+pub(super) use run::{patience, run};
 
 use crate::cluster::{Address, NodeId, SlotSet};
 
@@ -28,6 +29,8 @@ pub(super) struct Stop {
     pub(super) reasons: Vec<String>,
     /// Slots of the job that are neither where they were nor where they shall be.
     pub(super) open: SlotSet,
+    /// A server refused to take keys: going back is the way, not going on.
+    pub(super) roll_back: bool,
     /// The operator asked for it.
     pub(super) cancelled: bool,
 }

@@ -1,6 +1,6 @@
 //! IO. All moves of a plan: disjoint pairs at once, one stop for all, read back from every node at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,17 +10,18 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::atomic::AtomicEngine;
 use super::batch::Pacer;
 use super::keys::KeyEngine;
 use super::meter::Meter;
-use super::{Engine as _, Job, Stop};
+use super::{Engine, Job, Stop};
 use crate::cluster::{Model, NodeId, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
 use crate::exec::journal::{Fuse, Journal};
 use crate::exec::telling::Telling;
-use crate::exec::{read, survey};
+use crate::exec::{mend, read, survey};
 use crate::link::{Command, Lane, Reply};
-use crate::plan::{Intent, Outcome, Pace, Plan, Report, StepKind};
+use crate::plan::{self, Intent, Outcome, Pace, Plan, Report, StepKind};
 
 /// How often the screen hears how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -67,8 +68,13 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
     let mut left = SlotSet::default();
     for (_, stop) in &stops {
         reasons.extend(stop.reasons.iter().cloned());
-        for slot in stop.open.iter() {
-            left.insert(slot);
+        if !stop.open.is_empty() {
+            telling.note(format!("{}; putting slots {} right", stop.reasons.join("; "), stop.open)).await;
+            let (still, said) = mend::after_stop(telling, model, &stop.open, stop.roll_back).await;
+            reasons.extend(said);
+            for slot in still.iter() {
+                left.insert(slot);
+            }
         }
     }
     let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty();
@@ -102,6 +108,7 @@ async fn carry_all(
         Intent::Rebalance { pace, .. } => *pace,
         _ => Pace::Calm,
     };
+    let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
     let halt = Arc::new(AtomicBool::new(false));
     let mut waiting: Vec<Job> = jobs.to_vec();
     let mut busy: BTreeSet<NodeId> = BTreeSet::new();
@@ -113,11 +120,11 @@ async fn carry_all(
         if !halt.load(Ordering::Relaxed) {
             let free = |job: &Job, busy: &BTreeSet<NodeId>| {
                 // A taker can be shared when speed is wanted over calm.
-                !busy.contains(&job.from) && (pace == Pace::Fast || !busy.contains(&job.to))
+                !busy.contains(&job.from) && (pace == Pace::Fast || by_server || !busy.contains(&job.to))
             };
             while let Some(at) = waiting.iter().position(|job| free(job, &busy)) {
                 let job = waiting.remove(at);
-                busy.extend(if pace == Pace::Fast { vec![job.from] } else { vec![job.from, job.to] });
+                busy.extend(if pace == Pace::Fast || by_server { vec![job.from] } else { vec![job.from, job.to] });
                 let engine = KeyEngine {
                     telling: telling.clone(),
                     meter: meter.clone(),
@@ -126,8 +133,18 @@ async fn carry_all(
                     halt: halt.clone(),
                     patience: patience(model),
                     suspects: BTreeSet::new(),
+                    tolerant: false,
+                    differing: BTreeMap::new(),
+                    refused: false,
                 };
-                running.push(carry(engine, job));
+                let atomic = AtomicEngine {
+                    telling: telling.clone(),
+                    meter: meter.clone(),
+                    journal: journal.clone(),
+                    halt: halt.clone(),
+                    pace,
+                };
+                running.push(async move { if by_server { carry(atomic, job).await } else { carry(engine, job).await } });
             }
         }
         tokio::select! {
@@ -135,7 +152,9 @@ async fn carry_all(
                 None => return stops,
                 Some((job, result)) => {
                     busy.remove(&job.from);
-                    busy.remove(&job.to);
+                    if !(pace == Pace::Fast || by_server) {
+                        busy.remove(&job.to);
+                    }
                     if let Err(stop) = result {
                         halt.store(true, Ordering::Relaxed);
                         stops.push((job, stop));
@@ -147,7 +166,7 @@ async fn carry_all(
     }
 }
 
-async fn carry(mut engine: KeyEngine, job: Job) -> (Job, Result<(), Stop>) {
+async fn carry(mut engine: impl Engine, job: Job) -> (Job, Result<(), Stop>) {
     let result = engine.carry(&job).await;
     (job, result)
 }

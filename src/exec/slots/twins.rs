@@ -20,15 +20,19 @@ pub(in crate::exec) enum Twin {
     Different(usize, usize),
 }
 
-/// Looks at one key on both sides. The target is asked as the importing node it is (ASKING).
+/// Looks at one key on both sides.
 pub(in crate::exec) async fn compare(links: &Links, source: &Address, target: &Address, key: &Key) -> Result<Twin, String> {
     let dump = Command::words("DUMP").arg(&key.name);
-    let ours = links.get(source, Lane::Work).pipeline(std::slice::from_ref(&dump), WITHIN).await;
-    let theirs = links.get(target, Lane::Work).pipeline(&[Command::words("ASKING"), dump], WITHIN).await;
+    // Either of them may be the one that imports; a node that does not passes over ASKING.
+    let questions = [Command::words("ASKING"), dump];
+    let ours = links.get(source, Lane::Work).pipeline(&questions, WITHIN).await;
+    let theirs = links.get(target, Lane::Work).pipeline(&questions, WITHIN).await;
     let last = |answer: Result<Vec<Reply>, Failure>, address: &Address| match answer.map(|replies| replies.into_iter().next_back())
     {
         Ok(Some(Reply::Bytes(bytes))) => Ok(Some(bytes)),
         Ok(Some(Reply::Nil)) => Ok(None),
+        // It is giving the slot away and has not this key (any more).
+        Ok(Some(Reply::Error(error))) if error.code == "ASK" => Ok(None),
         Ok(other) => Err(format!("{address} does not show a key: {other:?}")),
         Err(failure) => Err(format!("{address} does not show a key: {failure}")),
     };

@@ -1,0 +1,83 @@
+//! IO. The ledger: every deed that was done or tried on this cluster, one JSON object a line, appended and never changed.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Address, Model, Time};
+use crate::plan::{self, Plan, Report};
+
+/// The file's name in the folder of journals.
+pub const LEDGER: &str = "ledger.jsonl";
+/// Commands that one entry keeps; a move of thousands of slots has more, and its journal has the slots.
+const KEPT: usize = 400;
+
+/// Commands and replies of one operation, as they come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transcript(Arc<Mutex<(Vec<Value>, usize)>>);
+
+impl Transcript {
+    pub(super) fn add(&self, address: &Address, command: &str, reply: &str) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0.len() < KEPT {
+            kept.0.push(json!({"node": address.to_string(), "command": command, "reply": reply}));
+        } else {
+            kept.1 += 1;
+        }
+    }
+
+    fn take(&self) -> (Vec<Value>, usize) {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Who is at the keyboard, as far as the environment tells.
+fn who() -> String {
+    let name = |variable: &str| std::env::var(variable).ok().filter(|value| !value.is_empty());
+    let user = name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| "unknown".into());
+    match name("SSH_CONNECTION").and_then(|connection| connection.split(' ').next().map(str::to_owned)) {
+        Some(from) => format!("{user} from {from}"),
+        None => user,
+    }
+}
+
+/// Appends how an operation ended. The error is a sentence for the operator; the deed itself is done.
+pub(super) fn append(
+    folder: &Path,
+    plan: &Plan,
+    report: &Report,
+    model: &Model,
+    transcript: &Transcript,
+    now: Time,
+) -> Result<(), String> {
+    let path = folder.join(LEDGER);
+    let (commands, more) = transcript.take();
+    let mut whole = plan::json::plan(plan, model);
+    if let Some(fields) = whole.as_object_mut() {
+        // What was sent is told below; what might have been sent is not needed twice.
+        fields.shift_remove("commands");
+    }
+    let entry = json!({
+        "at": now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        "who": who(),
+        "cluster": plan.cluster,
+        "intent": plan.intent.to_string(),
+        "outcome": report.outcome.word(),
+        "reasons": report.outcome.reasons(),
+        "seconds": report.elapsed.as_secs_f64(),
+        "figures": report.figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>(),
+        "commands": commands,
+        "commands_not_kept": more,
+        "plan": whole,
+    });
+    let written = std::fs::create_dir_all(folder).and_then(|()| {
+        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+        // One write, so that two consoles cannot mix their lines.
+        file.write_all(format!("{entry}\n").as_bytes())?;
+        file.sync_data()
+    });
+    written.map_err(|error| format!("the ledger {} could not be written: {error}", path.display()))
+}

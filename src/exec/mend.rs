@@ -1,0 +1,254 @@
+//! IO. One slot put right: the facts are read, the cure is looked up, carried out key by key, and read again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::command::must_be_ok;
+use super::slots::batch::Pacer;
+use super::slots::keys::KeyEngine;
+use super::slots::meter::Meter;
+use super::slots::{Job, patience};
+use super::telling::Telling;
+use super::{agree, read, survey};
+use crate::cluster::{Address, Model, NodeId, SlotSet, View};
+use crate::link::Command;
+use crate::plan::{self, Cure, Outcome, Pace, Plan, Report, StepKind};
+
+const WITHIN: Duration = Duration::from_secs(5);
+const AGREE_WITHIN: Duration = Duration::from_secs(15);
+/// Between two looks at a cluster that is electing.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+/// All cures of a plan, one slot after the other; what cannot be cured does not keep the others from it.
+pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_back: bool) -> Report {
+    let meter = Meter::new(u32::try_from(plan.steps.len().saturating_sub(1)).unwrap_or(u32::MAX));
+    let mut now = model.clone();
+    let (mut reasons, mut cured, mut cancelled) = (Vec::new(), SlotSet::default(), false);
+    for (index, step) in plan.steps.iter().enumerate() {
+        let StepKind::Cure { slot, .. } = step.kind else { continue };
+        cancelled = telling.safe_point().await;
+        if cancelled {
+            reasons.push(format!("stopped before slot {slot}: what was cured stays cured"));
+            break;
+        }
+        telling.step(index, &step.says).await;
+        match one(telling, &meter, &mut now, slot, roll_back).await {
+            Ok((_, remark)) => {
+                reasons.extend(remark.map(|remark| format!("slot {slot}: {remark}")));
+                cured.insert(slot);
+                meter.slots(1);
+                telling.say(meter.progress()).await;
+            }
+            Err(reason) => reasons.push(format!("slot {slot}: {reason}")),
+        }
+    }
+    if let Some((index, step)) = plan.steps.iter().enumerate().next_back() {
+        telling.step(index, &step.says).await;
+    }
+    read::refresh(&mut now, &telling.links, telling.clock).await;
+    reasons.extend(disagreement(telling, &now, &cured).await);
+    let figures = vec![("slots", cured.len() as f64)];
+    let outcome = match (reasons.is_empty(), cancelled) {
+        (true, _) => Outcome::Done,
+        (false, true) => Outcome::Cancelled(reasons),
+        (false, false) => Outcome::Failed(reasons),
+    };
+    telling.report(outcome, figures)
+}
+
+/// After a move that broke off: every slot it left open is finished or rolled back, waiting for an election where one
+/// is due. Gives the slots that stay open, with the reasons, and sentences on what became of the others.
+pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet, roll_back: bool) -> (SlotSet, Vec<String>) {
+    let timeout = model.node_timeout().unwrap_or(Duration::from_secs(15));
+    let deadline = Instant::now() + (timeout * 3 + Duration::from_secs(10)).min(Duration::from_secs(70));
+    let meter = Meter::new(0);
+    let mut now = model.clone();
+    let mut left = slots.clone();
+    let mut done: BTreeMap<String, SlotSet> = BTreeMap::new();
+    let mut troubles: BTreeMap<String, SlotSet> = BTreeMap::new();
+    let mut attempt = 0;
+    while !left.is_empty() && (attempt == 0 || Instant::now() < deadline) {
+        troubles.clear();
+        for slot in left.clone().iter() {
+            // What was tried one way and did not work is tried the other way.
+            let back = roll_back ^ (attempt % 4 == 3);
+            match one(telling, &meter, &mut now, slot, back).await {
+                Ok((said, remark)) => {
+                    left.remove(slot);
+                    let said = match remark {
+                        None => said,
+                        Some(remark) => format!("{said}; {remark}"),
+                    };
+                    done.entry(said).or_default().insert(slot);
+                }
+                Err(reason) => {
+                    troubles.entry(reason).or_default().insert(slot);
+                }
+            }
+        }
+        attempt += 1;
+        if !left.is_empty() {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+    let mut said: Vec<String> = done.iter().map(|(what, slots)| format!("slots {slots}: {what}")).collect();
+    said.extend(troubles.iter().filter(|_| !left.is_empty()).map(|(why, slots)| format!("slots {slots} are left open: {why}")));
+    (left, said)
+}
+
+/// Cures one slot by what is true now. Says what was done, and what had to be left as it was.
+async fn one(
+    telling: &Telling,
+    meter: &Meter,
+    model: &mut Model,
+    slot: u16,
+    roll_back: bool,
+) -> Result<(String, Option<String>), String> {
+    read::refresh(model, &telling.links, telling.clock).await;
+    let holders = survey::holders(&telling.links, model, &[slot]).await?;
+    let evidence = plan::evidence(model, &holders, slot);
+    let Some(cure) = plan::cure(model, &evidence, roll_back)? else { return Ok(("nothing ails it".into(), None)) };
+    let mender = Mender { telling, meter, model, slot };
+    let remark = mender.apply(&cure).await?;
+    let said = match &cure {
+        Cure::Finish { to, .. } => format!("the move to {} was finished", model.label(*to)),
+        Cure::Return { owner, .. } => format!("rolled back, all keys are at {}", model.label(*owner)),
+        Cure::Close { owner, .. } => format!("closed, it is at {}", model.label(*owner)),
+        Cure::Adopt { owner, .. } => format!("given to {}", model.label(*owner)),
+        Cure::Settle { owner, .. } => format!("{} keeps it", model.label(*owner)),
+    };
+    Ok((said, remark))
+}
+
+struct Mender<'a> {
+    telling: &'a Telling,
+    meter: &'a Meter,
+    model: &'a Model,
+    slot: u16,
+}
+
+impl Mender<'_> {
+    /// Some: what could not be brought home and stays where it was.
+    async fn apply(&self, cure: &Cure) -> Result<Option<String>, String> {
+        match cure {
+            Cure::Finish { from, to } => self.finish(*from, *to).await.map(|()| None),
+            Cure::Return { at, owner } => self.bring_home(at, *owner).await,
+            Cure::Close { at, .. } => {
+                for node in at {
+                    self.set(*node, "STABLE").await?;
+                }
+                Ok(None)
+            }
+            Cure::Adopt { owner, from } => {
+                self.command(*owner, &format!("CLUSTER ADDSLOTS {}", self.slot)).await?;
+                self.bump(*owner).await;
+                self.bring_home(from, *owner).await
+            }
+            Cure::Settle { owner, losers } => {
+                for loser in losers {
+                    // An owner no more, it keeps its keys whatever it learns; then they can be brought home.
+                    self.command(*loser, &format!("CLUSTER DELSLOTS {}", self.slot)).await?;
+                    self.set(*loser, &format!("NODE {owner}")).await?;
+                }
+                let remark = self.bring_home(losers, *owner).await?;
+                self.bump(*owner).await;
+                Ok(remark)
+            }
+        }
+    }
+
+    fn engine(&self, tolerant: bool) -> KeyEngine {
+        KeyEngine {
+            telling: self.telling.clone(),
+            meter: self.meter.clone(),
+            journal: None,
+            pacer: Pacer::new(Pace::Calm),
+            halt: Arc::new(AtomicBool::new(false)),
+            patience: patience(self.model),
+            suspects: BTreeSet::new(),
+            tolerant,
+            differing: BTreeMap::new(),
+            refused: false,
+        }
+    }
+
+    fn job(&self, from: NodeId, to: NodeId) -> Result<Job, String> {
+        Ok(Job { from, from_at: self.place(from)?, to, to_at: self.place(to)?, slots: vec![self.slot] })
+    }
+
+    fn place(&self, id: NodeId) -> Result<Address, String> {
+        let known = self.model.node(id).map(|node| node.address.clone());
+        known.ok_or_else(|| format!("node {} is not in the cluster any more", id.short()))
+    }
+
+    async fn finish(&self, from: NodeId, to: NodeId) -> Result<(), String> {
+        // A taker that still takes the slot for a dead master's would call the whole cluster failed.
+        let believes = self.model.node(to).and_then(|node| node.view.as_ref()?.member(from).map(|m| m.slots.clone()));
+        if !believes.is_some_and(|slots| slots.iter().any(|range| range.contains(self.slot))) {
+            self.set(to, &format!("NODE {from}")).await?;
+        }
+        let mut engine = self.engine(false);
+        engine.group(&self.job(from, to)?, &[self.slot]).await.map_err(|stop| stop.reasons.join("; "))
+    }
+
+    async fn bring_home(&self, strays: &[NodeId], owner: NodeId) -> Result<Option<String>, String> {
+        let mut differing = Vec::new();
+        for stray in strays {
+            let job = self.job(*stray, owner)?;
+            // A slot that is on its way out refuses what comes in, and a closed one does not let go.
+            self.set(owner, "STABLE").await?;
+            self.set(*stray, &format!("IMPORTING {owner}")).await?;
+            let mut engine = self.engine(true);
+            engine.empty(&job, &[self.slot]).await?;
+            differing.extend(engine.differing.into_values());
+            self.set(*stray, "STABLE").await?;
+        }
+        Ok((!differing.is_empty()).then(|| format!("not all keys are home: {}", differing.join("; "))))
+    }
+
+    async fn set(&self, node: NodeId, what: &str) -> Result<(), String> {
+        self.command(node, &format!("CLUSTER SETSLOT {} {what}", self.slot)).await
+    }
+
+    async fn command(&self, node: NodeId, words: &str) -> Result<(), String> {
+        must_be_ok(self.telling, &self.place(node)?, &Command::words(words), WITHIN).await
+    }
+
+    /// Makes the claim win everywhere. It answers BUMPED or STILL; without it gossip takes longer, no more.
+    async fn bump(&self, node: NodeId) {
+        if let Ok(address) = self.place(node) {
+            drop(self.telling.send(&address, &Command::words("CLUSTER BUMPEPOCH"), WITHIN).await);
+        }
+    }
+}
+
+/// Every node must name one owner for each slot, the same, and have none open.
+async fn disagreement(telling: &Telling, model: &Model, slots: &SlotSet) -> Vec<String> {
+    if slots.is_empty() {
+        return Vec::new();
+    }
+    let owners: BTreeMap<u16, NodeId> = slots.iter().filter_map(|slot| Some((slot, model.topology().owner(slot)?))).collect();
+    let asked = slots.clone();
+    let check = move |_: NodeId, view: &View| -> Result<(), String> {
+        for slot in asked.iter() {
+            let claims = |member: &&crate::cluster::Member| member.slots.iter().any(|range| range.contains(slot));
+            let named: Vec<NodeId> = view.members.iter().filter(claims).map(|member| member.id).collect();
+            if named.first() != owners.get(&slot) || named.len() != 1 {
+                return Err(format!("slot {slot} belongs to somebody else"));
+            }
+            if view.myself().is_some_and(|me| me.open.iter().any(|open| open.slot == slot)) {
+                return Err(format!("slot {slot} is still open"));
+            }
+        }
+        Ok(())
+    };
+    let agreement = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, check).await;
+    if !agreement.silent().is_empty() {
+        telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
+    }
+    agreement.differing()
+}

@@ -1,0 +1,206 @@
+//! IO. The engine for Valkey 9: the servers move slots by themselves, group by group; we start, watch, retry, cancel.
+//!
+//! A group's end is one pause of all writes on its giver, so many small groups are felt less than one big one. The
+//! server rolls a failed migration back by itself and never tries again: that is done here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::meter::Meter;
+use super::{Engine, Job, Stop};
+use crate::cluster::SlotSet;
+use crate::exec::journal::Journal;
+use crate::exec::telling::Telling;
+use crate::link::{Command, Failure, Lane, Reply};
+use crate::plan::Pace;
+
+const WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks at a migration under way.
+const LOOK: Duration = Duration::from_millis(4);
+const LOOK_LATER: Duration = Duration::from_millis(50);
+/// A migration that has said nothing new for this long is given up.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Times that one group is started.
+const ATTEMPTS: u32 = 5;
+
+pub(super) struct AtomicEngine {
+    pub(super) telling: Telling,
+    pub(super) meter: Meter,
+    pub(super) journal: Journal,
+    pub(super) halt: Arc<AtomicBool>,
+    pub(super) pace: Pace,
+}
+
+/// One entry of CLUSTER GETSLOTMIGRATIONS.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Migration {
+    name: String,
+    export: bool,
+    slots: SlotSet,
+    state: String,
+    message: String,
+    created: i64,
+}
+
+impl Engine for AtomicEngine {
+    async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
+        // So many slots that a group is over in a fraction of a second, and its fork costs little beside it.
+        let group = if self.pace == Pace::Fast { 1024 } else { 256 };
+        for slots in job.slots.chunks(group) {
+            if self.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
+                return Err(Stop { cancelled: true, ..Stop::default() });
+            }
+            let text = slots.iter().copied().collect::<SlotSet>().to_string();
+            let line = json!({"open": text, "from": job.from.to_string(), "to": job.to.to_string()});
+            self.journal.record(line).await.map_err(Stop::because)?;
+            self.group(job, slots).await?;
+            self.meter.slots(slots.len());
+            self.journal.record(json!({"closed": text})).await.map_err(Stop::because)?;
+        }
+        Ok(())
+    }
+}
+
+impl AtomicEngine {
+    async fn group(&self, job: &Job, slots: &[u16]) -> Result<(), Stop> {
+        let wanted: SlotSet = slots.iter().copied().collect();
+        let mut command = Command::words("CLUSTER MIGRATESLOTS SLOTSRANGE");
+        for range in wanted.ranges() {
+            command = command.arg(range.start.to_string()).arg(range.end.to_string());
+        }
+        command = command.arg("NODE").arg(job.to.to_string());
+        let mut why = String::new();
+        for attempt in 0..ATTEMPTS {
+            let began = Instant::now();
+            match self.telling.send(&job.from_at, &command, WITHIN).await {
+                Ok(_) => {}
+                // Whether it was begun is seen among the migrations.
+                Err(Failure::Unknown(_)) => {}
+                Err(failure) => {
+                    let text = failure.to_string();
+                    // A taker that has not heard of the last group yet disagrees about the owners for a moment.
+                    if !(text.contains("does not agree") || text.contains("already migrating")) {
+                        return Err(Stop::because(format!("{} did not begin: {text}", job.from_at)));
+                    }
+                    why = text;
+                    sleep(LOOK_LATER * (attempt + 1)).await;
+                    continue;
+                }
+            }
+            match self.watch(job, &wanted).await {
+                Ok(()) => {
+                    self.meter.batch(0, 0, began.elapsed());
+                    return Ok(());
+                }
+                Err(stop) if stop.cancelled => return Err(stop),
+                Err(stop) => why = stop.reasons.join("; "),
+            }
+            self.telling.note(format!("{why}; beginning the group again")).await;
+            sleep(LOOK_LATER * 4 * (attempt + 1)).await;
+        }
+        Err(Stop::because(format!(
+            "slots {wanted} did not move from {} to {}: {why}; the server rolled back",
+            job.from_at, job.to_at
+        )))
+    }
+
+    /// Follows the newest migration of these slots to its end.
+    async fn watch(&self, job: &Job, wanted: &SlotSet) -> Result<(), Stop> {
+        let link = self.telling.links.get(&job.from_at, Lane::Probe);
+        let question = Command::words("CLUSTER GETSLOTMIGRATIONS");
+        let (mut state, mut since) = (String::new(), Instant::now());
+        loop {
+            let found = match link.call_within(&question, WITHIN).await {
+                Ok(reply) => newest(&reply, wanted),
+                Err(failure) => {
+                    if since.elapsed() > WITHIN {
+                        return Err(Stop::because(format!("{} does not say how far it is: {failure}", job.from_at)));
+                    }
+                    None
+                }
+            };
+            if let Some(found) = &found {
+                match found.state.as_str() {
+                    "success" => return Ok(()),
+                    "failed" | "cancelled" | "canceled" => {
+                        return Err(Stop::because(format!("the migration {} of {}: {}", found.state, job.from_at, found.message)));
+                    }
+                    now if now != state => (state, since) = (now.to_owned(), Instant::now()),
+                    _ => {}
+                }
+            }
+            if since.elapsed() > PATIENCE {
+                drop(self.telling.send(&job.from_at, &Command::words("CLUSTER CANCELSLOTMIGRATIONS"), WITHIN).await);
+                return Err(Stop::because(format!(
+                    "the migration hung in `{state}` for {} s and was cancelled",
+                    PATIENCE.as_secs()
+                )));
+            }
+            sleep(if since.elapsed() < Duration::from_secs(1) { LOOK } else { LOOK_LATER }).await;
+        }
+    }
+}
+
+/// The newest export of exactly these slots.
+fn newest(reply: &Reply, wanted: &SlotSet) -> Option<Migration> {
+    let all = reply.array()?.iter().filter_map(migration);
+    all.filter(|migration| migration.export && migration.slots == *wanted)
+        .max_by_key(|migration| (migration.created, is_live(migration)))
+}
+
+fn is_live(migration: &Migration) -> bool {
+    !matches!(migration.state.as_str(), "success" | "failed" | "cancelled" | "canceled")
+}
+
+/// Read by key, never by place: versions differ in what they tell.
+fn migration(entry: &Reply) -> Option<Migration> {
+    let mut migration = Migration::default();
+    for pair in entry.array()?.chunks(2) {
+        let [key, value] = pair else { continue };
+        let text = value.text().unwrap_or_default();
+        match key.text()?.as_str() {
+            "name" => migration.name = text,
+            "operation" => migration.export = text.eq_ignore_ascii_case("export"),
+            "slot_ranges" => {
+                let ranges: Vec<crate::cluster::SlotRange> = text.split(' ').filter_map(|range| range.parse().ok()).collect();
+                migration.slots = ranges.iter().collect();
+            }
+            "state" => migration.state = text,
+            "message" => migration.message = text,
+            "create_time" => migration.created = value.int().unwrap_or(0),
+            _ => {}
+        }
+    }
+    Some(migration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(pairs: &[(&str, &str)]) -> Reply {
+        Reply::Array(
+            pairs.iter().flat_map(|(k, v)| [Reply::Bytes(k.as_bytes().to_vec()), Reply::Bytes(v.as_bytes().to_vec())]).collect(),
+        )
+    }
+
+    #[test]
+    fn the_newest_export_of_the_same_slots_is_followed() {
+        let of = |operation, slots, state, time| {
+            entry(&[("state", state), ("operation", operation), ("slot_ranges", slots), ("create_time", time), ("new_field", "1")])
+        };
+        let reply = Reply::Array(vec![
+            of("EXPORT", "0-9 20-29", "failed", "10"),
+            of("EXPORT", "0-9 20-29", "snapshotting", "11"),
+            of("EXPORT", "0-9", "success", "12"),
+            of("IMPORT", "0-9 20-29", "success", "13"),
+        ]);
+        let wanted: SlotSet = (0..10).chain(20..30).collect();
+        assert_eq!(newest(&reply, &wanted).unwrap().state, "snapshotting");
+        assert_eq!(newest(&reply, &(0..5).collect()), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! PURE. What ails a slot, and the cure: a table from what every master says of it to the steps that put it right.
+//!
+//! Keys decide. A node that loses a slot it holds keys of deletes them, so nobody is made an owner before the keys
+//! have been brought to it, and no slot is closed while its keys are in two places.
+
+use std::collections::BTreeMap;
+
+use crate::cluster::{Direction, Model, Node, NodeId, Role};
+
+use super::preflight::is_up;
+
+/// Everything that is known of one slot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    pub slot: u16,
+    /// Masters that answer and claim it on their own line.
+    pub owners: Vec<NodeId>,
+    /// A master that does not answer and is the last known owner.
+    pub silent_owner: Option<NodeId>,
+    /// Who gives it to whom.
+    pub migrating: Vec<(NodeId, NodeId)>,
+    /// Who takes it from whom.
+    pub importing: Vec<(NodeId, NodeId)>,
+    /// Keys of it on every master that holds any.
+    pub holders: BTreeMap<NodeId, u64>,
+}
+
+/// The cure of one slot.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cure {
+    /// Go on moving keys, then the taker owns the slot.
+    Finish { from: NodeId, to: NodeId },
+    /// Bring the keys that are at these nodes home to the owner, then nobody has it open.
+    Return { at: Vec<NodeId>, owner: NodeId },
+    /// No keys are split: these nodes forget that they have it open.
+    Close { at: Vec<NodeId>, owner: NodeId },
+    /// Nobody owns it: this node takes it; keys that others hold are brought to it.
+    Adopt { owner: NodeId, from: Vec<NodeId> },
+    /// Two own it: the losers give it up and their keys are brought to the owner.
+    Settle { owner: NodeId, losers: Vec<NodeId> },
+}
+
+impl Cure {
+    /// In the operator's words, behind "slot 7: ".
+    pub fn says(&self, evidence: &Evidence, model: &Model) -> String {
+        let keys = |id: &NodeId| evidence.holders.get(id).copied().unwrap_or(0);
+        let at = |id: &NodeId| format!("{} ({} keys)", model.label(*id), keys(id));
+        let all = |ids: &[NodeId]| super::words::list(&ids.iter().map(at).collect::<Vec<_>>());
+        match self {
+            Self::Finish { from, to } => format!("finish the move from {} to {}", at(from), at(to)),
+            Self::Return { at: strays, owner } => format!("bring the keys at {} home to {} and close it", all(strays), at(owner)),
+            Self::Close { at: open, owner } => format!("close it on {}; {} owns it and no key is elsewhere", all(open), at(owner)),
+            Self::Adopt { owner, from } if from.is_empty() => format!("nobody owns it: give it to {}", at(owner)),
+            Self::Adopt { owner, from } => {
+                format!("nobody owns it: give it to {} and bring the keys at {} there", at(owner), all(from))
+            }
+            Self::Settle { owner, losers } => format!("{} keeps it, {} gives it up", at(owner), all(losers)),
+        }
+    }
+
+    /// The literal commands, each with the node it goes to.
+    pub fn commands(&self, slot: u16, model: &Model) -> Vec<(NodeId, String)> {
+        let set = |node: NodeId, what: String| (node, format!("CLUSTER SETSLOT {slot} {what}"));
+        let migrate = |from: NodeId, to: NodeId| {
+            let target = model.node(to).map(|node| format!("{} {}", node.address.host, node.address.port)).unwrap_or_default();
+            (from, format!("MIGRATE {target} \"\" 0 5000 KEYS …"))
+        };
+        let home = |stray: NodeId, owner: NodeId| {
+            vec![
+                set(owner, "STABLE".into()),
+                set(stray, format!("IMPORTING {owner}")),
+                migrate(stray, owner),
+                set(stray, "STABLE".into()),
+            ]
+        };
+        match self {
+            Self::Finish { from, to } => vec![
+                set(*to, format!("IMPORTING {from}")),
+                set(*from, format!("MIGRATING {to}")),
+                migrate(*from, *to),
+                set(*to, format!("NODE {to}")),
+                set(*from, format!("NODE {to}")),
+            ],
+            Self::Return { at, owner } => at.iter().flat_map(|stray| home(*stray, *owner)).collect(),
+            Self::Close { at, .. } => at.iter().map(|node| set(*node, "STABLE".into())).collect(),
+            Self::Adopt { owner, from } => {
+                let take = [(*owner, format!("CLUSTER ADDSLOTS {slot}")), (*owner, "CLUSTER BUMPEPOCH".into())];
+                take.into_iter().chain(from.iter().flat_map(|stray| home(*stray, *owner))).collect()
+            }
+            Self::Settle { owner, losers } => losers
+                .iter()
+                .flat_map(|loser| {
+                    let give_up = vec![(*loser, format!("CLUSTER DELSLOTS {slot}")), set(*loser, format!("NODE {owner}"))];
+                    give_up.into_iter().chain(home(*loser, *owner))
+                })
+                .chain([(*owner, "CLUSTER BUMPEPOCH".into())])
+                .collect(),
+        }
+    }
+}
+
+/// Gathers what is known of a slot.
+pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, slot: u16) -> Evidence {
+    let mut found = Evidence { slot, holders: holders.get(&slot).cloned().unwrap_or_default(), ..Evidence::default() };
+    for node in model.nodes().filter(|node| node.is_master() && node.slots.iter().any(|range| range.contains(slot))) {
+        if node.health.is_alive() {
+            found.owners.push(node.id);
+        } else {
+            found.silent_owner = Some(node.id);
+        }
+    }
+    for open in model.topology().open.iter().filter(|open| open.slot == slot) {
+        match open.direction {
+            Direction::Migrating => found.migrating.push((open.node, open.peer)),
+            Direction::Importing => found.importing.push((open.node, open.peer)),
+        }
+    }
+    found
+}
+
+/// The cure for this slot; None when nothing ails it. The error says what has to come first.
+pub fn cure(model: &Model, evidence: &Evidence, roll_back: bool) -> Result<Option<Cure>, String> {
+    let slot = evidence.slot;
+    let keys = |id: NodeId| evidence.holders.get(&id).copied().unwrap_or(0);
+    match evidence.owners.as_slice() {
+        [] => match evidence.silent_owner {
+            Some(silent) => Err(format!(
+                "slot {slot} belongs to {}, which does not answer: bring it back or let its replica take over first",
+                model.label(silent)
+            )),
+            None => adopt(model, evidence).map(Some),
+        },
+        [owner] => owned(model, evidence, *owner, roll_back),
+        several => {
+            let best = several.iter().copied().max_by_key(|&id| (keys(id), model.node(id).map_or(0, |node| node.epoch)));
+            let Some(owner) = best else { return Ok(None) };
+            let losers = several.iter().copied().filter(|&id| id != owner).collect();
+            Ok(Some(Cure::Settle { owner, losers }))
+        }
+    }
+}
+
+fn adopt(model: &Model, evidence: &Evidence) -> Result<Cure, String> {
+    let masters: Vec<&Node> = model.nodes().filter(|node| node.is_master()).collect();
+    // Keys may be on a master that cannot be asked: giving the slot away now would orphan them.
+    if let Some(silent) = masters.iter().find(|node| !node.health.serves() && (node.flags.failed || node.slot_count > 0)) {
+        return Err(format!(
+            "nobody owns slot {}, and {} cannot be asked whether it holds keys of it: bring it back first",
+            evidence.slot, silent.address
+        ));
+    }
+    let richest = evidence.holders.iter().filter(|(_, count)| **count > 0).max_by_key(|(_, count)| **count).map(|(id, _)| *id);
+    let idle = masters
+        .iter()
+        .filter(|node| node.health.serves())
+        .min_by_key(|node| (node.slot_count == 0, node.slot_count))
+        .map(|node| node.id);
+    let owner = richest.or(idle).ok_or_else(|| format!("nobody owns slot {}, and no master answers", evidence.slot))?;
+    let from = evidence.holders.iter().filter(|(id, count)| **id != owner && **count > 0).map(|(id, _)| *id).collect();
+    Ok(Cure::Adopt { owner, from })
+}
+
+fn owned(model: &Model, evidence: &Evidence, owner: NodeId, roll_back: bool) -> Result<Option<Cure>, String> {
+    let keys = |id: NodeId| evidence.holders.get(&id).copied().unwrap_or(0);
+    let strays: Vec<NodeId> =
+        evidence.holders.iter().filter(|(id, count)| **id != owner && **count > 0).map(|(id, _)| *id).collect();
+    let mut open: Vec<NodeId> = evidence.migrating.iter().chain(&evidence.importing).map(|(node, _)| *node).collect();
+    open.sort_unstable();
+    open.dedup();
+    let giving = evidence.migrating.iter().find(|(node, _)| *node == owner).map(|(_, to)| *to);
+    let taking = evidence.importing.iter().find(|(node, _)| *node != owner).map(|(node, _)| *node);
+    // The taker as it is now: after a failover its replica holds what had been moved.
+    let taker = match (giving, taking) {
+        (Some(to), _) => heir(model, to).or(taking),
+        (None, taking) => taking,
+    };
+    if let Some(to) = giving
+        && taker.is_none()
+    {
+        let name = model.label(to);
+        return match model.node(to) {
+            // What it had taken is there, or nowhere else: closing the slot would hide it.
+            Some(node) if !node.health.serves() => {
+                Err(format!("slot {} was on its way to {name}, which does not answer and has no heir yet", evidence.slot))
+            }
+            _ => Ok(Some(close_or_return(open, strays, owner))),
+        };
+    }
+    if open.is_empty() && strays.is_empty() {
+        return Ok(None);
+    }
+    match taker {
+        // A third node with keys: bring those home first, the next look shows the rest.
+        Some(taker) if strays.iter().any(|&stray| stray != taker) => {
+            let at = strays.into_iter().filter(|&stray| stray != taker).collect();
+            Ok(Some(Cure::Return { at, owner }))
+        }
+        Some(taker) if !roll_back && taker != owner && (giving.is_some() || keys(taker) > 0 || keys(owner) > 0) => {
+            Ok(Some(Cure::Finish { from: owner, to: taker }))
+        }
+        _ => Ok(Some(close_or_return(open, strays, owner))),
+    }
+}
+
+fn close_or_return(open: Vec<NodeId>, strays: Vec<NodeId>, owner: NodeId) -> Cure {
+    if strays.is_empty() { Cure::Close { at: open, owner } } else { Cure::Return { at: strays, owner } }
+}
+
+/// This node if it is a master that answers, else the master of its shard that does.
+pub fn heir(model: &Model, id: NodeId) -> Option<NodeId> {
+    let well = |id: NodeId| model.node(id).filter(|node| node.role == Role::Master && is_up(node) && node.health.serves());
+    if well(id).is_some() {
+        return Some(id);
+    }
+    // It may be known as a replica of whoever took its place, or as the former master of its shard.
+    let node = model.node(id)?;
+    let above = node.master.filter(|_| node.is_replica());
+    above.or_else(|| model.topology().shard_of(id)?.master).filter(|&heir| heir != id && well(heir).is_some())
+}

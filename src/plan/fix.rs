@@ -1,0 +1,120 @@
+//! PURE. Fix: every slot that is open, unowned, disputed, or has keys away from home, cured one at a time.
+
+use std::collections::BTreeSet;
+
+use crate::cluster::{Model, SlotSet};
+
+use super::cure::{Cure, cure, evidence};
+use super::fingerprint::Fingerprint;
+use super::{Danger, Facts, Intent, Plan, Prediction, Refusal, Step, StepKind, blast};
+
+/// Slots that need a look: open, without an owner, with two, or with keys on a node that does not own them.
+pub fn ailing(facts: &Facts<'_>) -> SlotSet {
+    let topology = facts.model.topology();
+    let mut slots = topology.open_slots();
+    for slot in (0..crate::cluster::SLOTS).filter(|&slot| topology.owner(slot).is_none()) {
+        slots.insert(slot);
+    }
+    for conflict in &topology.conflicts {
+        slots.insert(conflict.slot);
+    }
+    for (slot, holders) in facts.slots.iter().flat_map(|slots| &slots.holders) {
+        if holders.iter().any(|(id, keys)| *keys > 0 && topology.owner(*slot) != Some(*id)) {
+            slots.insert(*slot);
+        }
+    }
+    slots
+}
+
+pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let model = facts.model;
+    let ailing = ailing(facts);
+    let slots: SlotSet = ailing.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
+    if slots.is_empty() {
+        let what = match named {
+            Some(named) if !ailing.is_empty() => format!("nothing to do: nothing ails {named}; {ailing} would need it"),
+            Some(named) => format!("nothing to do: nothing ails {named}"),
+            None => "nothing to do: no slot is open, unowned, disputed or has keys away from home".into(),
+        };
+        return Err(Refusal::because(what));
+    }
+    let (steps, cured, reasons) = steps(model, facts, &slots, roll_back);
+    if steps.is_empty() {
+        let nothing = "nothing to do: no slot needs a cure".to_owned();
+        return Err(Refusal { reasons: if reasons.is_empty() { vec![nothing] } else { reasons }, usage: false });
+    }
+    let mut notes = vec![format!("one slot at a time; {}", direction(roll_back))];
+    notes.extend(reasons);
+    let adopts =
+        steps.iter().any(|step| matches!(&step.kind, StepKind::Cure { cure: Cure::Adopt { .. } | Cure::Settle { .. }, .. }));
+    let mut warnings = Vec::new();
+    if adopts {
+        warnings.push("who owns a slot is decided here, by where the keys are: read the steps before saying yes".into());
+    }
+    let returns = steps.iter().any(|step| matches!(&step.kind, StepKind::Cure { cure: Cure::Return { .. }, .. }));
+    if returns {
+        warnings.push("keys on their way home cannot be seen by players for a moment".into());
+    }
+    Ok(Plan {
+        intent: Intent::Fix { slots: named.cloned(), roll_back },
+        cluster: model.name.clone(),
+        fingerprint: fingerprint(model, &cured),
+        steps,
+        moves: Vec::new(),
+        engine: None,
+        prediction: Prediction { bytes_at_risk: Some(0), notes, ..Prediction::default() },
+        blast: blast::of_slots(model, &cured, facts.slots),
+        before: Vec::new(),
+        after: Vec::new(),
+        warnings,
+        danger: if adopts { Danger::Typed } else { Danger::Normal },
+    })
+}
+
+fn direction(roll_back: bool) -> &'static str {
+    if roll_back { "moves that were begun are rolled back" } else { "moves that were begun are finished (--roll-back undoes them)" }
+}
+
+/// A step for each slot that can be cured, and why the others cannot.
+fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> (Vec<Step>, SlotSet, Vec<String>) {
+    let nobody = std::collections::BTreeMap::new();
+    let holders = facts.slots.map_or(&nobody, |slots| &slots.holders);
+    let (mut steps, mut cured, mut reasons) = (Vec::new(), SlotSet::default(), Vec::new());
+    for slot in slots.iter() {
+        let evidence = evidence(model, holders, slot);
+        match cure(model, &evidence, roll_back) {
+            Ok(None) => {}
+            Err(reason) => reasons.push(reason),
+            Ok(Some(cure)) => {
+                let commands = cure.commands(slot, model);
+                let Some(first) = commands.first().and_then(|(id, _)| model.node(*id)) else { continue };
+                cured.insert(slot);
+                steps.push(Step {
+                    node: first.id,
+                    address: first.address.clone(),
+                    commands: commands.iter().map(|(id, command)| format!("{}: {command}", model.label(*id))).collect(),
+                    says: format!("slot {slot}: {}", cure.says(&evidence, model)),
+                    kind: StepKind::Cure { slot, cure },
+                });
+            }
+        }
+    }
+    if let Some(last) = steps.last().cloned() {
+        let says = "read back from every node that each slot has one owner and none is open".into();
+        steps.push(Step { commands: Vec::new(), kind: StepKind::Verify, says, ..last });
+    }
+    (steps, cured, reasons)
+}
+
+/// Who is master, and what is open of these slots.
+pub(super) fn fingerprint(model: &Model, slots: &SlotSet) -> u64 {
+    let topology = model.topology();
+    let masters: BTreeSet<_> = model.nodes().filter(|node| node.is_master()).map(|node| node.id).collect();
+    let print = masters.into_iter().fold(Fingerprint::of("fix"), Fingerprint::and);
+    let print = slots.iter().fold(print, |print, slot| {
+        let owner = topology.owner(slot).map(|id| id.to_string()).unwrap_or_default();
+        print.and(slot).and(owner)
+    });
+    let open = topology.open.iter().filter(|open| slots.contains(open.slot));
+    open.fold(print, |print, open| print.and(open.slot).and(open.node).and(open.peer).and(format!("{:?}", open.direction))).value()
+}

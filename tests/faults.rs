@@ -1,0 +1,291 @@
+//! Moves of slots that break: the console dies, servers die or freeze or refuse. Nothing is lost, nothing stays open.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
+
+mod common;
+mod desk;
+
+use common::{Cluster, wait_until};
+use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure};
+use rgc_tui::cluster::{Address, key_slot};
+use rgc_tui::link::{Command, Lane, LinkSettings};
+use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::plan::{Intent, Outcome, Plan, Progress, Report};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn move_slots(slots: &str, to: impl ToString) -> Intent {
+    let ranges: Vec<rgc_tui::cluster::SlotRange> = slots.split(' ').map(|range| range.parse().unwrap()).collect();
+    Intent::MoveSlots { slots: ranges.iter().collect(), to: to.to_string() }
+}
+
+fn reasons(report: &Report) -> String {
+    println!("{report:#?}");
+    report.outcome.reasons().join("\n")
+}
+
+/// Carries a plan out and does something once, when a command that contains this is seen.
+async fn run_and(desk: &Desk, plan: Plan, when: &str, act: impl AsyncFnOnce()) -> Report {
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let mut act = Some(act);
+    loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains(when) => {
+                if let Some(act) = act.take() {
+                    act().await;
+                }
+            }
+            Progress::Ended(report) => return report,
+            _ => {}
+        }
+    }
+}
+
+async fn everybody_agrees(cluster: &Cluster, nodes: &[Address]) {
+    wait_until("everybody agrees on the owners", async || {
+        let mut views = std::collections::BTreeSet::new();
+        for address in nodes {
+            let view = cluster.view(address).await;
+            let mut owners: Vec<_> = view
+                .members
+                .iter()
+                .filter(|member| !member.slots.is_empty())
+                .map(|member| (member.id, member.slots.clone()))
+                .collect();
+            owners.sort();
+            views.insert(owners);
+        }
+        views.len() == 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
+    let cluster = Cluster::start(3, 0).await;
+    let desk = Desk::at(&cluster).await;
+    desk.fill_rooms(3000).await;
+    let before = desk.digest(&cluster).await;
+    let mut ended = false;
+    for fuse in 1..40 {
+        let target = cluster.at(usize::from(cluster.owner(0).await == Some(cluster.at(0))));
+        let mut dying = Desk::with(&cluster, LinkSettings::default(), Some(fuse)).await;
+        let plan = dying.plan(move_slots("0-23", &target)).await.unwrap();
+        let mut running = dying.executor.execute(plan, Arc::new(dying.model.clone()));
+        let mut report = None;
+        while let Some(progress) = running.progress.recv().await {
+            if let Progress::Ended(end) = progress {
+                report = Some(end);
+            }
+        }
+        if let Some(report) = report {
+            assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+            ended = true;
+            break;
+        }
+        // The next console finds the journal, and mends what is open one way or the other.
+        let mut next = Desk::in_folder(&cluster, LinkSettings::default(), None, dying.folder.clone()).await;
+        let unfinished = next.executor.unfinished("test");
+        if let [unfinished] = unfinished.as_slice() {
+            assert_eq!(unfinished.total, 24, "{}", unfinished.says());
+        } else {
+            // Only the very last record is not an unfinished one: it says how the operation ended.
+            assert_eq!(cluster.owner(23).await, Some(target.clone()), "record {fuse}");
+        }
+        match next.plan(Intent::Fix { slots: None, roll_back: fuse % 3 == 0 }).await {
+            Ok(plan) => {
+                let report = next.run(plan).await;
+                assert_eq!(report.outcome, Outcome::Done, "record {fuse}: {report:?}");
+                assert_eq!(next.executor.unfinished("test"), []);
+            }
+            Err(refusal) => assert!(refusal.to_string().contains("nothing to do"), "record {fuse}: {refusal}"),
+        }
+        everybody_agrees(&cluster, &cluster.addresses()).await;
+        assert_calm(&cluster).await;
+        assert_same(&before, &next.digest(&cluster).await);
+        // The request can be repeated.
+        match next.plan(move_slots("0-23", &target)).await {
+            Ok(plan) => assert_eq!(next.run(plan).await.outcome, Outcome::Done, "record {fuse}"),
+            Err(refusal) => assert!(refusal.to_string().contains("nothing to do"), "{refusal}"),
+        }
+    }
+    assert!(ended, "the last record was reached");
+    assert_same(&before, &desk.digest(&cluster).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taker_without_memory_gets_nothing_and_gives_back_what_it_got() {
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(3000).await;
+    let before = desk.digest(&cluster).await;
+    let plan = desk.plan(move_slots("0-99", "B")).await.unwrap();
+    let (taker, cluster) = (cluster.at(1), &cluster);
+    let report = run_and(&desk, plan, "NODE", async || cluster.ok(&taker, "CONFIG SET maxmemory 1").await).await;
+    let said = reasons(&report);
+    assert!(matches!(report.outcome, Outcome::Failed(_)) && said.contains("OOM"), "{said}");
+    cluster.ok(&cluster.at(1), "CONFIG SET maxmemory 0").await;
+    everybody_agrees(cluster, &cluster.addresses()).await;
+    assert_calm(cluster).await;
+    assert_same(&before, &desk.digest(cluster).await);
+    // Known beforehand, it is not even begun.
+    cluster.ok(&cluster.at(1), "CONFIG SET maxmemory 2000000").await;
+    let refusal = desk.plan(move_slots("100-5000", "B")).await.unwrap_err();
+    assert!(refusal.to_string().contains("below its maxmemory"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_migrate_changes_nothing() {
+    let cluster = Cluster::start(3, 0).await;
+    let admin = Desk::at(&cluster).await;
+    admin.fill_rooms(1000).await;
+    let before = admin.digest(&cluster).await;
+    for address in cluster.addresses() {
+        cluster.ok(&address, "ACL SETUSER op on >pw ~* &* +@all -migrate").await;
+    }
+    let settings = LinkSettings { username: Some("op".into()), password: Some("pw".into()), ..LinkSettings::default() };
+    let mut desk = Desk::with(&cluster, settings, None).await;
+    let plan = desk.plan(move_slots("0-99", "B")).await.unwrap();
+    let report = desk.run(plan).await;
+    let said = reasons(&report);
+    assert!(said.contains("NOPERM"), "{said}");
+    everybody_agrees(&cluster, &cluster.addresses()).await;
+    assert_calm(&cluster).await;
+    assert_same(&before, &admin.digest(&cluster).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_on_both_sides_with_different_values_stops_the_move_and_is_named() {
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    let slot = key_slot(b"KX9Q2");
+    desk.fill((0..40).map(|n| Command::words(&format!("SET k{n}:{{KX9Q2}} {n}"))).collect()).await;
+    let owner = desk.model.topology().owner(slot).unwrap();
+    let taker = cluster.addresses().into_iter().find(|at| desk.model.node_at(at).unwrap().id != owner).unwrap();
+    // A stray twin on the taker, from some accident before.
+    cluster.ok(&taker, &format!("CLUSTER SETSLOT {slot} IMPORTING {owner}")).await;
+    let words = [Command::words("ASKING"), Command::words("SET k5:{KX9Q2} other")];
+    desk.links.get(&taker, Lane::Work).pipeline(&words, Duration::from_secs(2)).await.unwrap();
+    cluster.ok(&taker, &format!("CLUSTER SETSLOT {slot} STABLE")).await;
+    let plan = desk.plan(move_slots(&slot.to_string(), &taker)).await.unwrap();
+    let report = desk.run(plan).await;
+    let said = reasons(&report);
+    assert!(said.contains("k5:{KX9Q2} is on both sides and not the same"), "{said}");
+    assert_calm(&cluster).await;
+    let home = cluster.owner(slot).await.unwrap();
+    assert_ne!(home, taker);
+    for n in 0..40 {
+        let value = cluster.ask(&home, &format!("GET k{n}:{{KX9Q2}}")).await;
+        assert_eq!(value.text(), Some(n.to_string()));
+    }
+}
+
+/// The victim dies or freezes in the middle of a move, players write all the time; its replica takes over.
+async fn a_server_fails(taker: bool, fault: LocalFault) {
+    let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(3000).await;
+    let before = desk.digest(&cluster).await;
+    let victim = cluster.at(usize::from(taker));
+    let plan = desk.plan(move_slots("0-1999", "B")).await.unwrap();
+    // In the middle of it: some slots have moved, some are open.
+    let (inside, shot) = (&cluster, victim.clone());
+    let mut seen = 0;
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains("MIGRATING") => {
+                seen += 1;
+                if seen == 20 {
+                    inside.fault(&shot, fault).await.unwrap();
+                }
+            }
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    let said = reasons(&report);
+    assert!(matches!(report.outcome, Outcome::Failed(_)), "{said}");
+    assert!(!said.contains("left open"), "{said}");
+    cluster.fault(&victim, if fault == LocalFault::Kill { LocalFault::Restart } else { LocalFault::Thaw }).await.unwrap();
+    wait_until("the victim is a replica in sync", async || {
+        cluster.info(&victim, "master_link_status").await.as_deref() == Some("up")
+    })
+    .await;
+    cluster.wait_ok(&cluster.addresses()).await;
+    everybody_agrees(&cluster, &cluster.addresses()).await;
+    assert_calm(&cluster).await;
+    assert_same(&before, &desk.digest(&cluster).await);
+    // And the request can be repeated.
+    let report = desk.done(move_slots("0-1999", "B")).await;
+    assert!(figure(&report, "slots") > 0.0);
+    assert_same(&before, &desk.digest(&cluster).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_taker_is_killed_in_the_middle() {
+    a_server_fails(true, LocalFault::Kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_giver_is_killed_in_the_middle() {
+    a_server_fails(false, LocalFault::Kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_taker_freezes_in_the_middle() {
+    a_server_fails(true, LocalFault::Freeze).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_fifty_megabytes_moves_alone_with_a_warning() {
+    let cluster = Cluster::with(LocalSpec { replicas: 0, node_timeout: Duration::from_secs(15), ..LocalSpec::default() }).await;
+    let mut desk = Desk::at(&cluster).await;
+    for address in cluster.addresses() {
+        cluster.ok(&address, "CONFIG SET maxmemory 0").await;
+    }
+    let big = vec![b'x'; 50 << 20];
+    desk.fill(vec![Command::words("SET big:{KX9Q2}").arg(&big), Command::words("SET small:{KX9Q2} 1")]).await;
+    let slot = key_slot(b"KX9Q2");
+    let owner = desk.model.topology().owner(slot).unwrap();
+    let taker = cluster.addresses().into_iter().find(|at| desk.model.node_at(at).unwrap().id != owner).unwrap();
+    let plan = desk.plan(move_slots(&slot.to_string(), &taker)).await.unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.contains("stand still for")), "{:?}", plan.warnings);
+    let report = desk.run(plan).await;
+    println!("{report:?}");
+    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+    let size = cluster.ask(&taker, "STRLEN big:{KX9Q2}").await;
+    assert_eq!(size.int(), Some(50 << 20));
+    assert_calm(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_move_of_the_same_slots_is_noticed_and_players_lose_nothing() {
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(1000).await;
+    let players = Players::start(&desk.links, cluster.at(0), 500);
+    let plan = desk.plan(move_slots("0-499", "B")).await.unwrap();
+    let (inside, third) = (&cluster, desk.model.node_at(&cluster.at(2)).unwrap().id);
+    // Somebody else gives slot 499 to the third master while ours is under way.
+    let first = desk.model.node_at(&cluster.at(0)).unwrap().id;
+    let report = run_and(&desk, plan, "MIGRATING", async || {
+        inside.ok(&inside.at(2), &format!("CLUSTER SETSLOT 499 IMPORTING {first}")).await;
+        inside.ok(&inside.at(0), &format!("CLUSTER SETSLOT 499 MIGRATING {third}")).await;
+    })
+    .await;
+    println!("{report:?}");
+    let played = players.stop().await;
+    if let Ok(plan) = desk.plan(Intent::Fix { slots: None, roll_back: false }).await {
+        assert_eq!(desk.run(plan).await.outcome, Outcome::Done);
+    }
+    everybody_agrees(&cluster, &cluster.addresses()).await;
+    assert_calm(&cluster).await;
+    assert_nothing_lost(&desk, &cluster, &played).await;
+}

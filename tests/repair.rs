@@ -1,0 +1,198 @@
+//! Fix on real servers: every state that a broken-off move or a slip of the hand leaves, with the keys counted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
+
+mod common;
+mod desk;
+
+use common::{Cluster, wait_until};
+use desk::{Desk, assert_calm, assert_same};
+use rgc_tui::cluster::{Address, key_slot};
+use rgc_tui::link::{Command, Lane, Reply};
+use rgc_tui::plan::{Intent, Outcome, Report};
+use std::time::Duration;
+
+const SLOT: u16 = 866;
+
+struct Scene {
+    cluster: Cluster,
+    desk: Desk,
+    owner: Address,
+    other: Address,
+    slot: u16,
+}
+
+impl Scene {
+    /// Forty keys of one room on their owner.
+    async fn set() -> Self {
+        let cluster = Cluster::start(3, 0).await;
+        let desk = Desk::at(&cluster).await;
+        let slot = key_slot(b"KX9Q2");
+        let keys: Vec<Command> = (0..40).map(|n| Command::words(&format!("SET k{n}:{{KX9Q2}} {n}"))).collect();
+        desk.fill(keys).await;
+        let owner = desk.model.node(desk.model.topology().owner(slot).unwrap()).unwrap().address.clone();
+        let other = cluster.addresses().into_iter().find(|at| *at != owner).unwrap();
+        Self { cluster, desk, owner, other, slot }
+    }
+
+    fn id(&self, at: &Address) -> String {
+        self.desk.model.node_at(at).unwrap().id.to_string()
+    }
+
+    async fn set_slot(&self, at: &Address, what: &str) {
+        self.cluster.ok(at, &format!("CLUSTER SETSLOT {} {what}", self.slot)).await;
+    }
+
+    async fn open_both(&self) {
+        self.set_slot(&self.other, &format!("IMPORTING {}", self.id(&self.owner))).await;
+        self.set_slot(&self.owner, &format!("MIGRATING {}", self.id(&self.other))).await;
+    }
+
+    /// Moves the first `count` keys by hand.
+    async fn migrate(&self, count: usize) {
+        let keys: Vec<String> = (0..count).map(|n| format!("k{n}:{{KX9Q2}}")).collect();
+        let words = format!("MIGRATE {} {} x 0 5000 KEYS {}", self.other.host, self.other.port, keys.join(" "));
+        let mut command = Command::words(&words);
+        command.0[3] = Vec::new();
+        assert!(self.cluster.call(&self.owner, &command).await.is_ok());
+    }
+
+    /// Writes a key on the node that does not own it, as an importing node it is.
+    async fn stray(&self, key: &str, value: &str) {
+        self.set_slot(&self.other, &format!("IMPORTING {}", self.id(&self.owner))).await;
+        let link = self.desk.links.get(&self.other, Lane::Work);
+        let words = [Command::words("ASKING"), Command::words(&format!("SET {key} {value}"))];
+        let replies = link.pipeline(&words, Duration::from_secs(2)).await.unwrap();
+        assert!(replies[1].is_ok(), "{replies:?}");
+        self.set_slot(&self.other, "STABLE").await;
+    }
+
+    async fn fix(&mut self, roll_back: bool) -> Report {
+        let plan = self.desk.plan(Intent::Fix { slots: None, roll_back }).await.unwrap();
+        for step in &plan.steps {
+            println!("{}\n    {}", step.says, step.commands.join("\n    "));
+        }
+        self.desk.run(plan).await
+    }
+
+    async fn fixed(&mut self, roll_back: bool, owner: &Address) {
+        let report = self.fix(roll_back).await;
+        assert_eq!(report.outcome, Outcome::Done, "{report:#?}");
+        assert_calm(&self.cluster).await;
+        assert_eq!(self.cluster.owner(self.slot).await.as_ref(), Some(owner));
+        let again = self.desk.plan(Intent::Fix { slots: None, roll_back }).await.unwrap_err();
+        assert!(again.to_string().contains("nothing to do"), "{again}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_broke_off_half_way_is_finished_or_rolled_back() {
+    for roll_back in [false, true] {
+        let mut scene = Scene::set().await;
+        let before = scene.desk.digest(&scene.cluster).await;
+        scene.open_both().await;
+        scene.migrate(15).await;
+        let owner = if roll_back { scene.owner.clone() } else { scene.other.clone() };
+        scene.fixed(roll_back, &owner).await;
+        assert_same(&before, &scene.desk.digest(&scene.cluster).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_open_slots_are_closed() {
+    let mut scene = Scene::set().await;
+    let before = scene.desk.digest(&scene.cluster).await;
+    let (owner, other) = (scene.owner.clone(), scene.other.clone());
+    // Only the taker had been told.
+    scene.set_slot(&other, &format!("IMPORTING {}", scene.id(&owner))).await;
+    scene.fixed(true, &owner).await;
+    // Only the giver had been told.
+    scene.set_slot(&owner, &format!("MIGRATING {}", scene.id(&other))).await;
+    scene.fixed(true, &owner).await;
+    // The taker owns it, the giver still says it gives it away.
+    scene.open_both().await;
+    scene.migrate(40).await;
+    scene.set_slot(&other, &format!("NODE {}", scene.id(&other))).await;
+    scene.fixed(false, &other).await;
+    assert_same(&before, &scene.desk.digest(&scene.cluster).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_nobody_owns_goes_to_whoever_has_its_keys() {
+    let mut scene = Scene::set().await;
+    let before = scene.desk.digest(&scene.cluster).await;
+    let owner = scene.owner.clone();
+    for address in scene.cluster.addresses() {
+        scene.cluster.ask(&address, &format!("CLUSTER DELSLOTS {}", scene.slot)).await;
+    }
+    scene.fixed(false, &owner).await;
+    assert_same(&before, &scene.desk.digest(&scene.cluster).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strays_come_home_and_twins_are_compared_first() {
+    let mut scene = Scene::set().await;
+    let (owner, other) = (scene.owner.clone(), scene.other.clone());
+    scene.stray("lost:{KX9Q2}", "7").await;
+    scene.stray("k1:{KX9Q2}", "1").await;
+    scene.fixed(false, &owner).await;
+    let count = scene.cluster.ask(&owner, &format!("CLUSTER COUNTKEYSINSLOT {}", scene.slot)).await;
+    assert_eq!(count, Reply::Int(41));
+    // A twin that differs is left where it is, and named with both copies.
+    scene.stray("k2:{KX9Q2}", "other").await;
+    let report = scene.fix(false).await;
+    let Outcome::Failed(reasons) = &report.outcome else { panic!("{report:?}") };
+    assert!(reasons[0].contains("k2:{KX9Q2} is on both sides and not the same"), "{reasons:?}");
+    assert_calm(&scene.cluster).await;
+    let value = scene.cluster.ask(&owner, "GET k2:{KX9Q2}").await;
+    assert_eq!(value.text().as_deref(), Some("2"));
+    let count = scene.cluster.ask(&other, &format!("CLUSTER COUNTKEYSINSLOT {}", scene.slot)).await;
+    assert_eq!(count, Reply::Int(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended() {
+    for taker in [false, true] {
+        let cluster = Cluster::start(3, 1).await;
+        let desk = Desk::at(&cluster).await;
+        let keys: Vec<Command> = (0..40).map(|n| Command::words(&format!("SET k{n}:{{KX9Q2}} {n}"))).collect();
+        desk.fill(keys).await;
+        let slot = key_slot(b"KX9Q2");
+        let at =
+            (0..3).find(|n| desk.model.node_at(&cluster.at(*n)).unwrap().slots.iter().any(|range| range.contains(slot))).unwrap();
+        let (owner, other) = (cluster.at(at), cluster.at((at + 1) % 3));
+        let before = desk.digest(&cluster).await;
+        let mut scene = Scene { cluster, desk, owner, other, slot };
+        scene.open_both().await;
+        scene.migrate(15).await;
+        let heir = scene.cluster.at(3 + if taker { (at + 1) % 3 } else { at });
+        scene.cluster.ok(&heir, "CLUSTER FAILOVER").await;
+        wait_until("the heir is master and everybody knows", async || {
+            for address in scene.cluster.addresses() {
+                let view = scene.cluster.view(&address).await;
+                if view.members.iter().find(|member| member.address == heir).unwrap().slots.is_empty() {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+        let end = if taker { heir } else { scene.other.clone() };
+        scene.fixed(false, &end).await;
+        assert_same(&before, &scene.desk.digest(&scene.cluster).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_named_and_well_needs_nothing() {
+    let mut scene = Scene::set().await;
+    let slots = [SLOT].into_iter().collect();
+    let refusal = scene.desk.plan(Intent::Fix { slots: Some(slots), roll_back: false }).await.unwrap_err();
+    assert!(refusal.to_string().contains("nothing ails 866"), "{refusal}");
+}
