@@ -159,6 +159,13 @@ impl Sight {
         format!("  next: {step}")
     }
 
+    /// As configured, unless every server says that it is none of a cluster.
+    fn topology(&self) -> &'static str {
+        let mut modes = self.model.nodes().filter_map(|node| node.info.as_ref()?.mode.as_deref()).peekable();
+        let alone = modes.peek().is_some() && modes.all(|mode| mode == "standalone");
+        if alone { Kind::Standalone.word() } else { self.config.cluster.topology.word() }
+    }
+
     /// Draws the conclusions. `self` stays open for deeds.
     pub(super) fn picture(&self) -> Picture {
         let now = self.session.clock().now();
@@ -172,7 +179,7 @@ impl Sight {
         let masters: Vec<_> =
             model.nodes().filter(|node| node.is_master() && node.slot_count > 0).map(|node| node.address.clone()).collect();
         let rooms_complete = model.rooms().complete(&masters);
-        Picture { findings, verdict, headline, topology: self.config.cluster.topology.word(), rooms_complete, now, model }
+        Picture { findings, verdict, headline, topology: self.topology(), rooms_complete, now, model }
     }
 }
 

@@ -32,14 +32,11 @@ pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     let topology = picture.model.topology();
     let rooms = picture.model.rooms().total();
     let about = if picture.rooms_complete { "" } else { "at least " };
-    text.push_str(&format!(
-        "slots {} of 16384 assigned, {} served, {} open · {about}{}, {}\n",
-        topology.assigned.len(),
-        topology.served.len(),
-        topology.open_slots().len(),
-        plural(rooms.rooms, "room"),
-        plural(rooms.players, "player"),
-    ));
+    if picture.topology == "cluster" {
+        let (assigned, served, open) = (topology.assigned.len(), topology.served.len(), topology.open_slots().len());
+        text.push_str(&format!("slots {assigned} of 16384 assigned, {served} served, {open} open · "));
+    }
+    text.push_str(&format!("{about}{}, {}\n", plural(rooms.rooms, "room"), plural(rooms.players, "player")));
     if !picture.findings.is_empty() {
         text.push('\n');
         text.push_str(&findings(picture, paint));
