@@ -74,7 +74,7 @@ fn shard(ui: &Ui<'_>, shard: &Shard, width: u16, area: Rect, buf: &mut Buffer) {
         1 => ranges(ui, &shard.slots),
         _ => format!("{} slots", shard.slot_count),
     };
-    pen.left(slots, SLOTS_WIDTH, ui.style(Role::Text)).gap(2);
+    pen.left(slots, SLOTS_WIDTH, ui.style(Role::Text)).gap(1);
     match shard.master.and_then(|id| ui.app.model.node(id)) {
         Some(master) => server(ui, master, Some(shard), width + 2, &mut pen),
         None => drop(pen.put(format!("{} no master is known", ui.glyphs.unknown), ui.style(Role::Critical))),
@@ -97,7 +97,7 @@ pub(super) fn ranges(ui: &Ui<'_>, ranges: &[SlotRange]) -> String {
 /// A replica or a former master, below its shard.
 fn below(ui: &Ui<'_>, node: &Node, width: u16, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
-    pen.gap(3 + SLOTS_WIDTH + 2).put(ui.glyphs.branch_last, ui.style(Role::Border)).gap(1);
+    pen.gap(3 + SLOTS_WIDTH + 1).put(ui.glyphs.branch_last, ui.style(Role::Border)).gap(1);
     server(ui, node, None, width, &mut pen);
 }
 
@@ -135,7 +135,7 @@ fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut
     if !sign.text.is_empty() {
         pen.put(&sign.text, ui.style(sign.role)).gap(2);
     } else if let Some((text, role)) = hope {
-        if usize::from(pen.room()) > text.width() + 1 {
+        if usize::from(pen.room()) >= text.width() + ui.glyphs.hint.width() + 1 {
             pen.put(ui.glyphs.hint, muted).gap(1).put(text, ui.style(role)).gap(2);
         }
     } else if let Some(lag) = lag {
