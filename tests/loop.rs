@@ -301,6 +301,7 @@ async fn rooms_and_ranges_are_moved_to_a_master_of_choice() {
     let seen = play(":rooms enter space space M enter tab enter", plain()).await;
     let Some(Asked::Execute(Intent::MigrateRooms { codes, to })) = seen.asked.last() else { panic!("{:?}", seen.asked) };
     assert_eq!(codes.len(), 2);
+    assert!(seen.app.screen.rooms.marks.is_empty(), "marks are let go once they have been used");
     assert!(to.starts_with("10.0.0."));
     let seen = play("3 v right right M down enter tab enter", plain()).await;
     let Some(Asked::Execute(Intent::MoveSlots { slots, .. })) = seen.asked.last() else { panic!("{:?}", seen.asked) };

@@ -86,6 +86,12 @@ pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
             }
         });
     }
+    // What was chosen for it has served its purpose.
+    match &plan.intent {
+        Intent::MigrateRooms { .. } => app.screen.rooms.marks.clear(),
+        Intent::MoveSlots { .. } => app.screen.slots.anchor = None,
+        _ => {}
+    }
     // What takes long is watched; what is over in a moment is seen best where it happens.
     if plan.moves.is_empty() {
         app.tell(format!("started: {}", plan.intent), false, now);
