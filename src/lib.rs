@@ -52,7 +52,8 @@
 //! to [`exec::Executor::execute`]: the facts are read again, the fingerprint must be the same, `CLUSTER FAILOVER` goes to
 //! the replica, and every node is asked until all agree or the time is up. [`plan::Progress`] comes back on the way, its
 //! last word a [`plan::Report`] with what was measured. The command line walks the same way from
-//! `rgc-tui failover`, with lines in place of dialogs.
+//! `rgc-tui failover`, with lines in place of dialogs. The test `life_of_a_failover` (`tests/sim/life_of_a_failover.rs`)
+//! walks all of it on a simulated cluster, from the first frame to the verified result.
 //!
 //! # How to add an operation
 //!
