@@ -8,7 +8,7 @@
 //! `tests/contract.rs` asks the simulator and real servers the same questions, so that it cannot drift into fiction.
 
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "every test binary uses a part of it")]
-#![allow(clippy::string_slice, clippy::map_err_ignore, reason = "a simulator that fails loudly")]
+#![allow(clippy::string_slice, clippy::map_err_ignore, clippy::print_stdout, reason = "a simulator that fails loudly")]
 
 mod bus;
 mod commands;

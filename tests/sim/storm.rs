@@ -88,7 +88,7 @@ async fn storm(blows: Vec<Blow>, seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_storm_of_faults_is_survived(blows in prop::collection::vec(blow(), 1..12), seed in any::<u64>()) {
