@@ -1,7 +1,13 @@
 //! What watching costs each server: percent of one core by the servers' own count (INFO commandstats), without and with
 //! finding rooms, on a local cluster of 3 masters and 3 replicas with 200 rooms. `cargo bench --bench watch`.
 
-#![allow(clippy::allow_attributes, clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "prints what it measures")]
+#![allow(
+    clippy::allow_attributes,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "prints what it measures"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,7 +28,8 @@ fn main() {
     let quick = std::env::args().any(|arg| arg == "--test");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let cluster = LocalCluster::start(LocalSpec { masters: 3, replicas: 1, ..LocalSpec::default() }).await.expect("a local cluster");
+        let cluster =
+            LocalCluster::start(LocalSpec { masters: 3, replicas: 1, ..LocalSpec::default() }).await.expect("a local cluster");
         let nodes = cluster.addresses();
         fill(&nodes).await;
         let span = if quick { Duration::from_secs(1) } else { SPAN };

@@ -12,6 +12,10 @@ pub(in crate::exec) struct Key {
     pub(in crate::exec) bytes: u64,
 }
 
+/// Below this a batch costs more in round trips than it spares in waiting: a slow answer then has another cause.
+const FEWEST: f64 = 32.0;
+const SMALLEST: f64 = 64.0 * 1024.0;
+
 /// The limits of one batch, adapted after each.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::exec) struct Pacer {
@@ -30,7 +34,7 @@ pub(in crate::exec) struct Pacer {
 impl Pacer {
     pub(in crate::exec) fn new(pace: Pace) -> Self {
         let (most_keys, most_bytes, block, rest, group) = match pace {
-            Pace::Calm => (100.0, 512.0 * 1024.0, 2, 0.0, 8),
+            Pace::Calm => (100.0, 512.0 * 1024.0, 4, 0.0, 8),
             Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 8, 0.0, 32),
         };
         Self {
@@ -49,14 +53,14 @@ impl Pacer {
         let ratio = self.block.as_secs_f64() / took.as_secs_f64().max(1e-6);
         if ratio < 1.0 {
             // What was moved is what the time tells about.
-            self.keys = (keys as f64 * ratio).max(8.0).min(self.keys);
-            self.bytes = (bytes as f64 * ratio).max(16.0 * 1024.0).min(self.bytes);
+            self.keys = (keys as f64 * ratio).max(FEWEST).min(self.keys);
+            self.bytes = (bytes as f64 * ratio).max(SMALLEST).min(self.bytes);
         } else {
             self.keys = (self.keys * 1.3).min(self.most_keys);
             self.bytes = (self.bytes * 1.3).min(self.most_bytes);
         }
         // A stall far beyond what was wanted: let the players' queue drain before the next.
-        let stalled = if ratio < 0.25 { took.mul_f64(0.5).min(Duration::from_millis(200)) } else { Duration::ZERO };
+        let stalled = if ratio < 0.1 { took.mul_f64(0.5).min(Duration::from_millis(200)) } else { Duration::ZERO };
         took.mul_f64(self.rest).max(stalled)
     }
 
@@ -114,8 +118,8 @@ mod tests {
     #[test]
     fn a_slow_batch_makes_the_next_smaller_and_quick_ones_grow_again() {
         let mut pacer = Pacer::new(Pace::Calm);
-        pacer.learn(50, 100_000, Duration::from_millis(20));
-        assert!(pacer.keys < 10.0 && pacer.bytes < 20_000.0, "{pacer:?}");
+        pacer.learn(100, 500_000, Duration::from_millis(16));
+        assert!(pacer.keys <= 32.0 && pacer.bytes < 130_000.0, "{pacer:?}");
         for _ in 0..40 {
             pacer.learn(8, 1000, Duration::from_micros(100));
         }
