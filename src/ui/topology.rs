@@ -135,7 +135,7 @@ fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut
     if !sign.text.is_empty() {
         pen.put(&sign.text, ui.style(sign.role)).gap(2);
     } else if let Some((text, role)) = hope {
-        if usize::from(pen.room()) >= text.width() + ui.glyphs.hint.width() + 1 {
+        if usize::from(pen.room()) > text.width() + ui.glyphs.hint.width() {
             pen.put(ui.glyphs.hint, muted).gap(1).put(text, ui.style(role)).gap(2);
         }
     } else if let Some(lag) = lag {
