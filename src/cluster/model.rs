@@ -153,7 +153,10 @@ impl Model {
         let Observation { source, at, fact } = observation;
         self.born.get_or_insert(*at);
         match fact {
-            Fact::Rooms(batch) => return self.rooms.apply(source, batch),
+            Fact::Rooms(batch) => {
+                let node = self.by_address.get(source).and_then(|id| self.nodes.get(id)).filter(|node| node.id.is_member());
+                return self.rooms.apply(source, batch, node.map(|node| node.slots.as_slice()), *at);
+            }
             Fact::SlotKeys(counts) => return self.count_slots(counts),
             Fact::Play(stats) => return self.play = Some(*stats),
             Fact::View(view) => self.bind(source, view, *at),

@@ -1,10 +1,10 @@
 //! PURE. Game rooms: all keys that share one hash tag, so one slot, so one shard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Address, RoomSweep, SLOTS, SlotSet, Time};
+use super::{Address, RoomSweep, SLOTS, SlotRange, SlotSet, Time};
 
 /// One room as last seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,20 +56,22 @@ impl RoomTally {
     }
 }
 
-/// How far one master's sweep has come.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sweep {
-    number: u64,
-    completed: u64,
+/// A room, who told of it, and in which of its sweeps.
+#[derive(Clone, Debug)]
+struct Entry {
+    room: Room,
+    source: Address,
+    sweep: u64,
 }
 
 /// Every room known, with running totals by slot.
 #[derive(Clone, Debug)]
 pub struct Rooms {
-    by_code: BTreeMap<Arc<str>, (Room, Address, u64)>,
-    by_slot: Vec<RoomTally>,
+    by_code: BTreeMap<Arc<str>, Entry>,
+    by_slot: Vec<(RoomTally, BTreeSet<Arc<str>>)>,
     total: RoomTally,
-    sweeps: BTreeMap<Address, Sweep>,
+    /// When each master was last swept through.
+    swept: BTreeMap<Address, Time>,
     /// Changes whenever a room does: lists built from this index are valid as long as it stays.
     revision: u64,
 }
@@ -78,9 +80,9 @@ impl Default for Rooms {
     fn default() -> Self {
         Self {
             by_code: BTreeMap::new(),
-            by_slot: vec![RoomTally::default(); usize::from(SLOTS)],
+            by_slot: vec![Default::default(); usize::from(SLOTS)],
             total: RoomTally::default(),
-            sweeps: BTreeMap::new(),
+            swept: BTreeMap::new(),
             revision: 0,
         }
     }
@@ -88,11 +90,11 @@ impl Default for Rooms {
 
 impl Rooms {
     pub fn get(&self, code: &str) -> Option<&Room> {
-        self.by_code.get(code).map(|(room, ..)| room)
+        self.by_code.get(code).map(|entry| &entry.room)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Room> {
-        self.by_code.values().map(|(room, ..)| room)
+        self.by_code.values().map(|entry| &entry.room)
     }
 
     pub fn len(&self) -> usize {
@@ -113,7 +115,7 @@ impl Rooms {
 
     /// Rooms, players, keys and bytes in one slot.
     pub fn in_slot(&self, slot: u16) -> RoomTally {
-        self.by_slot.get(usize::from(slot)).copied().unwrap_or_default()
+        self.by_slot.get(usize::from(slot)).map(|(tally, _)| *tally).unwrap_or_default()
     }
 
     /// The same over a set of slots.
@@ -123,51 +125,130 @@ impl Rooms {
 
     /// Every one of these masters has been swept through at least once.
     pub fn complete<'a>(&self, masters: impl IntoIterator<Item = &'a Address>) -> bool {
-        masters.into_iter().all(|address| self.sweeps.get(address).is_some_and(|sweep| sweep.completed > 0))
+        masters.into_iter().all(|address| self.swept.contains_key(address))
     }
 
-    pub fn apply(&mut self, source: &Address, batch: &RoomSweep) {
-        let sweep = self.sweeps.entry(source.clone()).or_default();
-        sweep.number = batch.sweep;
+    /// Takes one batch in. `slots` are those the source owns, None outside of a cluster: when it has been swept through,
+    /// rooms in them that it did not show are gone, even if it was another one that told of them before a failover.
+    pub fn apply(&mut self, source: &Address, batch: &RoomSweep, slots: Option<&[SlotRange]>, at: Time) {
         for room in &batch.rooms {
-            self.put(room.clone(), source.clone(), batch.sweep);
+            self.put(Entry { room: room.clone(), source: source.clone(), sweep: batch.sweep });
         }
         for code in &batch.gone {
             self.remove(code);
         }
         if batch.done {
-            if let Some(sweep) = self.sweeps.get_mut(source) {
-                sweep.completed += 1;
-            }
-            let stale: Vec<Arc<str>> = self
-                .by_code
-                .values()
-                .filter(|(_, from, number)| from == source && *number != batch.sweep)
-                .map(|(room, ..)| room.code.clone())
-                .collect();
-            for code in stale {
-                self.remove(&code);
+            let before = self.swept.insert(source.clone(), at);
+            // A room that another one has told of since our last sweep is on its way there: its slot is being moved.
+            let is_gone = |entry: &Entry| match entry.source == *source {
+                true => entry.sweep != batch.sweep,
+                false => slots.is_some() && before.is_some_and(|before| entry.room.seen < before),
+            };
+            let codes: Vec<Arc<str>> = match slots {
+                Some(ranges) => {
+                    let places =
+                        ranges.iter().flat_map(|range| range.iter()).filter_map(|slot| self.by_slot.get(usize::from(slot)));
+                    places.flat_map(|(_, codes)| codes.iter().cloned()).collect()
+                }
+                None => self.by_code.keys().cloned().collect(),
+            };
+            for code in codes {
+                if self.by_code.get(&code).is_some_and(is_gone) {
+                    self.remove(&code);
+                }
             }
         }
     }
 
-    fn put(&mut self, room: Room, source: Address, sweep: u64) {
-        self.remove(&room.code);
-        if let Some(tally) = self.by_slot.get_mut(usize::from(room.slot)) {
-            tally.add(&room);
+    fn put(&mut self, entry: Entry) {
+        let room = &entry.room;
+        // Seen again as it was: nothing that a list is made from has changed.
+        if let Some(old) = self.by_code.get_mut(&room.code)
+            && *room == (Room { ttl: room.ttl, seen: room.seen, ..old.room.clone() })
+        {
+            *old = entry;
+            return;
         }
-        self.total.add(&room);
-        self.by_code.insert(room.code.clone(), (room, source, sweep));
+        self.remove(&entry.room.code);
+        if let Some((tally, codes)) = self.by_slot.get_mut(usize::from(entry.room.slot)) {
+            tally.add(&entry.room);
+            codes.insert(entry.room.code.clone());
+        }
+        self.total.add(&entry.room);
+        self.by_code.insert(entry.room.code.clone(), entry);
         self.revision += 1;
     }
 
     fn remove(&mut self, code: &str) {
-        if let Some((room, ..)) = self.by_code.remove(code) {
-            if let Some(tally) = self.by_slot.get_mut(usize::from(room.slot)) {
+        if let Some(Entry { room, .. }) = self.by_code.remove(code) {
+            if let Some((tally, codes)) = self.by_slot.get_mut(usize::from(room.slot)) {
                 tally.take(&room);
+                codes.remove(code);
             }
             self.total.take(&room);
             self.revision += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::key_slot;
+    use crate::cluster::sample::noon;
+
+    fn at(second: i64) -> Time {
+        noon() + chrono::TimeDelta::seconds(second)
+    }
+
+    fn sweep(number: u64, codes: &[&str], second: i64) -> RoomSweep {
+        let room = |code: &&str| Room {
+            code: (*code).into(),
+            slot: key_slot(code.as_bytes()),
+            phase: "playing".into(),
+            players: 4,
+            keys: 3,
+            size_bytes: 100,
+            ttl: Some(Duration::from_secs(u64::try_from(1000 - second).unwrap_or(0))),
+            seen: at(second),
+        };
+        RoomSweep { sweep: number, rooms: codes.iter().map(room).collect(), gone: Vec::new(), done: true, keys_seen: 0 }
+    }
+
+    #[test]
+    fn a_sweep_that_is_through_removes_what_it_did_not_find() {
+        let all = [SlotRange::new(0, SLOTS - 1)];
+        let mut rooms = Rooms::default();
+        let a = Address::new("a", 1);
+        rooms.apply(&a, &sweep(1, &["X", "Y"], 0), Some(&all), at(0));
+        let revision = rooms.revision();
+        rooms.apply(&a, &sweep(2, &["X", "Y"], 5), Some(&all), at(5));
+        assert_eq!(rooms.revision(), revision, "a shorter time to live alone changes no list");
+        assert_eq!(rooms.get("X").map(|room| room.seen), Some(at(5)));
+        rooms.apply(&a, &sweep(3, &["Y"], 9), Some(&all), at(9));
+        assert_eq!((rooms.len(), rooms.total().players, rooms.in_slot(key_slot(b"X"))), (1, 4, RoomTally::default()));
+    }
+
+    #[test]
+    fn rooms_that_died_with_their_master_are_gone_after_its_heir_was_swept() {
+        let all = [SlotRange::new(0, SLOTS - 1)];
+        let mut rooms = Rooms::default();
+        let (a, b) = (Address::new("a", 1), Address::new("b", 1));
+        rooms.apply(&a, &sweep(1, &["X", "Y"], 0), Some(&all), at(0));
+        // The heir is swept twice: the first time cannot tell what is still on its way.
+        rooms.apply(&b, &sweep(1, &["Y"], 10), Some(&all), at(10));
+        assert_eq!(rooms.len(), 2);
+        rooms.apply(&b, &sweep(2, &["Y"], 20), Some(&all), at(20));
+        assert_eq!(rooms.iter().map(|room| &*room.code).collect::<Vec<_>>(), ["Y"]);
+    }
+
+    #[test]
+    fn without_cluster_mode_every_server_speaks_for_its_own_rooms() {
+        let mut rooms = Rooms::default();
+        let (a, b) = (Address::new("a", 1), Address::new("b", 1));
+        rooms.apply(&a, &sweep(1, &["X"], 0), None, at(0));
+        rooms.apply(&b, &sweep(1, &["Y"], 0), None, at(0));
+        rooms.apply(&b, &sweep(2, &[], 5), None, at(5));
+        assert_eq!(rooms.iter().map(|room| &*room.code).collect::<Vec<_>>(), ["X"]);
     }
 }

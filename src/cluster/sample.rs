@@ -305,8 +305,22 @@ impl Sample {
     /// Sweeps every master that answers for the rooms in its slots.
     pub fn sweep(&mut self) {
         self.sweep += 1;
-        for server in self.servers.iter().filter(|server| server.role == Role::Master && server.trouble.is_none()) {
-            let rooms: Vec<Room> = self.rooms.iter().filter(|room| server.slots.contains(room.slot)).cloned().collect();
+        let masters =
+            || self.servers.iter().enumerate().filter(|(_, server)| server.role == Role::Master && server.trouble.is_none());
+        let mut owners = vec![None; usize::from(SLOTS)];
+        for (number, server) in masters() {
+            for slot in server.slots.iter() {
+                owners.get_mut(usize::from(slot)).into_iter().for_each(|owner| *owner = Some(number));
+            }
+        }
+        let mut found: Vec<Vec<Room>> = vec![Vec::new(); self.servers.len()];
+        for room in &self.rooms {
+            let owner = owners.get(usize::from(room.slot)).copied().flatten();
+            let room = Room { seen: self.now, ..room.clone() };
+            owner.and_then(|owner| found.get_mut(owner)).into_iter().for_each(|rooms| rooms.push(room.clone()));
+        }
+        for (number, server) in masters() {
+            let rooms = found.get_mut(number).map(std::mem::take).unwrap_or_default();
             let keys_seen = rooms.iter().map(|room| u64::from(room.keys)).sum();
             let batch = RoomSweep { sweep: self.sweep, rooms, gone: Vec::new(), done: true, keys_seen };
             self.model.apply(&Observation { source: server.address.clone(), at: self.now, fact: Fact::Rooms(batch) });

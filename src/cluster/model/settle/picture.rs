@@ -81,7 +81,7 @@ fn shards(model: &Model, owners: &HashSet<NodeId>) -> Vec<Shard> {
     let name_of = |node: &Node| model.names.get(&node.id).copied();
 
     let mut masters: Vec<&Node> = nodes().filter(|node| node.is_master()).collect();
-    masters.sort_by_key(|node| {
+    masters.sort_by_cached_key(|node| {
         (!owners.contains(&node.id), node.slots.first().map_or(SLOTS, |range| range.start), node.address.clone())
     });
     let taken: BTreeSet<ShardName> =
@@ -138,7 +138,7 @@ fn christen(model: &Model, mut drafts: Vec<Draft>, former: &[(ShardName, NodeId)
         .map(|Draft { name, mut shard }| {
             shard.name = name.or_else(|| free.next()).unwrap_or(ShardName(u16::MAX));
             shard.former = former.iter().filter(|(of, _)| *of == shard.name).map(|(_, id)| *id).collect();
-            shard.replicas.sort_by_key(|id| model.nodes.get(id).map(|node| node.address.clone()));
+            shard.replicas.sort_by_cached_key(|id| model.nodes.get(id).map(|node| node.address.clone()));
             shard
         })
         .collect();
