@@ -134,6 +134,7 @@ macro_rules! scenarios {
 
 scenarios! {
     aborted_reshard
+    aborted_reshard_is_finished
     connections_are_cut
     failover_by_key_on_a_small_screen
     frozen_master_failover_by_force
