@@ -255,7 +255,7 @@ fn main() {
     let demo = Demo::start(&["--rooms", "200", "--rate", "0"]);
     // The demo's own watcher stands still meanwhile, or two consoles would be counted.
     signal("STOP", demo.child.id());
-    cost(&demo, "without rooms", "[rooms]\nfind = false\n", 0.02);
+    cost(&demo, "without rooms", "[rooms]\nkey = \"\"\n", 0.02);
     cost(&demo, "with rooms", "", 0.1);
     signal("CONT", demo.child.id());
     drop(demo);
