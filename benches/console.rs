@@ -108,7 +108,7 @@ impl Demo {
         let mut demo = Demo { child: command.spawn().expect("the demo starts"), ports: Vec::new() };
         let mut lines = BufReader::new(demo.child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port_of = |word: &str| word.strip_prefix("127.0.0.1:")?.trim_end_matches([',', '.']).parse::<u16>().ok();
-        let seed = lines.by_ref().find_map(|line| line.split_whitespace().find_map(port_of)).expect("the demo names an address");
+        let seed = lines.by_ref().find_map(|line| line.split([' ', ',']).find_map(port_of)).expect("the demo names an address");
         std::thread::spawn(move || lines.for_each(drop));
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
