@@ -52,6 +52,7 @@ impl Pace {
     /// Facts came in that may be news.
     pub(super) fn facts(&mut self) {
         let first = self.began.elapsed() < FIRST;
+        self.certain |= first;
         self.want(if first { FAST } else { SOON.max(self.cost * 20) });
     }
 
