@@ -21,8 +21,8 @@ use crate::link::{Clock, Command, Failure, Link, Reply};
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Between two tries of a link that only stands by.
 const STAND_BY: Duration = Duration::from_secs(2);
-/// Between two INFO replies with the counts of every command.
-const COUNTS_EVERY: Duration = Duration::from_secs(5);
+/// Between two rounds with everything: what is dear to the server and changes slowly.
+const FULL_EVERY: Duration = Duration::from_secs(10);
 
 /// What the crew lets a node task say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,9 @@ struct Task {
     /// The crew has this view and knows that the node answers.
     told: bool,
     view_due: Instant,
-    counts_due: Instant,
+    full_due: Instant,
+    /// It says `cluster_state:ok`, and its view has not changed since.
+    cluster_ok: bool,
     counts: Arc<BTreeMap<Arc<str>, (u64, u64)>>,
     standalone: bool,
     run_id: Option<Arc<str>>,
@@ -142,7 +144,8 @@ pub(super) async fn watch(brief: Brief) {
         view: None,
         told: false,
         view_due: now,
-        counts_due: now,
+        full_due: now,
+        cluster_ok: false,
         counts: Arc::default(),
         standalone,
         run_id: None,
@@ -190,10 +193,11 @@ impl Task {
             return Vec::new();
         }
         self.denied.retain(|(_, until)| now < *until);
-        let mut questions = vec![Question::Info { full: now >= self.counts_due }];
+        let full = now >= self.full_due;
+        let mut questions = vec![Question::Info { full }];
         if !self.standalone {
             questions.extend((poked || now >= self.view_due).then_some(Question::Nodes));
-            questions.push(Question::ClusterInfo);
+            questions.extend((poked || full || !self.cluster_ok).then_some(Question::ClusterInfo));
         }
         questions.retain(|question| !self.denied.iter().any(|(denied, _)| denied.is_like(*question)));
         questions
@@ -284,6 +288,9 @@ impl Task {
             }
         }
         self.standalone |= round.standalone;
+        if let Some(said) = &round.cluster_info {
+            self.cluster_ok = said.ok;
+        }
         self.sweep(info.as_deref(), round.view.as_deref());
         self.denied.extend(round.denied.iter().map(|question| (*question, now + ASK_AGAIN)));
         // A question that is not asked while it is denied is still denied.
@@ -302,6 +309,7 @@ impl Task {
             (None, _) if round.standalone && !self.told => Some(None),
             (None, _) => None,
         };
+        self.cluster_ok &= news.is_none();
         if let Some(view) = news
             && !matches!(self.heard, Heard::Error(_))
         {
@@ -317,7 +325,7 @@ impl Task {
             info.commands = self.counts.clone();
         } else {
             self.counts = info.commands.clone();
-            self.counts_due = now + COUNTS_EVERY - self.brief.interval.min(COUNTS_EVERY) / 2;
+            self.full_due = now + FULL_EVERY - self.brief.interval.min(FULL_EVERY) / 2;
         }
         Arc::new(info)
     }

@@ -10,7 +10,7 @@ use crate::link::{Command, Failure, Link, Reply, ServerError};
 /// What is asked beside PING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Counts of every command cost the server as much as all the rest: in full only now and then.
+    /// Counts of every command cost the server more than all the rest: in full only now and then.
     Info {
         full: bool,
     },
