@@ -15,6 +15,10 @@ use crate::watch::WatchSettings;
 
 /// How long a look may take, however many nodes are silent.
 const WITHIN: Duration = Duration::from_millis(1800);
+/// Keys of one master that a first sweep goes through within that time.
+const QUICKLY_SWEPT: u64 = 15_000;
+/// And for a deed that needs to know every room.
+const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 /// Two INFO replies this far apart give rates.
 const APART: Duration = Duration::from_millis(250);
 
@@ -70,6 +74,29 @@ pub(super) struct Sight {
 impl Sight {
     /// Opens the cluster of the command line and asks every node, for as long as a person is willing to wait.
     pub(super) async fn take(global: &Global, rooms: bool) -> Result<Self, Stop> {
+        let mut sight = Self::open(global, rooms)?;
+        sight.session.survey(&mut sight.model, WITHIN, rooms).await;
+        sight.rates().await;
+        sight.second_look().await;
+        Ok(sight)
+    }
+
+    /// The same for a deed, which is planned with fresh facts of its own: rooms are waited for only where there are so few
+    /// keys that they are found in a moment, or where the deed is about them.
+    pub(super) async fn before_a_deed(global: &Global, about_rooms: bool) -> Result<Self, Stop> {
+        let mut sight = Self::open(global, true)?;
+        let began = tokio::time::Instant::now();
+        sight.session.survey(&mut sight.model, WITHIN, false).await;
+        let keys = |node: &crate::cluster::Node| node.info.as_ref().map_or(0, |info| info.keys);
+        let quick = sight.model.nodes().all(|node| keys(node) <= QUICKLY_SWEPT);
+        if about_rooms || quick {
+            let within = if about_rooms { SWEPT_WITHIN } else { WITHIN };
+            sight.session.survey(&mut sight.model, within.saturating_sub(began.elapsed()), true).await;
+        }
+        Ok(sight)
+    }
+
+    fn open(global: &Global, rooms: bool) -> Result<Self, Stop> {
         let config = settle::config(global, true)?;
         let mut spec = spec(&config, global.read_only)?;
         spec.watch.interval = APART;
@@ -79,11 +106,7 @@ impl Sight {
         let session = Session::open(spec, Clock::start());
         let mut model = Model::new(config.cluster.name.clone());
         model.slow = config.alerts.latency;
-        let mut sight = Self { config, session, model, found_before: Vec::new() };
-        sight.session.survey(&mut sight.model, WITHIN, rooms).await;
-        sight.rates().await;
-        sight.second_look().await;
-        Ok(sight)
+        Ok(Self { config, session, model, found_before: Vec::new() })
     }
 
     /// Rules that allow a moment's trouble are only held against what is still so at a second look.

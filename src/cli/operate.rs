@@ -10,7 +10,7 @@ use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
 use super::progress::Told;
 use super::{out, plan_text, saved, settle};
-use crate::plan::{self, Danger, Intent, Outcome, Plan, Progress, Refusal, Report};
+use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report};
 
 /// A deed with everything that was said about how to do it.
 struct Deed<'a> {
@@ -24,7 +24,7 @@ pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
     if global.format == Format::Csv {
         return Err(Stop::usage("an operation is no table: --format text or json"));
     }
-    let sight = Sight::take(global, true).await?;
+    let sight = Sight::before_a_deed(global, matches!(intent, Intent::Rebalance { by: Objective::Rooms, .. })).await?;
     if let Some(stop) = sight.unreachable() {
         return Err(stop);
     }

@@ -1,14 +1,11 @@
 //! IO. One slot put right: the facts are read, the cure is looked up, carried out key by key, and read again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::command::must_be_ok;
-use super::slots::batch::Pacer;
 use super::slots::keys::KeyEngine;
 use super::slots::meter::Meter;
 use super::slots::{Job, patience};
@@ -162,18 +159,8 @@ impl Mender<'_> {
     }
 
     fn engine(&self, tolerant: bool) -> KeyEngine {
-        KeyEngine {
-            telling: self.telling.clone(),
-            meter: self.meter.clone(),
-            journal: None,
-            pacer: Pacer::new(Pace::Calm),
-            halt: Arc::new(AtomicBool::new(false)),
-            patience: patience(self.model),
-            suspects: BTreeSet::new(),
-            tolerant,
-            differing: BTreeMap::new(),
-            refused: false,
-        }
+        let engine = KeyEngine::new(self.telling.clone(), self.meter.clone(), Pace::Calm, patience(self.model));
+        KeyEngine { tolerant, ..engine }
     }
 
     fn job(&self, from: NodeId, to: NodeId) -> Result<Job, String> {

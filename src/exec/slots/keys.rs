@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::batch::{Key, Pacer};
 use super::meter::Meter;
 use super::migrate::{self, Migrated};
+use super::turns::Turns;
 use super::twins::{self, Twin};
 use super::{Engine, Job, Stop};
 use crate::cluster::{Address, SlotSet};
@@ -26,7 +27,7 @@ use crate::exec::journal::Journal;
 use crate::exec::survey;
 use crate::exec::telling::Telling;
 use crate::link::{Command, Lane, Link, Reply};
-use crate::plan::Progress;
+use crate::plan::{Pace, Progress};
 
 /// SETSLOT may wait two seconds for replicas on Valkey.
 const SETSLOT_WITHIN: Duration = Duration::from_secs(5);
@@ -43,6 +44,7 @@ pub(in crate::exec) struct KeyEngine {
     /// None when the slots' journal is somebody else's business (repairs).
     pub(in crate::exec) journal: Option<Journal>,
     pub(in crate::exec) pacer: Pacer,
+    pub(in crate::exec) turns: Turns,
     /// Set when another job of the same operation has stopped.
     pub(in crate::exec) halt: Arc<AtomicBool>,
     /// How long MIGRATE may wait for the other side: well below the node timeout, since it holds the giver up.
@@ -55,6 +57,25 @@ pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) differing: BTreeMap<Vec<u8>, String>,
     /// A server has refused to take a key.
     pub(in crate::exec) refused: bool,
+}
+
+impl KeyEngine {
+    /// One that works alone and tells nobody's journal.
+    pub(in crate::exec) fn new(telling: Telling, meter: Meter, pace: Pace, patience: Duration) -> Self {
+        Self {
+            telling,
+            meter,
+            journal: None,
+            pacer: Pacer::new(pace),
+            turns: Turns::default(),
+            halt: Arc::default(),
+            patience,
+            suspects: BTreeSet::new(),
+            tolerant: false,
+            differing: BTreeMap::new(),
+            refused: false,
+        }
+    }
 }
 
 impl Engine for KeyEngine {
@@ -183,8 +204,11 @@ impl KeyEngine {
         let bytes: u64 = keys.iter().map(|key| key.bytes).sum();
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
+            let turn = self.turns.take(job).await;
             let began = Instant::now();
-            match self.migrate(job, keys, bytes, false).await {
+            let migrated = self.migrate(job, keys, bytes, false).await;
+            drop(turn);
+            match migrated {
                 Migrated::All => {
                     let took = began.elapsed();
                     self.meter.batch(keys.len(), bytes, took);
@@ -269,7 +293,10 @@ impl KeyEngine {
                     return Err(why);
                 }
             };
-            match self.migrate(job, one, key.bytes, replace).await {
+            let turn = self.turns.take(job).await;
+            let migrated = self.migrate(job, one, key.bytes, replace).await;
+            drop(turn);
+            match migrated {
                 Migrated::All => self.meter.keys(1, key.bytes),
                 other => return Err(format!("MIGRATE of {name} from {} to {}: {other:?}", job.from_at, job.to_at)),
             }

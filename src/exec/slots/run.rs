@@ -1,6 +1,6 @@
 //! IO. All moves of a plan: disjoint pairs at once, one stop for all, read back from every node at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +11,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::atomic::AtomicEngine;
-use super::batch::Pacer;
 use super::keys::KeyEngine;
 use super::meter::Meter;
+use super::turns::Turns;
 use super::{Engine, Job, Stop};
 use crate::cluster::{Model, NodeId, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
@@ -27,6 +27,8 @@ use crate::plan::{self, Intent, Outcome, Pace, Plan, Report, StepKind};
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Gossip to everybody, after the last slot.
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
+/// Jobs under way at a time; each has a group of open slots.
+const HANDS: usize = 16;
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long MIGRATE may wait for the other side.
@@ -95,7 +97,19 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
     telling.report(outcome, figures)
 }
 
-/// Starts every job whose nodes are free, until all have ended. The first stop lets the others end their group and stop.
+/// Several hands for a job: while one waits for its turn to MIGRATE, another lists keys and tells owners. Givers that share
+/// a taker do that for each other.
+fn hands(jobs: &[Job]) -> Vec<Job> {
+    let mut hands = Vec::new();
+    for job in jobs {
+        let alone = jobs.iter().filter(|other| other.to == job.to).count() == 1;
+        let share = job.slots.len().div_ceil(if alone { 2 } else { 1 }).max(1);
+        hands.extend(job.slots.chunks(share).map(|slots| Job { slots: slots.to_vec(), ..job.clone() }));
+    }
+    hands
+}
+
+/// Carries all jobs out, so many at a time. The first stop lets the others end their group and stop.
 async fn carry_all(
     telling: &Telling,
     plan: &Plan,
@@ -110,37 +124,29 @@ async fn carry_all(
     };
     let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
     let halt = Arc::new(AtomicBool::new(false));
-    let mut waiting: Vec<Job> = jobs.to_vec();
-    let mut busy: BTreeSet<NodeId> = BTreeSet::new();
+    // Servers that move slots by themselves do one group of a giver at a time.
+    let turns = Turns::of(jobs, if by_server { Pace::Fast } else { pace });
+    let mut waiting: VecDeque<Job> = if by_server { jobs.to_vec() } else { hands(jobs) }.into();
     let mut running = FuturesUnordered::new();
     let mut stops = Vec::new();
     let mut ticks = interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         if !halt.load(Ordering::Relaxed) {
-            let free = |job: &Job, busy: &BTreeSet<NodeId>| {
-                // A taker can be shared when speed is wanted over calm.
-                !busy.contains(&job.from) && (pace == Pace::Fast || by_server || !busy.contains(&job.to))
-            };
-            while let Some(at) = waiting.iter().position(|job| free(job, &busy)) {
-                let job = waiting.remove(at);
-                busy.extend(if pace == Pace::Fast || by_server { vec![job.from] } else { vec![job.from, job.to] });
+            while running.len() < HANDS
+                && let Some(job) = waiting.pop_front()
+            {
                 let engine = KeyEngine {
-                    telling: telling.clone(),
-                    meter: meter.clone(),
                     journal: Some(journal.clone()),
-                    pacer: Pacer::new(pace),
+                    turns: turns.clone(),
                     halt: halt.clone(),
-                    patience: patience(model),
-                    suspects: BTreeSet::new(),
-                    tolerant: false,
-                    differing: BTreeMap::new(),
-                    refused: false,
+                    ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model))
                 };
                 let atomic = AtomicEngine {
                     telling: telling.clone(),
                     meter: meter.clone(),
                     journal: journal.clone(),
+                    turns: turns.clone(),
                     halt: halt.clone(),
                     pace,
                 };
@@ -151,10 +157,6 @@ async fn carry_all(
             ended = running.next() => match ended {
                 None => return stops,
                 Some((job, result)) => {
-                    busy.remove(&job.from);
-                    if !(pace == Pace::Fast || by_server) {
-                        busy.remove(&job.to);
-                    }
                     if let Err(stop) = result {
                         halt.store(true, Ordering::Relaxed);
                         stops.push((job, stop));
