@@ -1,7 +1,7 @@
 //! Moving slots, with the server's own tool beside us in the same run: 4096 of 16384 slots from three masters onto an
 //! empty one while a client writes everywhere; one room; and an even share of memory.
 //!
-//! `cargo bench --bench slots [-- redis|valkey9|room|memory …] [-- --rounds N]`. Needs `redis-server` and `redis-cli`;
+//! `cargo bench --bench slots [-- redis|valkey9|room|memory …] [--rounds N] [--only TEXT]`. Needs `redis-server` and `redis-cli`;
 //! Valkey 9 from `sh tests/servers.sh valkey9`, and shows `-` without it. Each run has a new cluster and 1 M small keys.
 
 #![allow(
@@ -37,8 +37,12 @@ fn main() {
         return; // `cargo test` builds benches and runs them without the flag
     }
     let rounds = words.iter().position(|word| word == "--rounds").and_then(|at| words.get(at + 1)?.parse().ok()).unwrap_or(3);
-    let chosen: Vec<&str> =
-        words.iter().map(String::as_str).filter(|word| !word.starts_with('-') && word.parse::<u32>().is_err()).collect();
+    let only = words.iter().position(|word| word == "--only").and_then(|at| words.get(at + 1)).map_or("", String::as_str);
+    let chosen: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !word.starts_with('-') && word.parse::<u32>().is_err() && *word != only)
+        .collect();
     let wanted = |name| chosen.is_empty() || chosen.contains(&name);
     let valkey = servers().join("valkey9/bin");
     if wanted("redis") {
@@ -48,7 +52,7 @@ fn main() {
             ("rgc-tui rebalance", Tool::ours(&["--pace", "calm"])),
             ("rgc-tui rebalance --pace fast", Tool::ours(&["--pace", "fast"])),
         ];
-        race("Redis from PATH", None, &tools, rounds);
+        race("Redis from PATH", None, &of_interest(&tools, only), rounds);
     }
     if wanted("valkey9") {
         let tools = [
@@ -56,7 +60,7 @@ fn main() {
             ("rgc-tui rebalance", Tool::ours(&["--pace", "calm"])),
             ("rgc-tui rebalance --pace fast", Tool::ours(&["--pace", "fast"])),
         ];
-        race("Valkey 9", Some(&valkey.join("server")), &tools, rounds);
+        race("Valkey 9", Some(&valkey.join("server")), &of_interest(&tools, only), rounds);
     }
     if wanted("room") {
         room(rounds);
@@ -66,13 +70,17 @@ fn main() {
     }
 }
 
+fn of_interest<'a>(tools: &'a [(&'a str, Tool)], only: &str) -> Vec<&'a (&'a str, Tool)> {
+    tools.iter().filter(|(name, _)| name.contains(only)).collect()
+}
+
 fn servers() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers");
     std::env::var_os("RGC_SERVERS").map_or(here, PathBuf::from)
 }
 
 /// Every tool in turn, `rounds` times over, so that a slow minute of the machine hits all of them.
-fn race(label: &str, server: Option<&Path>, tools: &[(&str, Tool)], rounds: usize) {
+fn race(label: &str, server: Option<&Path>, tools: &[&(&str, Tool)], rounds: usize) {
     println!("\n{label}: 4096 slots onto an empty master, {KEYS} small keys, medians of {rounds}");
     if server.is_some_and(|server| !server.exists()) {
         return println!("  -  (no server: sh tests/servers.sh valkey9)");
