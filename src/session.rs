@@ -54,7 +54,7 @@ pub struct Session {
     spec: ClusterSpec,
     clock: Clock,
     links: Links,
-    watch: Watch,
+    watch: Option<Watch>,
     to: mpsc::Sender<Observation>,
     inbox: mpsc::Receiver<Observation>,
     executor: Executor,
@@ -70,7 +70,7 @@ impl Session {
         let watch = watch::start(links.clone(), settings, clock, to.clone());
         let place = ExecutorSettings { journal_dir: spec.journal_dir.clone(), read_only: spec.read_only };
         let executor = Executor::new(links.clone(), clock, place);
-        Self { spec, clock, links, watch, to, inbox, executor }
+        Self { spec, clock, links, watch: Some(watch), to, inbox, executor }
     }
 
     /// The next fact. Never None while the session is open.
@@ -90,7 +90,14 @@ impl Session {
 
     /// Asks every node everything now.
     pub fn refresh(&self) {
-        self.watch.refresh();
+        if let Some(watch) = &self.watch {
+            watch.refresh();
+        }
+    }
+
+    /// No more questions from here: for a program that only carries a deed out, which reads for itself.
+    pub fn stop_watching(&mut self) {
+        self.watch = None;
     }
 
     pub fn spec(&self) -> &ClusterSpec {

@@ -139,6 +139,7 @@ impl Deed<'_> {
 
     async fn carry_out(&mut self, plan: Plan) -> Ended {
         let model = Arc::new(self.sight.model.clone());
+        self.sight.session.stop_watching();
         let mut running = self.sight.session.execute(plan.clone(), model);
         let mut told = Told::new(self.global.format, &plan);
         let mut stopping = false;

@@ -10,8 +10,8 @@ use crate::cluster::{Address, Model, NodeId, SLOTS, SlotSet, hash_tag, key_slot,
 use crate::link::{Command, Lane, Link, Links, Reply};
 use crate::plan::{Intent, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
 
-/// Commands in one pipeline: bounds what a server does in one go.
-const CHUNK: usize = 256;
+/// Commands in one pipeline: a server does them in one go, and its players wait for that.
+const CHUNK: usize = 64;
 const CHUNK_WITHIN: Duration = Duration::from_secs(5);
 /// Up to this many slots are looked through key by key.
 const FEW: usize = 64;

@@ -1,7 +1,7 @@
 //! IO. The engine for every server: SETSLOT and MIGRATE, key by key, a few slots open at a time.
 //!
 //! ```text
-//!  taker: IMPORTING ─► giver: MIGRATING ─► giver: MIGRATE keys … until none is left, asked twice
+//!  taker: IMPORTING ─► giver: MIGRATING ─► giver: MIGRATE keys … until none is left
 //!                                           └─► taker: NODE taker ─► giver: NODE taker
 //! ```
 //!
@@ -164,10 +164,9 @@ impl KeyEngine {
         }
     }
 
-    /// Moves keys until the giver lists none for any of the slots, twice in a row.
+    /// Moves keys until the giver lists none for any of the slots. Open slots get no new ones, so one look is enough.
     pub(in crate::exec) async fn empty(&mut self, job: &Job, slots: &[u16]) -> Result<(), String> {
         let giver = self.link(&job.from_at);
-        let mut empty_before = false;
         loop {
             let commands: Vec<Command> =
                 slots.iter().map(|slot| Command::words(&format!("CLUSTER GETKEYSINSLOT {slot} {LISTED}"))).collect();
@@ -180,13 +179,8 @@ impl KeyEngine {
             let mut by_slot: Vec<Vec<Vec<u8>>> = listed.iter().map(survey::keys).collect();
             by_slot.iter_mut().for_each(|keys| keys.retain(|key| !self.differing.contains_key(key)));
             if by_slot.iter().all(Vec::is_empty) {
-                if empty_before {
-                    return Ok(());
-                }
-                empty_before = true;
-                continue;
+                return Ok(());
             }
-            empty_before = false;
             let all: Vec<&Vec<u8>> = by_slot.iter().flatten().collect();
             let sizes = survey::pipelined(&giver, all.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
             let mut sizes = sizes.iter().map(|reply| reply.int().and_then(|size| u64::try_from(size).ok()).unwrap_or(0));

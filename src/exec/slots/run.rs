@@ -27,8 +27,10 @@ use crate::plan::{self, Intent, Outcome, Pace, Plan, Report, StepKind};
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Gossip to everybody, after the last slot.
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
-/// Jobs under way at a time; each has a group of open slots.
-const HANDS: usize = 16;
+/// Hands at work for one taker: one moves keys while the other lists and sizes the next. More are felt by players.
+const HANDS: usize = 2;
+/// Hands at work at a time, for all takers; each has a group of open slots.
+const MOST_HANDS: usize = 16;
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long MIGRATE may wait for the other side.
@@ -97,16 +99,13 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
     telling.report(outcome, figures)
 }
 
-/// Several hands for a job: while one waits for its turn to MIGRATE, another lists keys and tells owners. Givers that share
-/// a taker do that for each other.
+/// Each job for as many hands as there are, so that one giver can keep all of them busy.
 fn hands(jobs: &[Job]) -> Vec<Job> {
-    let mut hands = Vec::new();
-    for job in jobs {
-        let alone = jobs.iter().filter(|other| other.to == job.to).count() == 1;
-        let share = job.slots.len().div_ceil(if alone { 2 } else { 1 }).max(1);
-        hands.extend(job.slots.chunks(share).map(|slots| Job { slots: slots.to_vec(), ..job.clone() }));
-    }
-    hands
+    let split = |job: &Job| {
+        let share = job.slots.len().div_ceil(HANDS).max(1);
+        job.slots.chunks(share).map(|slots| Job { slots: slots.to_vec(), ..job.clone() }).collect::<Vec<_>>()
+    };
+    jobs.iter().flat_map(split).collect()
 }
 
 /// Carries all jobs out, so many at a time. The first stop lets the others end their group and stop.
@@ -127,15 +126,19 @@ async fn carry_all(
     // Servers that move slots by themselves do one group of a giver at a time.
     let turns = Turns::of(jobs, if by_server { Pace::Fast } else { pace });
     let mut waiting: VecDeque<Job> = if by_server { jobs.to_vec() } else { hands(jobs) }.into();
+    let hasty = by_server || pace == Pace::Fast;
+    let mut takers: Vec<NodeId> = Vec::new();
     let mut running = FuturesUnordered::new();
     let mut stops = Vec::new();
     let mut ticks = interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         if !halt.load(Ordering::Relaxed) {
-            while running.len() < HANDS
-                && let Some(job) = waiting.pop_front()
+            let is_free = |job: &Job, takers: &[NodeId]| hasty || takers.iter().filter(|taker| **taker == job.to).count() < HANDS;
+            while running.len() < MOST_HANDS
+                && let Some(job) = waiting.iter().position(|job| is_free(job, &takers)).and_then(|at| waiting.remove(at))
             {
+                takers.push(job.to);
                 let engine = KeyEngine {
                     journal: Some(journal.clone()),
                     turns: turns.clone(),
@@ -157,6 +160,9 @@ async fn carry_all(
             ended = running.next() => match ended {
                 None => return stops,
                 Some((job, result)) => {
+                    if let Some(at) = takers.iter().position(|taker| *taker == job.to) {
+                        takers.swap_remove(at);
+                    }
                     if let Err(stop) = result {
                         halt.store(true, Ordering::Relaxed);
                         stops.push((job, stop));
