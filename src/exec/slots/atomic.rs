@@ -11,7 +11,6 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::meter::Meter;
-use super::turns::Turns;
 use super::{Engine, Job, Stop};
 use crate::cluster::SlotSet;
 use crate::exec::journal::Journal;
@@ -32,7 +31,6 @@ pub(super) struct AtomicEngine {
     pub(super) telling: Telling,
     pub(super) meter: Meter,
     pub(super) journal: Journal,
-    pub(super) turns: Turns,
     pub(super) halt: Arc<AtomicBool>,
     pub(super) pace: Pace,
 }
@@ -59,9 +57,7 @@ impl Engine for AtomicEngine {
             let text = slots.iter().copied().collect::<SlotSet>().to_string();
             let line = json!({"open": text, "from": job.from.to_string(), "to": job.to.to_string()});
             self.journal.record(line).await.map_err(Stop::because)?;
-            let turn = self.turns.take(job).await;
             self.group(job, slots).await?;
-            drop(turn);
             self.meter.slots(slots.len());
             self.journal.record(json!({"closed": text})).await.map_err(Stop::because)?;
         }

@@ -34,18 +34,11 @@ pub(in crate::exec) struct Pacer {
 impl Pacer {
     pub(in crate::exec) fn new(pace: Pace) -> Self {
         let (most_keys, most_bytes, block, rest, group) = match pace {
-            Pace::Calm => (100.0, 512.0 * 1024.0, 4, 0.0, 8),
+            // Two hands that rest twice as long as they work hold a giver up for two thirds of its time.
+            Pace::Calm => (64.0, 512.0 * 1024.0, 8, 2.0, 8),
             Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 8, 0.0, 32),
         };
-        Self {
-            keys: most_keys / 2.0,
-            bytes: most_bytes / 2.0,
-            most_keys,
-            most_bytes,
-            block: Duration::from_millis(block),
-            rest,
-            group,
-        }
+        Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes, block: Duration::from_millis(block), rest, group }
     }
 
     /// A batch of so much took so long: the next is made to take no longer than wanted.
@@ -116,13 +109,19 @@ mod tests {
     }
 
     #[test]
+    fn the_calm_leave_room_for_players() {
+        let rest = |pace| Pacer::new(pace).learn(60, 6000, Duration::from_millis(2));
+        assert_eq!((rest(Pace::Calm), rest(Pace::Fast)), (Duration::from_millis(4), Duration::ZERO));
+    }
+
+    #[test]
     fn a_slow_batch_makes_the_next_smaller_and_quick_ones_grow_again() {
         let mut pacer = Pacer::new(Pace::Calm);
-        pacer.learn(100, 500_000, Duration::from_millis(16));
+        pacer.learn(100, 500_000, Duration::from_millis(32));
         assert!(pacer.keys <= 32.0 && pacer.bytes < 130_000.0, "{pacer:?}");
         for _ in 0..40 {
             pacer.learn(8, 1000, Duration::from_micros(100));
         }
-        assert_eq!((pacer.keys, pacer.bytes), (100.0, 524_288.0));
+        assert_eq!((pacer.keys, pacer.bytes), (64.0, 524_288.0));
     }
 }

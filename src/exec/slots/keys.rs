@@ -19,7 +19,6 @@ use tokio::time::{Instant, sleep};
 use super::batch::{Key, Pacer};
 use super::meter::Meter;
 use super::migrate::{self, Migrated};
-use super::turns::Turns;
 use super::twins::{self, Twin};
 use super::{Engine, Job, Stop};
 use crate::cluster::{Address, SlotSet};
@@ -44,7 +43,6 @@ pub(in crate::exec) struct KeyEngine {
     /// None when the slots' journal is somebody else's business (repairs).
     pub(in crate::exec) journal: Option<Journal>,
     pub(in crate::exec) pacer: Pacer,
-    pub(in crate::exec) turns: Turns,
     /// Set when another job of the same operation has stopped.
     pub(in crate::exec) halt: Arc<AtomicBool>,
     /// How long MIGRATE may wait for the other side: well below the node timeout, since it holds the giver up.
@@ -67,7 +65,6 @@ impl KeyEngine {
             meter,
             journal: None,
             pacer: Pacer::new(pace),
-            turns: Turns::default(),
             halt: Arc::default(),
             patience,
             suspects: BTreeSet::new(),
@@ -198,11 +195,8 @@ impl KeyEngine {
         let bytes: u64 = keys.iter().map(|key| key.bytes).sum();
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
-            let turn = self.turns.take(job).await;
             let began = Instant::now();
-            let migrated = self.migrate(job, keys, bytes, false).await;
-            drop(turn);
-            match migrated {
+            match self.migrate(job, keys, bytes, false).await {
                 Migrated::All => {
                     let took = began.elapsed();
                     self.meter.batch(keys.len(), bytes, took);
@@ -287,10 +281,7 @@ impl KeyEngine {
                     return Err(why);
                 }
             };
-            let turn = self.turns.take(job).await;
-            let migrated = self.migrate(job, one, key.bytes, replace).await;
-            drop(turn);
-            match migrated {
+            match self.migrate(job, one, key.bytes, replace).await {
                 Migrated::All => self.meter.keys(1, key.bytes),
                 other => return Err(format!("MIGRATE of {name} from {} to {}: {other:?}", job.from_at, job.to_at)),
             }

@@ -6,7 +6,6 @@ pub(super) mod keys;
 pub(super) mod meter;
 pub(super) mod migrate;
 mod run;
-pub(super) mod turns;
 pub(super) mod twins;
 
 pub(super) use run::{patience, run};

@@ -13,7 +13,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::atomic::AtomicEngine;
 use super::keys::KeyEngine;
 use super::meter::Meter;
-use super::turns::Turns;
 use super::{Engine, Job, Stop};
 use crate::cluster::{Model, NodeId, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
@@ -27,10 +26,12 @@ use crate::plan::{self, Intent, Outcome, Pace, Plan, Report, StepKind};
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Gossip to everybody, after the last slot.
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
-/// Hands at work for one taker: one moves keys while the other lists and sizes the next. More are felt by players.
+/// Hands for each giver: while one moves keys or rests, the other lists and sizes the next.
 const HANDS: usize = 2;
-/// Hands at work at a time, for all takers; each has a group of open slots.
-const MOST_HANDS: usize = 16;
+/// Hands under way at a time that share a taker, when calm is wanted.
+const SHARING: usize = 6;
+/// Hands under way at a time; each has a group of open slots.
+const AT_ONCE: usize = 16;
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long MIGRATE may wait for the other side.
@@ -99,7 +100,7 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
     telling.report(outcome, figures)
 }
 
-/// Each job for as many hands as there are, so that one giver can keep all of them busy.
+/// Each job for several hands.
 fn hands(jobs: &[Job]) -> Vec<Job> {
     let split = |job: &Job| {
         let share = job.slots.len().div_ceil(HANDS).max(1);
@@ -123,25 +124,26 @@ async fn carry_all(
     };
     let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
     let halt = Arc::new(AtomicBool::new(false));
-    // Servers that move slots by themselves do one group of a giver at a time.
-    let turns = Turns::of(jobs, if by_server { Pace::Fast } else { pace });
     let mut waiting: VecDeque<Job> = if by_server { jobs.to_vec() } else { hands(jobs) }.into();
-    let hasty = by_server || pace == Pace::Fast;
-    let mut takers: Vec<NodeId> = Vec::new();
+    let mut under_way: Vec<(NodeId, NodeId)> = Vec::new();
     let mut running = FuturesUnordered::new();
     let mut stops = Vec::new();
     let mut ticks = interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         if !halt.load(Ordering::Relaxed) {
-            let is_free = |job: &Job, takers: &[NodeId]| hasty || takers.iter().filter(|taker| **taker == job.to).count() < HANDS;
-            while running.len() < MOST_HANDS
-                && let Some(job) = waiting.iter().position(|job| is_free(job, &takers)).and_then(|at| waiting.remove(at))
+            let is_free = |job: &Job, under_way: &[(NodeId, NodeId)]| match (by_server, pace) {
+                // Servers that move slots by themselves do one group of a giver at a time.
+                (true, _) => !under_way.iter().any(|(from, _)| *from == job.from),
+                (false, Pace::Calm) => under_way.iter().filter(|(_, to)| *to == job.to).count() < SHARING,
+                (false, Pace::Fast) => true,
+            };
+            while running.len() < AT_ONCE
+                && let Some(job) = waiting.iter().position(|job| is_free(job, &under_way)).and_then(|at| waiting.remove(at))
             {
-                takers.push(job.to);
+                under_way.push((job.from, job.to));
                 let engine = KeyEngine {
                     journal: Some(journal.clone()),
-                    turns: turns.clone(),
                     halt: halt.clone(),
                     ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model))
                 };
@@ -149,7 +151,6 @@ async fn carry_all(
                     telling: telling.clone(),
                     meter: meter.clone(),
                     journal: journal.clone(),
-                    turns: turns.clone(),
                     halt: halt.clone(),
                     pace,
                 };
@@ -160,8 +161,8 @@ async fn carry_all(
             ended = running.next() => match ended {
                 None => return stops,
                 Some((job, result)) => {
-                    if let Some(at) = takers.iter().position(|taker| *taker == job.to) {
-                        takers.swap_remove(at);
+                    if let Some(at) = under_way.iter().position(|pair| *pair == (job.from, job.to)) {
+                        under_way.swap_remove(at);
                     }
                     if let Err(stop) = result {
                         halt.store(true, Ordering::Relaxed);
