@@ -264,6 +264,24 @@ fn a_failover_is_told_in_a_few_lines() {
 }
 
 #[test]
+fn a_planned_failover_alarms_nobody_whoever_is_heard_first() {
+    for heard in 0..64u32 {
+        let mut sample = Sample::new(3, 1);
+        sample.seconds(5);
+        sample.promote(3);
+        let speaks: Vec<Address> = (0..6).filter(|node| heard & 1 << node != 0).map(|node| sample.address(node)).collect();
+        for seen in sample.observations().into_iter().filter(|seen| speaks.contains(&seen.source)) {
+            sample.model.apply(&seen);
+        }
+        sample.model.settle(sample.now);
+        let found = check(&sample.model, &Thresholds::default(), sample.now);
+        let masterless: Vec<_> = found.iter().filter(|finding| finding.rule == "shard.no_master").collect();
+        assert!(masterless.is_empty(), "heard {heard:06b}: {masterless:?}");
+        assert_eq!(sample.model.topology().shards.len(), 3, "heard {heard:06b}: {:?}", sample.model.topology().shards);
+    }
+}
+
+#[test]
 fn a_deposed_master_is_shown_where_it_was() {
     let mut sample = Sample::new(3, 1);
     sample.seconds(5);

@@ -21,6 +21,9 @@ pub(super) const NO_MASTER: Rule = Rule {
 /// An election that has not been won by now is not under way: the default node timeout, the verdict and two attempts.
 const ELECTION: Duration = Duration::from_secs(45);
 
+/// After this long everybody has heard who has become master.
+const SETTLED: Duration = Duration::from_secs(5);
+
 fn no_master(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let (answering, voters) = look.quorum();
     for shard in &look.model.topology().shards {
@@ -30,7 +33,10 @@ fn no_master(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         }
         let heirs = look.heirs(shard);
         let downtime = master.map(|master| look.since(master.health_since));
+        let deposed = |node: &Node| node.demoted_at.is_some_and(|at| look.since(at) < SETTLED);
         let (message, remedy) = match (master, heirs.first()) {
+            // In the middle of a failover each may still say that it follows the other.
+            (None, _) if look.replicas(shard).any(deposed) => continue,
             (None, _) => {
                 let names: Vec<String> = look.replicas(shard).map(|node| node.address.to_string()).collect();
                 let message =
