@@ -6,7 +6,7 @@
 use ratatui::layout::Rect;
 
 use super::{Pane, SlotScreen, View};
-use crate::cluster::SLOTS;
+use crate::cluster::{Model, SLOTS};
 
 /// From this size on the home screen shows tiles.
 pub const TILES: (u16, u16) = (100, 30);
@@ -39,16 +39,30 @@ pub fn is_tiled(size: (u16, u16)) -> bool {
     size.0 >= TILES.0 && size.1 >= TILES.1
 }
 
-/// Places everything for a screen of this size. `play` is whether somebody plays (the demo).
-pub fn areas(size: (u16, u16), view: &View, focus: Pane, play: bool) -> Areas {
+/// What of the cluster decides how much room the tiles need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Somebody plays (the demo).
+    pub play: bool,
+    pub nodes: usize,
+}
+
+impl Content {
+    pub fn of(model: &Model) -> Self {
+        Self { play: model.play().is_some(), nodes: model.nodes().count() }
+    }
+}
+
+/// Places everything for a screen of this size.
+pub fn areas(size: (u16, u16), view: &View, focus: Pane, content: Content) -> Areas {
     let mut rest = Rect::new(0, 0, size.0, size.1);
     let verdict = take_top(&mut rest, 1);
     let footer = take_bottom(&mut rest, 1);
-    let play = take_top(&mut rest, u16::from(play));
+    let play = take_top(&mut rest, u16::from(content.play));
     let tiled = *view == View::Home && is_tiled(size);
     let bar = take_top(&mut rest, u16::from(!tiled));
     let panes = match view {
-        View::Home if tiled => tiles(rest),
+        View::Home if tiled => tiles(rest, content.nodes),
         View::Home => vec![(focus, rest)],
         other => own_pane(other).map(|pane| (pane, rest)).into_iter().collect(),
     };
@@ -67,16 +81,19 @@ pub fn own_pane(view: &View) -> Option<Pane> {
     }
 }
 
-/// Left: topology over rooms. Right: nodes, slots, alerts. Neighbours share a border line.
-fn tiles(body: Rect) -> Vec<(Pane, Rect)> {
+/// Left: topology over rooms. Right: nodes, slots, alerts. Neighbours share a border line. The two that have a line for
+/// each node take no more than they need: few nodes leave the room to rooms and alerts.
+fn tiles(body: Rect, nodes: usize) -> Vec<(Pane, Rect)> {
+    // Borders, and a line to breathe.
+    let needs = |pane| u16::try_from(nodes).unwrap_or(u16::MAX).saturating_add(titles(pane) + 3);
     let left_width = (body.width * 9 / 20).max(50);
     let left = Rect { width: left_width.min(body.width), ..body };
     let right = Rect { x: body.x + left.width - 1, width: body.width - left.width + 1, ..body };
-    let (topology, rooms) = stack(left, body.height * 11 / 20);
+    let (topology, rooms) = stack(left, needs(Pane::Topology).min(body.height * 11 / 20));
     // Eight lines of 64 cells, or four where there is no room for more.
     let slot_lines = if body.height >= 34 { 11 } else { 7 };
     let nodes_lines = (body.height - slot_lines + 2) / 2;
-    let (nodes, rest) = stack(right, nodes_lines);
+    let (nodes, rest) = stack(right, needs(Pane::Nodes).min(nodes_lines));
     let (slots, alerts) = stack(rest, slot_lines);
     vec![(Pane::Topology, topology), (Pane::Nodes, nodes), (Pane::Slots, slots), (Pane::Alerts, alerts), (Pane::Rooms, rooms)]
 }
@@ -225,7 +242,7 @@ mod tests {
                 let screen = Rect::new(0, 0, width, height);
                 for view in [View::Home, View::Nodes, View::Slots, View::Help] {
                     for play in [false, true] {
-                        let areas = areas((width, height), &view, Pane::Rooms, play);
+                        let areas = areas((width, height), &view, Pane::Rooms, Content { play, nodes: usize::from(width) % 40 });
                         let all = areas.panes.iter().map(|(_, area)| *area);
                         for area in all.chain([areas.verdict, areas.play, areas.bar, areas.body, areas.footer]) {
                             let parts = slot_parts(area);
@@ -241,8 +258,8 @@ mod tests {
 
     #[test]
     fn small_screens_have_one_pane_and_large_ones_five() {
-        assert_eq!(areas((80, 24), &View::Home, Pane::Slots, true).panes.len(), 1);
-        let large = areas((120, 40), &View::Home, Pane::Slots, false);
+        assert_eq!(areas((80, 24), &View::Home, Pane::Slots, Content { play: true, nodes: 6 }).panes.len(), 1);
+        let large = areas((120, 40), &View::Home, Pane::Slots, Content { play: false, nodes: 6 });
         assert_eq!(large.panes.iter().map(|(pane, _)| *pane).collect::<Vec<_>>(), Pane::ALL);
         assert_eq!(large.bar.height, 0);
         assert!(large.pane(Pane::Slots).is_some_and(|area| slot_parts(area).map.width >= 64));

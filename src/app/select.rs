@@ -101,7 +101,7 @@ impl App {
 
     /// Where things are on the screen as it is now.
     pub fn areas(&self) -> layout::Areas {
-        layout::areas(self.size, self.screen.view(), self.screen.focus, self.model.play().is_some())
+        layout::areas(self.size, self.screen.view(), self.screen.focus, layout::Content::of(&self.model))
     }
 
     /// How many rows of a list are visible; 0 when it is not on the screen.
