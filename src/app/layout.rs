@@ -90,8 +90,12 @@ fn tiles(body: Rect, nodes: usize) -> Vec<(Pane, Rect)> {
     let left = Rect { width: left_width.min(body.width), ..body };
     let right = Rect { x: body.x + left.width - 1, width: body.width - left.width + 1, ..body };
     let (topology, rooms) = stack(left, needs(Pane::Topology).min(body.height * 11 / 20));
-    // Eight lines of 64 cells, or four where there is no room for more.
-    let slot_lines = if body.height >= 34 { 11 } else { 7 };
+    // Sixteen lines of 64 cells, or eight, or four where there is no room for more.
+    let slot_lines = match body.height {
+        50.. => 19,
+        34.. => 11,
+        _ => 7,
+    };
     let nodes_lines = (body.height - slot_lines + 2) / 2;
     let (nodes, rest) = stack(right, needs(Pane::Nodes).min(nodes_lines));
     let (slots, alerts) = stack(rest, slot_lines);
