@@ -12,6 +12,8 @@ use super::progress::Told;
 use super::{out, plan_text, saved, settle};
 use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report};
 
+const STALE: &str = "the cluster has changed since this plan was saved: plan again with --dry-run --plan and another file";
+
 /// A deed with everything that was said about how to do it.
 struct Deed<'a> {
     intent: Intent,
@@ -39,6 +41,11 @@ impl Deed<'_> {
         };
         let plan = match self.sight.session.plan(self.intent.clone(), &self.sight.model).await {
             Ok(plan) => plan,
+            // A saved plan that has become needless does not fit the cluster any more.
+            Err(refusal) if refusal.fulfilled && saved.is_some() => {
+                let reasons = std::iter::once(STALE.to_owned()).chain(refusal.reasons).collect();
+                return self.refused(&Refusal::all(reasons));
+            }
             Err(refusal) => return self.refused(&refusal),
         };
         // Names are resolved by planning: `B` may have been another node when the plan was saved.
@@ -51,8 +58,7 @@ impl Deed<'_> {
         if let Some(saved) = &saved
             && !saved.is(&plan)
         {
-            let says = "the cluster has changed since this plan was saved: plan again with --dry-run --plan and another file";
-            return self.refused(&Refusal::because(says));
+            return self.refused(&Refusal::because(STALE));
         }
         if let (Some(path), None) = (&self.act.plan, &saved) {
             self.save(path, &plan)?;
@@ -190,6 +196,12 @@ impl Deed<'_> {
     fn refused(&self, refusal: &Refusal) -> Ended {
         if self.is_json() {
             out::json(&plan::json::refusal(&self.intent, refusal));
+        }
+        if refusal.fulfilled {
+            if !self.is_json() {
+                out::line(&format!("{}: {}", self.intent.name(), refusal.reasons.join("\n  also: ")));
+            }
+            return Ok(Exit::Done);
         }
         let exit = if refusal.usage { Exit::Usage } else { Exit::Refused };
         let (first, more) =

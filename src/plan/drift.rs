@@ -10,19 +10,16 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
         Intent::Failover { .. } => {
             let again = planner::plan(&plan.intent, &Facts::of(model), now).map_err(|refusal| {
                 let since = "it cannot be done any more: the cluster has changed since the plan was made".to_owned();
-                Refusal { reasons: std::iter::once(since).chain(refusal.reasons).collect(), usage: false }
+                Refusal::all(std::iter::once(since).chain(refusal.reasons).collect())
             })?;
             if again.fingerprint == plan.fingerprint {
                 return Ok(());
             }
             let now_says = again.steps.first().map(|step| step.says.clone()).unwrap_or_default();
-            Err(Refusal {
-                reasons: vec![
-                    "the cluster has changed since the plan was made (roles, slots or epochs): nothing was done, plan again".into(),
-                    format!("the same request now means: {now_says}"),
-                ],
-                usage: false,
-            })
+            Err(Refusal::all(vec![
+                "the cluster has changed since the plan was made (roles, slots or epochs): nothing was done, plan again".into(),
+                format!("the same request now means: {now_says}"),
+            ]))
         }
         _ if !plan.moves.is_empty() => {
             if moves::fingerprint(model, &plan.moves) == plan.fingerprint {
@@ -42,7 +39,7 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
                     }
                 }
             }
-            Err(Refusal { reasons, usage: false })
+            Err(Refusal::all(reasons))
         }
         Intent::Fix { .. } => {
             let slots =

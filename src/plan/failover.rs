@@ -52,7 +52,7 @@ pub(super) fn plan(name: &str, mode: Mode, facts: &Facts<'_>, now: Time) -> Resu
         Mode::Force => [standing(&case), quorum(&case)].concat(),
         Mode::Takeover => standing(&case),
     };
-    if reasons.is_empty() { Ok(draw_up(&case)) } else { Err(Refusal { reasons, usage: false }) }
+    if reasons.is_empty() { Ok(draw_up(&case)) } else { Err(Refusal::all(reasons)) }
 }
 
 /// A shard whose master nobody knows can still be named by its letter.
@@ -77,7 +77,7 @@ fn choose<'a>(model: &'a Model, shard: &Shard, master: &Node, timeout: Duration,
         if candidates.is_empty() {
             reasons.push(format!("give it one: node add HOST:PORT --replica-of {}", master.address));
         }
-        Refusal { reasons, usage: false }
+        Refusal::all(reasons)
     })
 }
 

@@ -32,16 +32,16 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     let slots: SlotSet = ailing.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
     if slots.is_empty() {
         let what = match named {
-            Some(named) if !ailing.is_empty() => format!("nothing to do: nothing ails {named}; {ailing} would need it"),
-            Some(named) => format!("nothing to do: nothing ails {named}"),
-            None => "nothing to do: no slot is open, unowned, disputed or has keys away from home".into(),
+            Some(named) if !ailing.is_empty() => format!("nothing ails {named}; {ailing} would need it"),
+            Some(named) => format!("nothing ails {named}"),
+            None => "no slot is open, unowned, disputed or has keys away from home".into(),
         };
-        return Err(Refusal::because(what));
+        return Err(Refusal::nothing(what, Vec::new()));
     }
     let (steps, cured, reasons) = steps(model, facts, &slots, roll_back);
     if steps.is_empty() {
-        let nothing = "nothing to do: no slot needs a cure".to_owned();
-        return Err(Refusal { reasons: if reasons.is_empty() { vec![nothing] } else { reasons }, usage: false });
+        let nothing = || Refusal::nothing("no slot needs a cure", Vec::new());
+        return Err(if reasons.is_empty() { nothing() } else { Refusal::all(reasons) });
     }
     let mut notes = vec![format!("one slot at a time; {}", direction(roll_back))];
     notes.extend(reasons);

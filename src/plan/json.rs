@@ -88,11 +88,11 @@ pub fn report(plan: &Plan, report: &Report, model: &Model) -> Value {
     })
 }
 
-/// An intent that was refused: in the shape of a report, without a plan.
+/// An intent that was refused, or is fulfilled already: in the shape of a report, without a plan.
 pub fn refusal(intent: &Intent, refusal: &Refusal) -> Value {
     json!({
         "operation": intent.name(),
-        "outcome": Outcome::Refused(Vec::new()).word(),
+        "outcome": if refusal.fulfilled { Outcome::Done } else { Outcome::Refused(Vec::new()) }.word(),
         "seconds": 0.0,
         "reasons": refusal.reasons,
         "figures": {},

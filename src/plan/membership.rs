@@ -90,7 +90,7 @@ pub(super) fn add(address: &Address, replica_of: Option<&str>, facts: &Facts<'_>
         reasons.push("no master with a plain IP address answers, and CLUSTER MEET takes nothing else".into());
     }
     let (Some(host), [], Some(id)) = (host, reasons.as_slice(), fresh.id) else {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     };
     let newcomer = Node::new(id, address.clone(), host.first_seen);
     let bus = model.views().find_map(|(_, view)| view.member(host.id)).map_or(0, |member| member.bus_port);
@@ -124,7 +124,8 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
         return Err(Refusal::usage(format!("{} cannot replicate itself", node.address)));
     }
     if node.master == Some(master.id) && node.is_replica() {
-        reasons.push(format!("nothing to do: {} is a replica of {} already", node.address, master.address));
+        let what = format!("{} is a replica of {} already", node.address, master.address);
+        return Err(Refusal::nothing(what, Vec::new()));
     }
     if node.is_master() && node.slot_count > 0 {
         let slots = words::count(u64::from(node.slot_count), "slot");
@@ -139,7 +140,7 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
         }
     }
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let says = format!("make {} a replica of {}", node.address, master.address);
     let steps = vec![step(node, vec![format!("CLUSTER REPLICATE {}", master.id)], StepKind::Command, says)];
@@ -161,13 +162,13 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
 pub(super) fn drain(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let node = resolve::master(facts.model, name)?;
     if node.slot_count == 0 {
-        return Err(Refusal::because(format!("nothing to do: {} owns no slots", node.address)));
+        return Err(Refusal::nothing(format!("{} owns no slots", node.address), Vec::new()));
     }
     // The others are not levelled on this occasion: only what leaves this node is moved.
     let targets = rebalance::shed(facts, node)?;
     let reasons = moves::obstacles(facts, &targets);
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let intent = Intent::Drain { node: node.address.to_string() };
     let plan = moves::draw_up(intent, facts, moves::group(facts, &targets), Pace::Calm)?;
@@ -228,7 +229,7 @@ pub(super) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         ));
     }
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let mut warnings = Vec::new();
     let mut steps = forget_everywhere(model, node, &mut warnings);
@@ -261,7 +262,7 @@ pub(super) fn forget(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         reasons.push(format!("{} is alive and would join again: `node remove {}` takes it out", node.address, node.address));
     }
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let mut warnings = Vec::new();
     let steps = forget_everywhere(model, node, &mut warnings);

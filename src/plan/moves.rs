@@ -131,7 +131,7 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
         warnings.push(format!("moved key by key: {obstacle}"));
     }
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     Ok(Plan {
         steps: steps(&moves, engine),

@@ -43,7 +43,7 @@ pub(super) fn plan(intent: &Intent, facts: &Facts<'_>) -> Result<Plan, Refusal> 
     }
     let reasons = ground(facts, &masters, *by);
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let bearers: Vec<Bearer> = masters.iter().map(|node| bearer(facts, node, *by, weight_of(node).unwrap_or(1.0))).collect();
     if bearers.iter().all(|bearer| bearer.weight <= 0.0) {
@@ -55,11 +55,12 @@ pub(super) fn plan(intent: &Intent, facts: &Facts<'_>) -> Result<Plan, Refusal> 
     let stuck = stuck(&result, &masters, &bearers);
     if targets.is_empty() {
         let word = by.word();
-        return Err(Refusal { reasons: [vec![format!("nothing to do: by {word} every master is within {threshold_percent} % of its share, or cannot be brought nearer")], stuck].concat(), usage: false });
+        let what = format!("by {word} every master is within {threshold_percent} % of its share, or cannot be brought nearer");
+        return Err(Refusal::nothing(what, stuck));
     }
     let reasons = moves::obstacles(facts, &targets);
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let moves = moves::group(facts, &targets);
     let mut plan = moves::draw_up(intent.clone(), facts, moves, *pace)?;
@@ -93,7 +94,7 @@ pub(super) fn shed(facts: &Facts<'_>, giver: &Node) -> Result<Targets, Refusal> 
     }
     let reasons = ground(facts, &masters, Objective::Slots);
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let weight = |node: &Node| if node.id == giver.id { 0.0 } else { 1.0 };
     let bearers: Vec<Bearer> = masters.iter().map(|node| bearer(facts, node, Objective::Slots, weight(node))).collect();

@@ -25,12 +25,12 @@ fn towards(slots: &SlotSet, target: &Node, intent: Intent, facts: &Facts<'_>) ->
     let targets: Targets = slots.iter().map(|slot| (slot, target.id)).collect();
     let reasons = moves::obstacles(facts, &targets);
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let moves = moves::group(facts, &targets);
     if moves.is_empty() {
         let what = if slots.len() == 1 { format!("slot {slots} is") } else { format!("slots {slots} are all") };
-        return Err(Refusal::because(format!("nothing to do: {what} on {} already", target.address)));
+        return Err(Refusal::nothing(format!("{what} on {} already", target.address), Vec::new()));
     }
     let moved: usize = moves.iter().map(|part| part.slots.len()).sum();
     let mut plan = moves::draw_up(intent, facts, moves, Pace::Calm)?;

@@ -1,5 +1,6 @@
 //! PURE. A plan: the steps with their literal commands, what they are predicted to do, and what they touch.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
@@ -143,19 +144,31 @@ pub struct Refusal {
     pub reasons: Vec<String>,
     /// The request itself was wrong (an unknown node, a bad range): exit 64 rather than 3.
     pub usage: bool,
+    /// What is wanted is so already: nothing to do is no failure, and the exit is 0.
+    pub fulfilled: bool,
 }
 
 impl Refusal {
     pub fn because(reason: impl Into<String>) -> Self {
-        Self { reasons: vec![reason.into()], usage: false }
+        Self::all(vec![reason.into()])
     }
 
     pub fn usage(reason: impl Into<String>) -> Self {
-        Self { reasons: vec![reason.into()], usage: true }
+        Self { usage: true, ..Self::because(reason) }
+    }
+
+    pub fn all(reasons: Vec<String>) -> Self {
+        Self { reasons, usage: false, fulfilled: false }
+    }
+
+    /// "nothing to do: …", and what else is worth knowing.
+    pub fn nothing(why: impl Display, more: Vec<String>) -> Self {
+        let reasons = std::iter::once(format!("nothing to do: {why}")).chain(more).collect();
+        Self { fulfilled: true, ..Self::all(reasons) }
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.reasons.join("; "))
     }

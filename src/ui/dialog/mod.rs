@@ -59,8 +59,10 @@ fn text(ui: &Ui<'_>, app: &App, dialog: &Dialog, doc: &mut Doc<'_, '_>) -> (Stri
             (plan.intent.name().to_string(), Some("Do it"))
         }
         DialogKind::Refused { title, refusal } => {
-            doc.point(ui.glyphs.down, "It cannot be done. Nothing was changed.", Role::Critical);
-            doc.blank();
+            if !refusal.fulfilled {
+                doc.point(ui.glyphs.down, "It cannot be done. Nothing was changed.", Role::Critical);
+                doc.blank();
+            }
             for reason in &refusal.reasons {
                 doc.point(ui.glyphs.dot, reason, Role::Text);
             }
