@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::batch::{Key, Pacer};
 use super::meter::Meter;
@@ -43,6 +43,8 @@ pub(in crate::exec) struct KeyEngine {
     /// None when the slots' journal is somebody else's business (repairs).
     pub(in crate::exec) journal: Option<Journal>,
     pub(in crate::exec) pacer: Pacer,
+    /// No batch before this: players come first for a moment. Slots are told and keys listed meanwhile.
+    pub(in crate::exec) rested: Instant,
     /// Set when another job of the same operation has stopped.
     pub(in crate::exec) halt: Arc<AtomicBool>,
     /// How long MIGRATE may wait for the other side: well below the node timeout, since it holds the giver up.
@@ -65,6 +67,7 @@ impl KeyEngine {
             meter,
             journal: None,
             pacer: Pacer::new(pace),
+            rested: Instant::now(),
             halt: Arc::default(),
             patience,
             suspects: BTreeSet::new(),
@@ -195,15 +198,13 @@ impl KeyEngine {
         let bytes: u64 = keys.iter().map(|key| key.bytes).sum();
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
+            sleep_until(self.rested).await;
             let began = Instant::now();
             match self.migrate(job, keys, bytes, false).await {
                 Migrated::All => {
                     let took = began.elapsed();
                     self.meter.batch(keys.len(), bytes, took);
-                    let rest = self.pacer.learn(keys.len(), bytes, took);
-                    if !rest.is_zero() {
-                        sleep(rest).await;
-                    }
+                    self.rested = Instant::now() + self.pacer.learn(keys.len(), bytes, took);
                     return Ok(());
                 }
                 Migrated::Twins => return self.one_by_one(job, keys).await,
