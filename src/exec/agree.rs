@@ -37,6 +37,11 @@ impl Agreement {
         self.agreeing() > 0 && !self.seen.values().any(|seen| matches!(seen, Seen::Differs(_)))
     }
 
+    /// This one was heard, and agrees.
+    pub(super) fn has_said(&self, address: &Address) -> bool {
+        matches!(self.seen.get(address), Some(Seen::Agrees))
+    }
+
     pub(super) fn agreeing(&self) -> usize {
         self.seen.values().filter(|seen| matches!(seen, Seen::Agrees)).count()
     }

@@ -125,6 +125,10 @@ impl Executor {
     /// Journals whose slots are closed again need not be offered any more.
     async fn put_away_cured(&self, model: &mut Model) {
         read::refresh(model, &self.links, self.clock).await;
+        // A node that does not answer may have slots open.
+        if model.nodes().any(|node| node.is_master() && !node.health.serves()) {
+            return;
+        }
         let open = model.topology().open_slots();
         for unfinished in self.unfinished(&model.name) {
             if !unfinished.in_flight.iter().any(|slot| open.contains(slot)) {

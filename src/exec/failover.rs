@@ -82,10 +82,18 @@ async fn promoted(telling: &Telling, change: &Change, limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     let role = Command::words("ROLE");
     while Instant::now() < deadline {
-        if let Ok(reply) = link.call(&role).await
-            && reply.array().and_then(|words| words.first()).and_then(Reply::text).as_deref() == Some("master")
-        {
-            return true;
+        match link.call(&role).await {
+            Ok(reply) if reply.array().and_then(|words| words.first()).and_then(Reply::text).as_deref() == Some("master") => {
+                return true;
+            }
+            // A user who may not ask for ROLE may ask for the whole view.
+            Err(Failure::Server(_)) => {
+                let view = read::view(&telling.links, &change.at, limit).await;
+                if view.is_ok_and(|view| view.myself().is_some_and(|me| me.role == Role::Master)) {
+                    return true;
+                }
+            }
+            _ => {}
         }
         sleep(PACE).await;
     }
@@ -212,7 +220,11 @@ async fn explain(telling: &Telling, change: &Change, model: &Model, waited: Dura
     } else if reasons.len() == 1 {
         reasons.push("it never stood for election; its log says why".into());
     }
-    reasons.push("the old master has its role and its slots; it is safe to plan again".into());
+    let stays =
+        change.master.and_then(|master| now.node(master)).is_some_and(|master| master.is_master() && master.health.serves());
+    if stays {
+        reasons.push("the old master has its role and its slots; it is safe to plan again".into());
+    }
     reasons
 }
 

@@ -4,7 +4,7 @@
 //! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended). A file without `end` is unfinished.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,6 +43,8 @@ impl Journal {
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed)?;
+        // Held for as long as the operation lives, whatever ends it: who can take it knows that nobody is at work.
+        file.try_lock().map_err(|error| failed(error.into()))?;
         let journal = Self { file: Arc::new(Mutex::new(file)), path, records: Arc::default(), fuse };
         let moves: Vec<Value> = plan
             .moves
@@ -125,7 +127,7 @@ impl Unfinished {
     }
 }
 
-/// Journals of this cluster without an end, oldest first. What cannot be read is passed over.
+/// Journals of this cluster without an end and without anybody at work, oldest first. What cannot be read is passed over.
 pub fn unfinished(folder: &Path, cluster: &str) -> Vec<Unfinished> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries
@@ -137,7 +139,10 @@ pub fn unfinished(folder: &Path, cluster: &str) -> Vec<Unfinished> {
 }
 
 fn read(path: PathBuf, cluster: &str) -> Option<Unfinished> {
-    let text = std::fs::read_to_string(&path).ok()?;
+    let mut file = File::open(&path).ok()?;
+    file.try_lock_shared().ok()?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
     // The last line may be torn: it was being written when the power went.
     let records: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let begin = records.first().filter(|record| record.get("cluster").and_then(Value::as_str) == Some(cluster))?;
@@ -161,6 +166,10 @@ fn read(path: PathBuf, cluster: &str) -> Option<Unfinished> {
                 in_flight.remove(slot);
                 closed.insert(slot);
             }
+        }
+        // It stopped by itself and knew what it left; groups that were announced were never begun.
+        if let Some(left) = record.get("stopped").and_then(|stopped| text_of(stopped, "left_open")) {
+            in_flight = slots(left);
         }
     }
     let moves = begin.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -16,6 +16,8 @@ use crate::link::Command;
 use crate::plan::{self, Cure, Outcome, Pace, Plan, Report, StepKind};
 
 const WITHIN: Duration = Duration::from_secs(5);
+/// Cures that one slot may need, one after the other.
+const LOOKS: usize = 4;
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks at a cluster that is electing.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -97,7 +99,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
     (left, said)
 }
 
-/// Cures one slot by what is true now. Says what was done, and what had to be left as it was.
+/// Cures one slot, look after look, until nothing ails it. Says what was done, and what had to be left as it was.
 async fn one(
     telling: &Telling,
     meter: &Meter,
@@ -105,10 +107,35 @@ async fn one(
     slot: u16,
     roll_back: bool,
 ) -> Result<(String, Option<String>), String> {
+    let mut said: Vec<String> = Vec::new();
+    for _ in 0..LOOKS {
+        match look(telling, meter, model, slot, roll_back).await? {
+            None if said.is_empty() => return Ok(("nothing ails it".into(), None)),
+            None => return Ok((said.join(", then "), None)),
+            Some((done, remark)) => {
+                said.push(done);
+                // What had to be left will be found again by every look.
+                if remark.is_some() {
+                    return Ok((said.join(", then "), remark));
+                }
+            }
+        }
+    }
+    Err(format!("{}, and still it is not well", said.join(", then ")))
+}
+
+/// One cure by what is true now; None when none is needed.
+async fn look(
+    telling: &Telling,
+    meter: &Meter,
+    model: &mut Model,
+    slot: u16,
+    roll_back: bool,
+) -> Result<Option<(String, Option<String>)>, String> {
     read::refresh(model, &telling.links, telling.clock).await;
     let holders = survey::holders(&telling.links, model, &[slot]).await?;
     let evidence = plan::evidence(model, &holders, slot);
-    let Some(cure) = plan::cure(model, &evidence, roll_back)? else { return Ok(("nothing ails it".into(), None)) };
+    let Some(cure) = plan::cure(model, &evidence, roll_back)? else { return Ok(None) };
     let mender = Mender { telling, meter, model, slot };
     let remark = mender.apply(&cure).await?;
     let said = match &cure {
@@ -118,7 +145,7 @@ async fn one(
         Cure::Adopt { owner, .. } => format!("given to {}", model.label(*owner)),
         Cure::Settle { owner, .. } => format!("{} keeps it", model.label(*owner)),
     };
-    Ok((said, remark))
+    Ok(Some((said, remark)))
 }
 
 struct Mender<'a> {
@@ -134,11 +161,11 @@ impl Mender<'_> {
         match cure {
             Cure::Finish { from, to } => self.finish(*from, *to).await.map(|()| None),
             Cure::Return { at, owner } => self.bring_home(at, *owner).await,
-            Cure::Close { at, .. } => {
-                for node in at {
-                    self.set(*node, "STABLE").await?;
-                }
-                Ok(None)
+            Cure::Close { at, owner } => {
+                // The owner first, so that no player is sent on; what one has written over there meanwhile comes home.
+                self.set(*owner, "STABLE").await?;
+                let others: Vec<NodeId> = at.iter().copied().filter(|node| node != owner).collect();
+                self.bring_home(&others, *owner).await
             }
             Cure::Adopt { owner, from } => {
                 self.command(*owner, &format!("CLUSTER ADDSLOTS {}", self.slot)).await?;

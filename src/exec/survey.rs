@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::telling::said;
 use crate::cluster::{Address, Model, NodeId, SLOTS, SlotSet, hash_tag, key_slot, parse};
 use crate::link::{Command, Lane, Link, Links, Reply};
 use crate::plan::{Intent, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
@@ -31,8 +32,10 @@ enum Depth {
 pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Option<SlotFacts> {
     if let Intent::Fix { slots, .. } = intent {
         let all: Vec<u16> = slots.as_ref().map_or_else(|| (0..SLOTS).collect(), |slots| slots.iter().collect());
-        let holders = holders(links, model, &all).await.unwrap_or_default();
-        return Some(SlotFacts { holders, ..SlotFacts::default() });
+        return Some(match holders(links, model, &all).await {
+            Ok(holders) => SlotFacts { holders, ..SlotFacts::default() },
+            Err(trouble) => SlotFacts { trouble: Some(trouble), ..SlotFacts::default() },
+        });
     }
     if let Intent::AddNode { address, .. } = intent {
         return Some(SlotFacts { newcomer: Some(newcomer(links, address).await), ..SlotFacts::default() });
@@ -142,7 +145,12 @@ pub(super) async fn holders(links: &Links, model: &Model, slots: &[u16]) -> Resu
     let asked = masters.map(|node| async move {
         let link = links.get(&node.address, Lane::Work);
         let counts = pipelined(&link, slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
-        if counts.len() == slots.len() { Ok((node.id, counts)) } else { Err(format!("{} does not count its keys", node.address)) }
+        let refused = counts.iter().find(|count| count.int().is_none());
+        match refused {
+            Some(reply) => Err(format!("{} does not count its keys: {}", node.address, said(reply))),
+            None if counts.len() < slots.len() => Err(format!("{} does not count its keys", node.address)),
+            None => Ok((node.id, counts)),
+        }
     });
     let mut holders: BTreeMap<u16, BTreeMap<NodeId, u64>> = BTreeMap::new();
     for answer in join_all(asked).await {

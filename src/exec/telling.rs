@@ -32,7 +32,11 @@ impl Telling {
         if let Progress::Sent { address, command, reply } = &progress {
             self.transcript.add(address, command, reply);
         }
-        drop(self.progress.send(progress).await);
+        match progress {
+            Progress::Ended(_) => drop(self.progress.send(progress).await),
+            // A reader that is far behind misses some, rather than that slots stay open while it catches up.
+            progress => drop(self.progress.try_send(progress)),
+        }
     }
 
     pub(super) async fn note(&self, text: impl Into<String>) {

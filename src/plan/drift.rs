@@ -1,4 +1,4 @@
-//! PURE. Has the world changed since a plan was made? Asked before the first step and at every safe point.
+//! PURE. Has the world changed since a plan was made? Asked before the first step.
 
 use crate::cluster::{Model, Time};
 

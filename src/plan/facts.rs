@@ -42,6 +42,8 @@ pub struct SlotFacts {
     pub by_slot: BTreeMap<u16, SlotFact>,
     /// Keys of a slot on every master that holds any, owners and others: the evidence for repairs.
     pub holders: BTreeMap<u16, BTreeMap<NodeId, u64>>,
+    /// Why the holders are not known: without them no repair is safe.
+    pub trouble: Option<String>,
     /// Hash tags found in a slot: the rooms in it, when it was looked through key by key.
     pub tags: BTreeMap<u16, BTreeSet<Arc<str>>>,
     /// Bytes were scaled up from samples.

@@ -28,6 +28,9 @@ pub fn ailing(facts: &Facts<'_>) -> SlotSet {
 
 pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;
+    if let Some(trouble) = facts.slots.and_then(|slots| slots.trouble.as_ref()) {
+        return Err(Refusal::because(format!("{trouble}: a repair that overlooks keys loses them, so try again when it does")));
+    }
     let ailing = ailing(facts);
     let slots: SlotSet = ailing.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
     if slots.is_empty() {

@@ -83,12 +83,16 @@ impl AtomicEngine {
                 Err(failure) => {
                     let text = failure.to_string();
                     // A taker that has not heard of the last group yet disagrees about the owners for a moment.
-                    if !(text.contains("does not agree") || text.contains("already migrating")) {
+                    let goes_on = text.contains("already migrating");
+                    if !(text.contains("does not agree") || goes_on) {
                         return Err(Stop::because(format!("{} did not begin: {text}", job.from_at)));
                     }
                     why = text;
-                    sleep(LOOK_LATER * (attempt + 1)).await;
-                    continue;
+                    // One that we had lost sight of is followed like our own.
+                    if !goes_on {
+                        sleep(LOOK_LATER * (attempt + 1)).await;
+                        continue;
+                    }
                 }
             }
             match self.watch(job, &wanted).await {
@@ -112,12 +116,15 @@ impl AtomicEngine {
     async fn watch(&self, job: &Job, wanted: &SlotSet) -> Result<(), Stop> {
         let link = self.telling.links.get(&job.from_at, Lane::Probe);
         let question = Command::words("CLUSTER GETSLOTMIGRATIONS");
-        let (mut state, mut since) = (String::new(), Instant::now());
+        let (mut state, mut since, mut answered) = (String::new(), Instant::now(), Instant::now());
         loop {
             let found = match link.call_within(&question, WITHIN).await {
-                Ok(reply) => newest(&reply, wanted),
+                Ok(reply) => {
+                    answered = Instant::now();
+                    newest(&reply, wanted)
+                }
                 Err(failure) => {
-                    if since.elapsed() > WITHIN {
+                    if answered.elapsed() > WITHIN {
                         return Err(Stop::because(format!("{} does not say how far it is: {failure}", job.from_at)));
                     }
                     None

@@ -28,8 +28,10 @@ use crate::exec::telling::Telling;
 use crate::link::{Command, Lane, Link, Reply};
 use crate::plan::{Pace, Progress};
 
-/// SETSLOT may wait two seconds for replicas on Valkey.
-const SETSLOT_WITHIN: Duration = Duration::from_secs(5);
+/// SETSLOT may wait two seconds for replicas on Valkey, and everything for a big key of the other hand.
+const SLOW: Duration = Duration::from_secs(15);
+/// Counts as so many bytes while a server does not tell: a key that goes alone.
+const UNKNOWN: u64 = 16 << 20;
 /// Keys listed at a time.
 const LISTED: u64 = 1000;
 /// Times that an unclear MIGRATE is looked at and repeated.
@@ -84,6 +86,7 @@ impl Engine for KeyEngine {
         self.record(job, groups.first().copied(), None).await?;
         for (nth, group) in groups.iter().enumerate() {
             if self.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
+                self.record(job, None, nth.checked_sub(1).and_then(|nth| groups.get(nth)).copied()).await?;
                 return Err(Stop { cancelled: true, ..Stop::default() });
             }
             // What comes next is written down while this is being done.
@@ -148,7 +151,7 @@ impl KeyEngine {
         let commands: Vec<Command> = slots.iter().map(|slot| Command::words(&format!("CLUSTER SETSLOT {slot} {what}"))).collect();
         let shown: SlotSet = slots.iter().copied().collect();
         let command = format!("CLUSTER SETSLOT {shown} {what}");
-        let answer = link.pipeline(&commands, SETSLOT_WITHIN).await;
+        let answer = link.pipeline(&commands, SLOW).await;
         let bad = match &answer {
             Err(failure) => Some(failure.to_string()),
             Ok(replies) => replies.iter().find_map(|reply| match reply {
@@ -170,7 +173,7 @@ impl KeyEngine {
         loop {
             let commands: Vec<Command> =
                 slots.iter().map(|slot| Command::words(&format!("CLUSTER GETKEYSINSLOT {slot} {LISTED}"))).collect();
-            let listed = giver.pipeline(&commands, SETSLOT_WITHIN).await.map_err(|failure| {
+            let listed = giver.pipeline(&commands, SLOW).await.map_err(|failure| {
                 format!("{} does not list the keys of {}: {failure}", job.from_at, slots.iter().copied().collect::<SlotSet>())
             })?;
             if let Some(Reply::Error(error)) = listed.iter().find(|reply| matches!(reply, Reply::Error(_))) {
@@ -183,7 +186,15 @@ impl KeyEngine {
             }
             let all: Vec<&Vec<u8>> = by_slot.iter().flatten().collect();
             let sizes = survey::pipelined(&giver, all.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
-            let mut sizes = sizes.iter().map(|reply| reply.int().and_then(|size| u64::try_from(size).ok()).unwrap_or(0));
+            if sizes.len() < all.len() {
+                return Err(format!("{} does not tell the sizes of its keys (MEMORY USAGE)", job.from_at));
+            }
+            let size = |reply: &Reply| match reply {
+                // Gone meanwhile.
+                Reply::Nil => 0,
+                reply => reply.int().and_then(|size| u64::try_from(size).ok()).unwrap_or(UNKNOWN),
+            };
+            let mut sizes = sizes.iter().map(size);
             for keys in by_slot {
                 let keys: Vec<Key> = keys.into_iter().map(|name| Key { name, bytes: sizes.next().unwrap_or(0) }).collect();
                 for batch in self.pacer.cut(keys) {
@@ -212,11 +223,13 @@ impl KeyEngine {
                     self.refused = true;
                     return Err(format!("MIGRATE from {} to {}: {text}", job.from_at, job.to_at));
                 }
-                Migrated::Unclear(text) => {
-                    self.telling
-                        .note(format!("MIGRATE from {} to {} is unclear: {text}; looking again", job.from_at, job.to_at))
-                        .await;
-                    self.suspects.extend(keys.iter().map(|key| key.name.clone()));
+                migrated @ (Migrated::Unclear(_) | Migrated::NotSent(_)) => {
+                    if matches!(migrated, Migrated::Unclear(_)) {
+                        self.suspects.extend(keys.iter().map(|key| key.name.clone()));
+                    }
+                    let (Migrated::Unclear(text) | Migrated::NotSent(text)) = migrated else { continue };
+                    let what = format!("MIGRATE from {} to {} is unclear: {text}; looking again", job.from_at, job.to_at);
+                    self.telling.note(what).await;
                     why = text;
                     for address in [&job.from_at, &job.to_at] {
                         self.link(address).call_within(&Command::words("PING"), self.patience).await.map_err(|failure| {
@@ -233,6 +246,17 @@ impl KeyEngine {
         Err(format!("MIGRATE from {} to {} was unclear {ATTEMPTS} times: {why}", job.from_at, job.to_at))
     }
 
+    /// A copy on a node that imports its slot.
+    async fn delete(&self, at: &Address, key: &Key) -> Result<(), String> {
+        let commands = [Command::words("ASKING"), Command::words("DEL").arg(&key.name)];
+        let answer = self.link(at).pipeline(&commands, SLOW).await;
+        match answer.map(|replies| replies.into_iter().next_back()) {
+            Ok(Some(Reply::Int(_))) => Ok(()),
+            Ok(other) => Err(format!("{at} does not delete its copy of {}: {other:?}", String::from_utf8_lossy(&key.name))),
+            Err(failure) => Err(format!("{at} does not delete its copy of {}: {failure}", String::from_utf8_lossy(&key.name))),
+        }
+    }
+
     async fn migrate(&self, job: &Job, keys: &[Key], bytes: u64, replace: bool) -> Migrated {
         let mb = bytes as f64 / (1 << 20) as f64;
         let timeout = self.patience.max(PER_MB.mul_f64(mb));
@@ -243,7 +267,7 @@ impl KeyEngine {
             let shown = format!("MIGRATE {} {} … KEYS ({} keys)", job.to_at.host, job.to_at.port, keys.len());
             let reply = match &done {
                 Migrated::Twins => "BUSYKEY".to_owned(),
-                Migrated::Unclear(text) | Migrated::Refused(text) => text.clone(),
+                Migrated::Unclear(text) | Migrated::NotSent(text) | Migrated::Refused(text) => text.clone(),
                 Migrated::All => String::new(),
             };
             self.telling.say(Progress::Sent { address: job.from_at.clone(), command: shown, reply }).await;
@@ -258,11 +282,17 @@ impl KeyEngine {
             let name = String::from_utf8_lossy(&key.name).into_owned();
             let replace = match twins::compare(&self.telling.links, &job.from_at, &job.to_at, key).await? {
                 Twin::Single => false,
+                // On the way back players are served by the taker: its copy is never written over.
+                Twin::Same if self.tolerant => {
+                    self.telling.note(format!("{name} is on both sides and the same: the copy that nobody sees is deleted")).await;
+                    self.delete(&job.from_at, key).await?;
+                    continue;
+                }
                 Twin::Same => {
                     self.telling.note(format!("{name} is on both sides and the same: the taker's copy is replaced")).await;
                     true
                 }
-                Twin::Different(..) if self.suspects.contains(&key.name) => {
+                Twin::Different(..) if !self.tolerant && self.suspects.contains(&key.name) => {
                     self.telling
                         .note(format!("{name} had been copied by a MIGRATE that broke off; the giver's copy is newer"))
                         .await;

@@ -18,6 +18,8 @@ pub(in crate::exec) enum Migrated {
     Twins,
     /// The target did not answer in time, or we did not hear the end: keys may be on both sides.
     Unclear(String),
+    /// It never left this machine: nothing has changed, and nobody has said no.
+    NotSent(String),
     /// The target or the source said no; its words.
     Refused(String),
 }
@@ -62,7 +64,7 @@ fn meaning(answer: Result<Reply, Failure>) -> Migrated {
                 Migrated::Refused(text)
             }
         }
-        Err(Failure::NotSent(trouble)) => Migrated::Refused(format!("not sent: {trouble}")),
+        Err(Failure::NotSent(trouble)) => Migrated::NotSent(format!("not sent: {trouble}")),
         Err(Failure::Unknown(trouble)) => Migrated::Unclear(trouble.to_string()),
     }
 }

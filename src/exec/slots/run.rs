@@ -1,6 +1,6 @@
 //! IO. All moves of a plan: disjoint pairs at once, one stop for all, read back from every node at the end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::atomic::AtomicEngine;
 use super::keys::KeyEngine;
 use super::meter::Meter;
 use super::{Engine, Job, Stop};
-use crate::cluster::{Model, NodeId, SlotSet, View};
+use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
 use crate::exec::journal::{Fuse, Journal};
 use crate::exec::telling::Telling;
@@ -32,6 +32,8 @@ const HANDS: usize = 2;
 const SHARING: usize = 6;
 /// Hands under way at a time; each has a group of open slots.
 const AT_ONCE: usize = 16;
+/// For one question after the last slot.
+const SETTLES: Duration = Duration::from_secs(2);
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long MIGRATE may wait for the other side.
@@ -71,15 +73,15 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
 
     let mut reasons = Vec::new();
     let mut left = SlotSet::default();
-    for (_, stop) in &stops {
-        reasons.extend(stop.reasons.iter().cloned());
-        if !stop.open.is_empty() {
-            telling.note(format!("{}; putting slots {} right", stop.reasons.join("; "), stop.open)).await;
-            let (still, said) = mend::after_stop(telling, model, &stop.open, stop.roll_back).await;
+    reasons.extend(stops.iter().flat_map(|(_, stop)| stop.reasons.iter().cloned()));
+    for roll_back in [false, true] {
+        let stopped = stops.iter().filter(|(_, stop)| stop.roll_back == roll_back);
+        let open: SlotSet = stopped.flat_map(|(_, stop)| stop.open.iter()).collect();
+        if !open.is_empty() {
+            telling.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
+            let (still, said) = mend::after_stop(telling, model, &open, roll_back).await;
             reasons.extend(said);
-            for slot in still.iter() {
-                left.insert(slot);
-            }
+            left.extend(still.iter());
         }
     }
     let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty();
@@ -132,11 +134,15 @@ async fn carry_all(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         if !halt.load(Ordering::Relaxed) {
-            let is_free = |job: &Job, under_way: &[(NodeId, NodeId)]| match (by_server, pace) {
-                // Servers that move slots by themselves do one group of a giver at a time.
-                (true, _) => !under_way.iter().any(|(from, _)| *from == job.from),
-                (false, Pace::Calm) => under_way.iter().filter(|(_, to)| *to == job.to).count() < SHARING,
-                (false, Pace::Fast) => true,
+            let is_free = |job: &Job, under_way: &[(NodeId, NodeId)]| {
+                let giving = under_way.iter().filter(|(from, _)| *from == job.from).count();
+                let taking = under_way.iter().filter(|(_, to)| *to == job.to).count();
+                match (by_server, pace) {
+                    // Servers that move slots by themselves do one group of a giver at a time.
+                    (true, _) => giving == 0,
+                    (false, Pace::Calm) => giving < HANDS && taking < SHARING,
+                    (false, Pace::Fast) => giving < HANDS,
+                }
             };
             while running.len() < AT_ONCE
                 && let Some(job) = waiting.iter().position(|job| is_free(job, &under_way)).and_then(|at| waiting.remove(at))
@@ -145,7 +151,7 @@ async fn carry_all(
                 let engine = KeyEngine {
                     journal: Some(journal.clone()),
                     halt: halt.clone(),
-                    ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model))
+                    ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model) / HANDS as u32)
                 };
                 let atomic = AtomicEngine {
                     telling: telling.clone(),
@@ -196,6 +202,13 @@ async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], f
     if !agreement.is_reached() {
         return Outcome::Failed(disagreement(&agreement));
     }
+    // Others' word is not enough: the two that the slots went between know whether they are open.
+    let unsaid: BTreeSet<&Address> =
+        jobs.iter().flat_map(|job| [&job.from_at, &job.to_at]).filter(|address| !agreement.has_said(address)).collect();
+    if !unsaid.is_empty() {
+        let unsaid: Vec<String> = unsaid.iter().map(ToString::to_string).collect();
+        return Outcome::Failed(vec![format!("the slots have moved, but {} could not be asked about them", unsaid.join(", "))]);
+    }
     let behind: Vec<String> = join_all(jobs.iter().map(|job| left_behind(telling, job))).await.into_iter().flatten().collect();
     if behind.is_empty() { Outcome::Done } else { Outcome::Failed(behind) }
 }
@@ -220,8 +233,9 @@ fn against(wanted: &[(NodeId, SlotSet)], view: &View) -> Result<(), String> {
 /// Keys that the giver still has although it owns none of the slots.
 async fn left_behind(telling: &Telling, job: &Job) -> Option<String> {
     let link = telling.links.get(&job.from_at, Lane::Work);
-    let role = link.call(&Command::words("ROLE")).await.ok()?;
-    if role.array()?.first()?.text()? != "master" {
+    // One that has lost its last slot is a replica of the taker, and holds the taker's keys.
+    if matches!(read::view(&telling.links, &job.from_at, SETTLES).await, Ok(view) if view.myself().is_some_and(|me| me.role == Role::Replica))
+    {
         return None;
     }
     let counts =
@@ -233,6 +247,9 @@ async fn left_behind(telling: &Telling, job: &Job) -> Option<String> {
         .filter(|(_, reply)| Reply::int(reply).is_some_and(|count| count > 0))
         .map(|(slot, _)| *slot)
         .collect();
+    if counts.len() < job.slots.len() || counts.iter().any(|count| count.int().is_none()) {
+        return Some(format!("{} could not be asked whether it still holds keys of what it gave", job.from_at));
+    }
     (!behind.is_empty()).then(|| format!("{} still holds keys of {behind}, which it does not own", job.from_at))
 }
 
