@@ -207,8 +207,8 @@ pub(super) enum ConfigVerb {
     Init { file: Option<PathBuf> },
     /// Report everything that is wrong with a file
     Check { file: Option<PathBuf> },
-    /// The configuration in force; secrets are hidden
-    Show,
+    /// The configuration in force, or what a file would put in force; secrets are hidden
+    Show { file: Option<PathBuf> },
 }
 
 #[derive(Debug, Subcommand)]

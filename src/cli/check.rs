@@ -42,7 +42,7 @@ pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     for rule in RULES {
         let found = of(picture, rule);
         if found.is_empty() {
-            text.push_str(&format!("● {:width$}  {}\n", rule.id, paint.faint(rule.title)));
+            text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(&format!("ok: not \"{}\"", rule.title))));
         }
         for finding in found {
             let id = paint.severity(finding.severity, &format!("{} {:width$}", glyph(finding.severity), finding.rule));

@@ -15,7 +15,7 @@ pub(super) fn run(verb: &ConfigVerb, global: &Global) -> Ended {
     match verb {
         ConfigVerb::Init { file } => init(file.as_deref()),
         ConfigVerb::Check { file } => check(file.as_ref(), global),
-        ConfigVerb::Show => show(global),
+        ConfigVerb::Show { file } => show(file.as_deref(), global),
     }
 }
 
@@ -69,8 +69,11 @@ fn problems(error: &ConfigError) -> Vec<Json> {
     each.collect()
 }
 
-fn show(global: &Global) -> Ended {
-    let config = settle::config(global, false)?;
+fn show(file: Option<&Path>, global: &Global) -> Ended {
+    let config = match file {
+        Some(path) => load::read(path)?,
+        None => settle::config(global, false)?,
+    };
     if global.format == Format::Json {
         out::json(&config.to_json());
     } else {

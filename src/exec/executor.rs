@@ -85,6 +85,7 @@ impl Executor {
     }
 
     async fn carry_out(self, mut telling: Telling, plan: Plan, model: Arc<Model>) {
+        log::info!("begins: {}", plan.intent);
         let report = match self.occupy(&plan) {
             Ok(_occupied) => {
                 let blown = Arc::new(tokio::sync::Notify::new());
@@ -96,6 +97,7 @@ impl Executor {
             }
             Err(reason) => telling.report(Outcome::Refused(vec![reason]), Vec::new()),
         };
+        log::info!("{}: {} after {:?} {}", report.outcome.word(), plan.intent, report.elapsed, report.outcome.reasons().join("; "));
         let now = self.clock.now();
         if let Err(error) = ledger::append(&self.settings.journal_dir, &plan, &report, &model, &telling.transcript, now) {
             telling.note(error).await;

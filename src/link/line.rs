@@ -167,11 +167,16 @@ impl Link {
         let mut slot = self.slot();
         match result {
             Ok(connection) => {
+                log::info!("connected to {}{}", self.address(), if failures > 0 { " again" } else { "" });
                 let connection = Arc::new(connection);
                 *slot = Slot::Ready(connection.clone());
                 Stage::Ready(connection)
             }
             Err(trouble) => {
+                // Once, not at every attempt: the log is for what changes.
+                if failures == 0 {
+                    log::warn!("cannot connect to {}: {trouble}", self.address());
+                }
                 let failures = failures.saturating_add(1);
                 let until = Instant::now() + pause(trouble.health, failures);
                 *slot = Slot::Pausing { until, failures, trouble: trouble.clone() };

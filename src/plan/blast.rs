@@ -24,15 +24,19 @@ pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>
     Blast { shards, slots: slots.clone(), tally }
 }
 
-/// A whole shard: its master counts its keys and bytes itself.
+/// A whole shard: its master counts its keys itself, and its bytes where rooms do not account for them. What a server uses
+/// beside its keys is no part of what players have there.
 pub(super) fn of_shard(model: &Model, name: ShardName) -> Blast {
     let Some(shard) = model.topology().shard(name) else { return Blast::default() };
     let mut blast = of_slots(model, &shard.slot_set(), None);
     blast.shards = vec![name];
     let infos = shard.nodes().filter_map(|id| model.node(id)?.info.as_ref());
     for info in infos.take(1) {
+        let in_rooms = model.rooms().in_slots(&blast.slots).keys;
         blast.tally.keys = blast.tally.keys.max(info.keys);
-        blast.tally.bytes = blast.tally.bytes.max(info.used_memory_dataset.unwrap_or(0));
+        if in_rooms == 0 || in_rooms < info.keys / 20 * 19 {
+            blast.tally.bytes = blast.tally.bytes.max(info.used_memory_dataset.unwrap_or(0));
+        }
     }
     blast
 }

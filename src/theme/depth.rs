@@ -64,9 +64,21 @@ fn level(value: u8) -> u8 {
     nearest.map_or(0, |(index, _)| index)
 }
 
-/// The nearest of the colour cube and the grey ramp.
+/// A colour with this much between its strongest and its weakest part is no grey.
+const COLOURED: u8 = 24;
+
+/// The nearest of the colour cube and the grey ramp. Dark tints, which tell shards apart, must not all become one grey:
+/// what is coloured stays in the cube, with its strongest part on a level of its own.
 fn cube(r: u8, g: u8, b: u8) -> u8 {
     let in_cube = 16 + 36 * level(r) + 6 * level(g) + level(b);
+    let (max, min) = (r.max(g).max(b), r.min(g).min(b));
+    if max - min >= COLOURED {
+        let is_grey = level(r) == level(g) && level(g) == level(b);
+        let middle = (u16::from(max) + u16::from(min)) / 2;
+        let lift = |part: u8| u8::from(u16::from(part) > middle);
+        let base = level(min).min(4);
+        return if is_grey { 16 + 36 * (base + lift(r)) + 6 * (base + lift(g)) + base + lift(b) } else { in_cube };
+    }
     let mean = (u16::from(r) + u16::from(g) + u16::from(b)) / 3;
     let grey = 232 + u8::try_from(mean.saturating_sub(3) / 10).unwrap_or(23).min(23);
     if distance(rgb(grey), (r, g, b)) < distance(rgb(in_cube), (r, g, b)) { grey } else { in_cube }

@@ -102,19 +102,20 @@ pub(super) fn play(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
             pen.put(ui.glyphs.ok, ui.style(Role::Ok)).put(rate, text).left(" writes/s", 17, muted);
         }
     }
+    // The headline figures first: a narrow screen has no room for all.
+    let gap = |value: Option<Duration>| value.map_or_else(|| ui.glyphs.dash.to_string(), format::span_long);
+    pen.gap(2).put("last gap ", muted).left(gap(play.last_gap), 7, text);
     let count = |pen: &mut Pen<'_>, value: u64, label: &str, bad: Role| {
         let role = if value == 0 { Role::Muted } else { bad };
-        pen.gap(2).right(format::number(value), 5, ui.style(role)).gap(1).put(label, muted);
+        if usize::from(pen.room()) > 9 + label.len() {
+            pen.gap(2).right(format::number(value), 5, ui.style(role)).gap(1).put(label, muted);
+        }
     };
-    count(&mut pen, play.acknowledged, "acked", Role::Text);
-    count(&mut pen, play.refused + play.unknown, "failed", Role::Warning);
     count(&mut pen, play.lost, "lost", Role::Critical);
-    let gap = |value: Option<Duration>| value.map_or_else(|| ui.glyphs.dash.to_string(), format::span_long);
-    if pen.room() > 18 {
-        pen.gap(2).put("last gap ", muted).left(gap(play.last_gap), 7, text);
-    }
+    count(&mut pen, play.refused + play.unknown, "failed", Role::Warning);
+    count(&mut pen, play.acknowledged, "acked", Role::Text);
     if pen.room() > 16 {
-        pen.gap(2).put("worst ", muted).left(gap(play.worst_gap), 7, text);
+        pen.gap(2).put("worst gap ", muted).left(gap(play.worst_gap), 7, text);
     }
 }
 

@@ -119,9 +119,10 @@ fn view(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// The focused pane comes last: its border lies over its neighbours'.
+/// The focused pane comes last: its border lies over its neighbours'. ASCII borders do not merge: there each pane's title
+/// lies over the border above it, in the order of the panes.
 fn panes(ui: &Ui<'_>, areas: &layout::Areas, buf: &mut Buffer) {
-    let focused = |pane: &Pane| ui.has_focus(*pane);
+    let focused = |pane: &Pane| !ui.app.settings.ascii && ui.has_focus(*pane);
     let (last, first): (Vec<_>, Vec<_>) = areas.panes.iter().copied().partition(|(pane, _)| focused(pane));
     for (pane, area) in first.into_iter().chain(last) {
         match pane {

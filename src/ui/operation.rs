@@ -97,8 +97,8 @@ fn steps(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
             (std::cmp::Ordering::Greater, _) => (ui.glyphs.dot, Role::Muted),
         };
         doc.point(sign, &step.says, role);
-        for command in &step.commands {
-            doc.indented(6, &format!("{}> {command}", step.address), Role::Muted);
+        for (node, command) in step.sent() {
+            doc.indented(6, &format!("{node}> {command}"), Role::Muted);
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::plan;
 use crate::theme::Role;
 
 /// Where the columns of wide screens begin.
-const EXTRAS_AT: u16 = 56;
+const EXTRAS_AT: u16 = 62;
 const NO_REPLICA: &str = "no replica";
 /// Cells for a shard's slots.
 const SLOTS_WIDTH: u16 = 11;

@@ -45,7 +45,10 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         message += &match (owner, node.shard) {
             (true, Some(shard)) => format!("; master of shard {shard}, {}", count(usize::from(node.slot_count), "slot")),
             (false, Some(shard)) if node.is_replica() => format!("; replica of shard {shard}"),
-            (false, Some(shard)) => format!("; owns no slots, was master of shard {shard}"),
+            (false, Some(shard)) if look.model.topology().shard(shard).is_some_and(|shard| shard.slot_count > 0) => {
+                format!("; owns no slots, was master of shard {shard}")
+            }
+            (false, Some(_)) => "; owns no slots any more".into(),
             _ => String::new(),
         };
         if !condemned && downtime >= look.thresholds.node_down {

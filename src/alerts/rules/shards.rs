@@ -85,11 +85,24 @@ fn no_replica(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let gone: Vec<&Node> = look.replicas(shard).chain(shard.former.iter().filter_map(|id| look.node(*id))).collect();
-        let (severity, why) = verdict_on(&gone);
+        let (severity, why) = match look.nodes().find(|node| gone.is_empty() && is_deposed(node)) {
+            // Seen for the first time after a failover: whose master it was is not written anywhere.
+            Some(lost) => (Severity::Critical, format!("{} is {} and may be it", lost.address, lost.health)),
+            None => verdict_on(&gone),
+        };
         let message =
             format!("{} has no replica to take over {}: {why}", master.address, count(usize::from(shard.slot_count), "slot"));
-        found.push(rule.on_shard(shard, severity, message, cure(shard, master, &gone)));
+        let remedy = match look.nodes().find(|node| gone.is_empty() && is_deposed(node)) {
+            Some(lost) => format!("start {} again: it comes back as a replica by itself", lost.address),
+            None => cure(shard, master, &gone),
+        };
+        found.push(rule.on_shard(shard, severity, message, remedy));
     }
+}
+
+/// A master that is down and owns nothing: another has taken over from it.
+fn is_deposed(node: &Node) -> bool {
+    node.is_master() && node.is_down() && node.slot_count == 0
 }
 
 /// How bad it is, and why: a shard that had a replica has lost something, one that never had is as somebody built it.

@@ -125,8 +125,8 @@ fn steps(plan: &Plan, doc: &mut Doc<'_, '_>) {
     doc.heading("Steps");
     for (number, step) in (1..).zip(plan.steps.iter().take(2 * LISTED)) {
         doc.point(&number.to_string(), &step.says, Role::Text);
-        for command in &step.commands {
-            doc.indented(6, &format!("{}> {command}", step.address), Role::Muted);
+        for (node, command) in step.sent() {
+            doc.indented(6, &format!("{node}> {command}"), Role::Muted);
         }
     }
     let more = plan.steps.len().saturating_sub(2 * LISTED);
