@@ -15,7 +15,7 @@ pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<P
     let master = living_master(model, dead, Some(&mut warnings))?;
     let reasons = ties(model, dead);
     if !reasons.is_empty() {
-        return Err(Refusal { reasons, usage: false });
+        return Err(Refusal::all(reasons));
     }
     let Joining { newcomer, mut steps, says } = join(address, Some(master), Some(dead), facts)?;
     steps.push(step(&newcomer, Vec::new(), StepKind::Verify, says));
@@ -111,7 +111,8 @@ fn living_master<'a>(model: &'a Model, dead: &'a Node, warnings: Option<&mut Vec
             ),
         })),
         several => {
-            let all: Vec<String> = several.iter().map(|node| node.address.to_string()).collect();
+            let mut all: Vec<String> = several.iter().map(|node| node.address.to_string()).collect();
+            all.sort();
             Err(Refusal::because(format!(
                 "{} may all have taken the place of {}: say which with `node add … --replica-of`, then `node forget {}`",
                 words::list(&all),
@@ -134,4 +135,59 @@ fn masterless(model: &Model, master: &Node) -> Refusal {
         ),
         None => format!("{at} owns {slots} and has no living replica: start its server again, nobody else has the data"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::sample::Sample;
+
+    fn found(sample: &Sample, dead: usize) -> Result<Address, String> {
+        let node = sample.model.node(sample.id(dead)).unwrap();
+        stand_in(&sample.model, node).map(|master| master.address.clone()).map_err(|refusal| refusal.to_string())
+    }
+
+    /// The first master dies and its replica takes over, as does the only replica of the second.
+    fn happens(sample: &mut Sample) {
+        sample.kill(0);
+        sample.promote(3);
+        sample.kill(4);
+        sample.seconds(3);
+    }
+
+    #[test]
+    fn who_was_seen_to_take_over_is_known() {
+        let mut sample = Sample::new(3, 1);
+        happens(&mut sample);
+        assert_eq!(found(&sample, 0), Ok(sample.address(3)));
+        assert_eq!(found(&sample, 4), Ok(sample.address(1)), "a dead replica has its master");
+    }
+
+    #[test]
+    fn who_comes_later_concludes_it_where_it_can_be_concluded() {
+        let mut sample = Sample::unasked(3, 2);
+        sample.kill(2);
+        sample.promote(5);
+        sample.seconds(3);
+        assert_eq!(found(&sample, 2), Ok(sample.address(5)), "its shard is the one with a replica less");
+        let mut sample = Sample::unasked(3, 1);
+        happens(&mut sample);
+        let refusal = found(&sample, 0).unwrap_err();
+        assert!(refusal.contains("10.0.0.2:7001 and 10.0.0.4:7003 may all have taken the place of 10.0.0.1:7000"), "{refusal}");
+        assert!(refusal.contains("--replica-of"), "{refusal}");
+    }
+
+    #[test]
+    fn a_shard_without_a_master_is_helped_first() {
+        let mut sample = Sample::new(3, 1);
+        sample.kill(1);
+        sample.poll();
+        let refusal = found(&sample, 1).unwrap_err();
+        assert!(refusal.contains("`failover 10.0.0.5:7004 --mode force` first"), "{refusal}");
+        sample.kill(4);
+        sample.poll();
+        let refusal = found(&sample, 1).unwrap_err();
+        assert!(refusal.contains("start its server again"), "{refusal}");
+        assert_eq!(found(&sample, 4).unwrap_err(), refusal, "its dead replica is no better off");
+    }
 }
