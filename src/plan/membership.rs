@@ -19,10 +19,12 @@ pub struct Newcomer {
     pub slots: u16,
 }
 
-/// Memberships change what every node knows: who is master and who follows whom must be as it was.
+/// Memberships change what every node knows: who is master and who follows whom must be as it was. A server that stands
+/// alone, such as one that waits at a dead node's address, is no part of that.
 fn fingerprint(intent: &Intent, model: &Model) -> u64 {
     let print = Fingerprint::of("membership").and(intent);
-    model.nodes().filter(|node| node.id.is_member()).fold(print, |print, node| print.node(node)).value()
+    let members = model.nodes().filter(|node| node.id.is_member() && known_to_others(model, node));
+    members.fold(print, |print, node| print.node(node)).value()
 }
 
 pub(super) fn draw_up(intent: Intent, model: &Model, steps: Vec<Step>, says: String, touched: &Node) -> Plan {
