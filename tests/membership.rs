@@ -15,7 +15,7 @@ use common::{Cluster, server, wait_until};
 use desk::{Desk, assert_calm, assert_same};
 use rgc_tui::cluster::Address;
 use rgc_tui::local::{LocalFault, LocalSpec};
-use rgc_tui::plan::{Danger, Intent};
+use rgc_tui::plan::{Danger, Intent, Outcome};
 use std::time::Duration;
 
 /// A server in cluster mode that belongs to no cluster yet.
@@ -85,6 +85,127 @@ async fn a_replica_joins_changes_its_master_and_a_dead_one_is_forgotten() {
     cluster.fault(&cluster.at(2), LocalFault::Kill).await.unwrap();
     let refusal = desk.plan(Intent::Forget { node: cluster.at(2).to_string() }).await.unwrap_err();
     assert!(refusal.to_string().contains("owns 546"), "{refusal}");
+}
+
+/// Three masters with a replica each; the third master is killed and its replica, number 5, has taken over.
+async fn after_a_death() -> (Cluster, rgc_tui::cluster::NodeId) {
+    let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
+    let dead = cluster.view(&cluster.at(2)).await.myself().unwrap().id;
+    cluster.fault(&cluster.at(2), LocalFault::Kill).await.unwrap();
+    wait_until("its replica is promoted", async || cluster.role(&cluster.at(5)).await == "master").await;
+    cluster.wait_ok(&[0, 1, 3, 4, 5].map(|n| cluster.at(n))).await;
+    (cluster, dead)
+}
+
+/// Six members in every view, the dead one in none, the newcomer a replica in sync with who was promoted.
+async fn assert_replaced(cluster: &Cluster, at: &Address, dead: rgc_tui::cluster::NodeId, living: &[Address]) {
+    let master = cluster.view(&cluster.at(5)).await.myself().unwrap().id;
+    for address in living {
+        let view = cluster.view(address).await;
+        assert_eq!(view.members.len(), 6, "{address}: {view:?}");
+        assert!(view.member(dead).is_none(), "{address} remembers it");
+        assert!(view.members.iter().any(|member| member.address == *at && member.master == Some(master)), "{address}: {view:?}");
+    }
+    assert_eq!(cluster.info(at, "master_port").await, Some(cluster.at(5).port.to_string()));
+    assert_eq!(cluster.info(at, "master_link_status").await.as_deref(), Some("up"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_server_takes_the_place_of_a_dead_master() {
+    let (cluster, dead) = after_a_death().await;
+    // Whoever looks only now cannot know any more whose shard it was.
+    let mut desk = Desk::at(&cluster).await;
+    let fresh = newcomer().await;
+    let at: Address = fresh.address().clone();
+    let intent = |node: &str| Intent::Replace { address: at.clone(), node: node.into() };
+    // What must not be replaced, and who must not replace.
+    let refusal = desk.plan(intent(&cluster.at(0).to_string())).await.unwrap_err();
+    assert!(refusal.to_string().contains("still answers"), "{refusal}");
+    let member = Intent::Replace { address: cluster.at(4), node: cluster.at(2).to_string() };
+    let refusal = desk.plan(member).await.unwrap_err();
+    assert!(refusal.to_string().contains("in the cluster already"), "{refusal}");
+    cluster.ok(&at, "CLUSTER ADDSLOTS 1").await;
+    let refusal = desk.plan(intent(&cluster.at(2).to_string())).await.unwrap_err();
+    assert!(refusal.to_string().contains("owns 1 slot"), "{refusal}");
+    cluster.ok(&at, "CLUSTER RESET HARD").await;
+
+    let start: String = dead.to_string().chars().take(10).collect();
+    let plan = desk.plan(intent(&start)).await.unwrap();
+    assert_eq!(plan.danger, Danger::Typed);
+    assert_eq!(plan.intent.to_string(), format!("node add {at} --replaces {}", cluster.at(2)));
+    assert!(plan.warnings.iter().any(|warning| warning.contains(&format!("it must be {}", cluster.at(5)))), "{plan:#?}");
+    let commands: Vec<&str> = plan.steps.iter().flat_map(|step| &step.commands).map(String::as_str).collect();
+    assert!(commands[0].starts_with("CLUSTER MEET") && commands[1].starts_with("CLUSTER REPLICATE"), "{commands:?}");
+    assert_eq!(commands[2..], vec![format!("CLUSTER FORGET {dead}"); 6]);
+    let report = desk.run(plan).await;
+    assert_eq!(report.outcome, Outcome::Done, "{report:#?}");
+    println!("replaced a dead master in {:.1} s", report.elapsed.as_secs_f64());
+    let living: Vec<Address> = [0, 1, 3, 4, 5].map(|n| cluster.at(n)).into_iter().chain([at.clone()]).collect();
+    assert_replaced(&cluster, &at, dead, &living).await;
+    assert_calm_at(&cluster, &living).await;
+}
+
+/// Every slot has the same owner in every view.
+async fn assert_calm_at(cluster: &Cluster, nodes: &[Address]) {
+    let mut all = Vec::new();
+    for address in nodes {
+        let view = cluster.view(address).await;
+        let mut owners: Vec<_> = view.members.into_iter().map(|member| (member.id, member.slots)).collect();
+        owners.sort();
+        all.push(owners);
+    }
+    all.dedup();
+    assert_eq!(all.len(), 1, "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_started_empty_at_the_dead_ones_address_takes_its_place() {
+    let (cluster, dead) = after_a_death().await;
+    let mut desk = Desk::at(&cluster).await;
+    let at = cluster.at(2);
+    // Its disk is lost: the same address, another id.
+    std::fs::remove_file(cluster.folder().join(at.port.to_string()).join("nodes.conf")).unwrap();
+    cluster.fault(&at, LocalFault::Restart).await.unwrap();
+    assert_ne!(cluster.view(&at).await.myself().unwrap().id, dead);
+    let plan = desk.plan(Intent::Replace { address: at.clone(), node: at.to_string() }).await.unwrap();
+    let report = desk.run(plan).await;
+    assert_eq!(report.outcome, Outcome::Done, "{report:#?}");
+    assert_replaced(&cluster, &at, dead, &cluster.addresses()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_without_an_heir_is_not_replaced_and_who_will_not_forget_is_named() {
+    let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
+    let mut desk = Desk::at(&cluster).await;
+    let fresh = newcomer().await;
+    let at: Address = fresh.address().clone();
+    let replace = |node: Address| Intent::Replace { address: at.clone(), node: node.to_string() };
+    // Its replica does not stand for election, so its shard stays without a master.
+    cluster.ok(&cluster.at(4), "CONFIG SET cluster-replica-no-failover yes").await;
+    cluster.fault(&cluster.at(1), LocalFault::Freeze).await.unwrap();
+    let refusal = desk.plan(replace(cluster.at(1))).await.unwrap_err();
+    assert!(refusal.to_string().contains(&format!("`failover {} --mode force`", cluster.at(4))), "{refusal}");
+    cluster.fault(&cluster.at(1), LocalFault::Thaw).await.unwrap();
+    let all = cluster.addresses();
+    cluster.wait_ok(&all).await;
+
+    // A dead replica is replaced at its master; one node may not do what it is told.
+    let dead = cluster.view(&cluster.at(5)).await.myself().unwrap().id;
+    cluster.fault(&cluster.at(5), LocalFault::Kill).await.unwrap();
+    let plan = desk.plan(replace(cluster.at(5))).await.unwrap();
+    cluster.ok(&cluster.at(0), "ACL SETUSER default -cluster|forget").await;
+    let report = desk.run(plan).await;
+    let Outcome::Failed(reasons) = &report.outcome else { panic!("{report:#?}") };
+    let reasons = reasons.join("\n");
+    assert!(reasons.contains(&format!("{} did not do CLUSTER FORGET", cluster.at(0))), "{reasons}");
+    assert!(reasons.contains(&format!("{} says it remembers it", cluster.at(0))), "{reasons}");
+    assert!(reasons.contains(&format!("`node forget {}`", cluster.at(5))), "{reasons}");
+    assert_eq!(cluster.info(&at, "master_port").await, Some(cluster.at(2).port.to_string()));
+    cluster.ok(&cluster.at(0), "ACL SETUSER default +cluster|forget").await;
+    desk.done(Intent::Forget { node: cluster.at(5).to_string() }).await;
+    for address in (0..5).map(|n| cluster.at(n)).chain([at.clone()]) {
+        assert!(cluster.view(&address).await.member(dead).is_none(), "{address}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,7 +83,7 @@ commands! {
     MoveSlots  "move-slots" ["mv"]            "RANGE… --to NODE"         true  "move slots to another master";
     Migrate    "migrate"    ["migrate-room" "m"] "CODE… --to NODE"       true  "move rooms, with the slots they are in, to another master";
     Fix        "fix"        []                "[RANGE…] [--roll-back]"   true  "finish or roll back open slots, give unowned slots an owner";
-    AddNode    "add"        []                "HOST:PORT [--replica-of NODE]" true "let a new node join";
+    AddNode    "add"        []                "HOST:PORT [--replica-of|--replaces NODE]" true "let a new node join, also in a dead one's place";
     Replicate  "replicate"  []                "NODE --master NODE"       true  "give a replica another master";
     Drain      "drain"      []                "NODE"                     true  "move all slots off a master";
     Remove     "remove"     []                "NODE"                     true  "drain a node and forget it everywhere";
@@ -153,7 +153,8 @@ fn arguments(app: &App, verb: Verb, words: &[&str]) -> Vec<String> {
         (Verb::Failover, _) => [names::node_names(app), names::shard_names(app)].concat(),
         (Verb::Node | Verb::Replicate | Verb::Drain | Verb::Remove | Verb::Forget, _) if words.len() == 1 => names::node_names(app),
         (Verb::Replicate, _) => list(&["--master"]),
-        (Verb::AddNode, _) if words.len() > 1 => list(&["--replica-of"]),
+        (_, "--replaces") => app.model.nodes().filter(|node| node.health.is_down()).map(|node| app.model.label(node.id)).collect(),
+        (Verb::AddNode, _) if words.len() == 2 => list(&["--replica-of", "--replaces"]),
         (Verb::Shard, _) => names::shard_names(app),
         (Verb::Room, _) => app.model.rooms().iter().map(|room| room.code.to_string()).take(20_000).collect(),
         (Verb::Migrate, _) => {

@@ -15,7 +15,7 @@ struct Words<'a> {
     switches: Vec<&'a str>,
 }
 
-const VALUED: &[&str] = &["--to", "--by", "--mode", "--weight", "--threshold", "--pace", "--master", "--replica-of"];
+const VALUED: &[&str] = &["--to", "--by", "--mode", "--weight", "--threshold", "--pace", "--master", "--replica-of", "--replaces"];
 const SWITCHES: &[&str] = &["--use-empty-masters", "--roll-back"];
 
 impl<'a> Words<'a> {
@@ -108,7 +108,11 @@ pub(super) fn parse(app: &App, command: &Command, words: &[&str]) -> Result<Inte
         Verb::AddNode => {
             let address_text = words.plain.first().ok_or_else(usage)?;
             let replica_of = words.value("--replica-of").map(address).transpose()?;
-            Ok(Intent::AddNode { address: address_text.parse()?, replica_of })
+            match (words.value("--replaces").map(address).transpose()?, replica_of) {
+                (Some(_), Some(_)) => Err("`--replaces` finds the master by itself: leave `--replica-of` out".into()),
+                (Some(node), None) => Ok(Intent::Replace { address: address_text.parse()?, node }),
+                (None, replica_of) => Ok(Intent::AddNode { address: address_text.parse()?, replica_of }),
+            }
         }
         Verb::Replicate => {
             let master = address(words.value_or_last("--master").ok_or_else(usage)?)?;

@@ -1,6 +1,6 @@
 //! PURE. What can be done to one node: the entries of the node menu, and why some cannot be chosen.
 
-use super::{App, Dialog, DialogKind, Effect, Fault, View, deeds, views};
+use super::{App, Dialog, DialogKind, Effect, Fault, View, deeds, prompt, views};
 use crate::cluster::{Health, Node, NodeId, Time};
 use crate::plan::{Intent, Mode};
 
@@ -22,6 +22,7 @@ enum Does {
     Drain,
     Remove,
     Forget,
+    Replace,
     Copy,
     Fault(Fault),
 }
@@ -37,6 +38,7 @@ impl App {
             MenuItem { key, word, says, disabled, does }
         };
         let replica = (!node.is_replica()).then_some("only a replica can be promoted so");
+        let alive = (!node.health.is_down()).then_some("it lives");
         let mut items = vec![
             item('l', "look", "all it says of itself", None, Does::Look),
             item('y', "copy", "its address to the clipboard", None, Does::Copy),
@@ -57,7 +59,8 @@ impl App {
                 Does::Drain,
             ),
             item('v', "remove", "drain it and make every node forget it", None, Does::Remove),
-            item('g', "forget", "make every node forget a dead node", (!node.health.is_down()).then_some("it lives"), Does::Forget),
+            item('g', "forget", "make every node forget a dead node", alive, Does::Forget),
+            item('p', "replace", "let an empty server take a dead node's place", alive, Does::Replace),
         ];
         if self.settings.demo {
             items.extend(Fault::ALL.map(|fault| {
@@ -109,6 +112,11 @@ pub(super) fn choose(app: &mut App, node: NodeId, item: &MenuItem, now: Time) ->
         Does::Drain => deeds::intend(app, Intent::Drain { node: name }, now),
         Does::Remove => deeds::intend(app, Intent::Remove { node: name }, now),
         Does::Forget => deeds::intend(app, Intent::Forget { node: name }, now),
+        Does::Replace => {
+            // Only the new server's address is left to type.
+            prompt::command(app, &format!("add --replaces {name} "));
+            Vec::new()
+        }
         Does::Fault(fault @ (Fault::Thaw | Fault::Restart)) => deeds::inject(app, node, fault, now),
         Does::Fault(fault) => {
             app.dialog = Some(Dialog::new(DialogKind::Fault { node, fault }));

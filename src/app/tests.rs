@@ -291,3 +291,20 @@ fn very_many_rooms_are_listed_anew_once_a_second_and_at_once_for_another_filter(
     app.settle(now + chrono::TimeDelta::milliseconds(1600));
     assert!(app.rows.rooms.len() < 12_000);
 }
+
+#[test]
+fn a_dead_node_s_menu_leads_to_its_replacement() {
+    let mut bench = Bench::new(Settings::default());
+    let dead = bench.sample.address(2);
+    bench.sample.kill(2);
+    bench.happen(Happens::Seconds(3));
+    let id = bench.sample.id(2);
+    let item = bench.app.node_menu(id).into_iter().find(|item| item.word == "replace").unwrap();
+    assert_eq!(item.disabled, None);
+    assert!(super::menu::choose(&mut bench.app, id, &item, bench.sample.now).is_empty());
+    assert_eq!(bench.app.screen.prompt.as_ref().map(|prompt| prompt.text.clone()), Some(format!("add --replaces {dead} ")));
+    bench.app.screen.prompt.as_mut().unwrap().insert("10.0.0.9:7009");
+    let asked = press(&mut bench, "enter");
+    let address: crate::cluster::Address = "10.0.0.9:7009".parse().unwrap();
+    assert_eq!(asked, [Effect::Survey(Intent::Replace { address, node: dead.to_string() })]);
+}

@@ -166,6 +166,9 @@ pub(super) enum NodeVerb {
         /// Join as a replica of this master
         #[arg(long, value_name = "MASTER")]
         replica_of: Option<String>,
+        /// Take the place of this dead node: join as a replica of its shard's master, then everybody forgets it
+        #[arg(long, value_name = "NODE", conflicts_with = "replica_of")]
+        replaces: Option<String>,
         #[command(flatten)]
         act: Act,
     },

@@ -38,7 +38,10 @@ pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
             let slots = (!ranges.is_empty()).then(|| set(ranges));
             (Intent::Fix { slots, roll_back: *roll_back }, act)
         }
-        Verb::Node(NodeVerb::Add { address, replica_of, act }) => {
+        Verb::Node(NodeVerb::Add { address, replaces: Some(node), act, .. }) => {
+            (Intent::Replace { address: address.clone(), node: node.clone() }, act)
+        }
+        Verb::Node(NodeVerb::Add { address, replica_of, act, .. }) => {
             (Intent::AddNode { address: address.clone(), replica_of: replica_of.clone() }, act)
         }
         Verb::Node(NodeVerb::Replicate { node, master, act }) => {
@@ -96,6 +99,7 @@ mod tests {
             "fix 7 10-20 --roll-back",
             "node add 10.0.0.7:7006",
             "node add 10.0.0.7:7006 --replica-of 10.0.0.1:7000",
+            "node add 10.0.0.7:7006 --replaces 10.0.0.3:7002",
             "node replicate 10.0.0.4:7003 --master 10.0.0.1:7000",
             "node drain A",
             "node remove 10.0.0.4:7003",
@@ -105,6 +109,13 @@ mod tests {
         }
         assert_eq!(read("rebalance").to_string(), "rebalance --by slots");
         assert_eq!(read("move-slots 0-99,200 --to x").to_string(), "move-slots 0-99 200 --to x");
+    }
+
+    #[test]
+    fn a_newcomer_has_one_place() {
+        let line = "rgc-tui node add 10.0.0.7:7006 --replaces 10.0.0.3:7002 --replica-of 10.0.0.1:7000";
+        let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
     }
 
     #[test]

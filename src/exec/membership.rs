@@ -20,36 +20,85 @@ const HEARD_WITHIN: Duration = Duration::from_secs(10);
 /// A forgotten node must still be forgotten after this long: gossip that brings it back is quick.
 const STILL: Duration = Duration::from_secs(2);
 
+fn forgets(step: &Step) -> bool {
+    step.commands.iter().any(|command| command.starts_with("CLUSTER FORGET"))
+}
+
 pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Report {
-    let forgets = |step: &&Step| step.commands.iter().any(|command| command.starts_with("CLUSTER FORGET"));
-    let commands: Vec<(usize, &Step)> = plan.steps.iter().enumerate().filter(|(_, step)| step.kind == StepKind::Command).collect();
-    if telling.safe_point().await {
-        return telling
-            .report(Outcome::Cancelled(vec!["stopped before anything was sent: nothing has changed".into()]), Vec::new());
-    }
-    // Everybody within the same minute, or gossip brings it back: all at once.
-    let told = commands.iter().filter(|(_, step)| forgets(step));
-    let troubles: Vec<String> =
-        join_all(told.map(|(index, step)| carry(telling, *index, step))).await.into_iter().filter_map(Result::err).collect();
-    if !troubles.is_empty() {
-        return telling.report(Outcome::Failed(troubles), Vec::new());
-    }
-    for (index, step) in commands.iter().filter(|(_, step)| !forgets(step)) {
-        if let Err(trouble) = carry(telling, *index, step).await {
-            return telling.report(Outcome::Failed(vec![trouble]), Vec::new());
+    let mut index = 0;
+    // Everybody forgets within the same minute, or gossip brings it back: all at once.
+    for steps in plan.steps.chunk_by(|a, b| forgets(a) && forgets(b)) {
+        let forgetting = steps.iter().all(forgets);
+        if (index == 0 || forgetting) && telling.safe_point().await {
+            return telling.report(Outcome::Cancelled(vec![stopped(&plan.intent, index)]), Vec::new());
         }
-        if step.commands.iter().any(|command| command.starts_with("CLUSTER MEET"))
-            && let Err(trouble) = met(telling, model, step).await
-        {
-            return telling.report(Outcome::Failed(vec![trouble]), Vec::new());
+        let troubles = if forgetting {
+            all_forget(telling, plan, model, steps, index).await
+        } else {
+            let mut troubles = Vec::new();
+            for (nth, step) in steps.iter().enumerate() {
+                troubles.extend(one(telling, plan, model, step, index + nth).await);
+            }
+            troubles
+        };
+        if !troubles.is_empty() {
+            return telling.report(Outcome::Failed(troubles), Vec::new());
         }
+        index += steps.len();
     }
-    if let Some((index, step)) = plan.steps.iter().enumerate().next_back() {
+    telling.report(Outcome::Done, Vec::new())
+}
+
+/// What is left when it was stopped before this step.
+fn stopped(intent: &Intent, index: usize) -> String {
+    match intent {
+        Intent::Replace { address, node } if index > 0 => {
+            format!("stopped: {address} has joined and stays; nobody was told to forget {node}, `node forget {node}` does that")
+        }
+        _ => "stopped before anything was sent: nothing has changed".into(),
+    }
+}
+
+async fn one(telling: &Telling, plan: &Plan, model: &Model, step: &Step, index: usize) -> Vec<String> {
+    if step.kind == StepKind::Verify {
         telling.step(index, &step.says).await;
+        return verify(telling, plan, model, step).await;
     }
-    let troubles = verify(telling, plan, model).await;
-    let outcome = if troubles.is_empty() { Outcome::Done } else { Outcome::Failed(troubles) };
-    telling.report(outcome, Vec::new())
+    if let Err(trouble) = carry(telling, index, step).await {
+        return vec![trouble];
+    }
+    if step.commands.iter().any(|command| command.starts_with("CLUSTER MEET")) {
+        return met(telling, model, step).await.err().into_iter().collect();
+    }
+    Vec::new()
+}
+
+async fn all_forget(telling: &Telling, plan: &Plan, model: &Model, steps: &[Step], index: usize) -> Vec<String> {
+    let Intent::Replace { address, node } = &plan.intent else {
+        return told(telling, steps, index).await;
+    };
+    let dead = match plan::resolve_node(model, node) {
+        Ok(dead) => dead,
+        Err(refusal) => return refusal.reasons,
+    };
+    // The copy may have taken minutes: one that has come back meanwhile is not thrown out.
+    let limit = telling.links.settings().timeout;
+    let back = read::view(&telling.links, &dead.address, limit).await;
+    if back.is_ok_and(|view| view.myself().is_some_and(|me| me.id == dead.id)) {
+        return vec![format!("{node} answers again and was not forgotten; {address} has joined and stays")];
+    }
+    let mut troubles = told(telling, steps, index).await;
+    if !troubles.is_empty() {
+        let nodes: Vec<(NodeId, Address)> = steps.iter().map(|step| (step.node, step.address.clone())).collect();
+        troubles.extend(agree::reach(&telling.links, &nodes, STILL, without(dead.id)).await.differing());
+        troubles.push(format!("{address} has joined and stays; once that is put right, `node forget {node}` does the rest"));
+    }
+    troubles
+}
+
+async fn told(telling: &Telling, steps: &[Step], index: usize) -> Vec<String> {
+    let all = steps.iter().enumerate().map(|(nth, step)| carry(telling, index + nth, step));
+    join_all(all).await.into_iter().filter_map(Result::err).collect()
 }
 
 async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), String> {
@@ -82,7 +131,8 @@ async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), Strin
 async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String> {
     let (id, address) = (step.node, step.address.clone());
     let mut nodes = read::places(model);
-    nodes.retain(|(known, _)| known.is_member());
+    // At a dead node's address the newcomer itself answers.
+    nodes.retain(|(known, at)| known.is_member() && *at != address);
     nodes.push((id, address.clone()));
     let count = nodes.len();
     let agreement = agree::reach(&telling.links, &nodes, KNOWN_WITHIN, move |_, view| {
@@ -111,17 +161,30 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String
     }
 }
 
-async fn verify(telling: &Telling, plan: &Plan, model: &Model) -> Vec<String> {
+async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> Vec<String> {
     match &plan.intent {
-        Intent::AddNode { replica_of: None, .. } => Vec::new(),
         Intent::AddNode { replica_of: Some(master), .. } | Intent::Replicate { master, .. } => {
-            let Some(step) = plan.steps.first() else { return Vec::new() };
             let Ok(master) = plan::resolve_node(model, master) else { return Vec::new() };
             follows(telling, model, step.node, &step.address, master.id).await
         }
+        Intent::Replace { node, .. } => {
+            let dead = match plan::resolve_node(model, node) {
+                Ok(dead) => dead,
+                Err(refusal) => return refusal.reasons,
+            };
+            if step.node != dead.id {
+                return match plan::stand_in(model, dead) {
+                    Ok(master) => follows(telling, model, step.node, &step.address, master.id).await,
+                    Err(refusal) => refusal.reasons,
+                };
+            }
+            let nodes = plan.steps.iter().filter(|step| forgets(step)).map(|step| (step.node, step.address.clone()));
+            forgotten(telling, nodes.collect(), dead.id, node).await
+        }
         Intent::Remove { node } | Intent::Forget { node } => {
-            let Ok(node) = plan::resolve_node(model, node) else { return Vec::new() };
-            forgotten(telling, model, node.id, &node.address).await
+            let Ok(gone) = plan::resolve_node(model, node) else { return Vec::new() };
+            let nodes = read::places(model).into_iter().filter(|(known, _)| *known != gone.id).collect();
+            forgotten(telling, nodes, gone.id, node).await
         }
         _ => Vec::new(),
     }
@@ -149,21 +212,30 @@ async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address
     vec![format!("{address} is a replica, but its replication link is not up after {} s", COPIED_WITHIN.as_secs())]
 }
 
-async fn forgotten(telling: &Telling, model: &Model, id: NodeId, address: &Address) -> Vec<String> {
-    let nodes: Vec<(NodeId, Address)> = read::places(model).into_iter().filter(|(known, _)| *known != id).collect();
+fn without(id: NodeId) -> impl Fn(NodeId, &View) -> Result<(), String> + Clone + Send + 'static {
+    move |_, view| if view.member(id).is_some() { Err("it remembers it".to_owned()) } else { Ok(()) }
+}
+
+async fn forgotten(telling: &Telling, nodes: Vec<(NodeId, Address)>, id: NodeId, name: &str) -> Vec<String> {
+    let deadline = Instant::now() + KNOWN_WITHIN;
     for wait in [Duration::ZERO, STILL] {
         sleep(wait).await;
-        let check =
-            move |_: NodeId, view: &View| if view.member(id).is_some() { Err("it remembers it".to_owned()) } else { Ok(()) };
-        let agreement = agree::reach(&telling.links, &nodes, KNOWN_WITHIN, check).await;
-        if !agreement.is_reached() {
-            let mut troubles = vec![format!("{address} is not forgotten")];
-            troubles.extend(agreement.differing());
-            return troubles;
+        loop {
+            let agreement = agree::reach(&telling.links, &nodes, STILL, without(id)).await;
+            if agreement.is_reached() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                let mut troubles = vec![format!("{name} is not forgotten")];
+                troubles.extend(agreement.differing());
+                return troubles;
+            }
+            // News of it crossed the command: told again while the others still refuse it.
+            let command = Command::words("CLUSTER FORGET").arg(id.to_string());
+            let again = agreement.seen.iter().filter(|(_, seen)| matches!(seen, agree::Seen::Differs(_)));
+            join_all(again.map(|(address, _)| telling.send(address, &command, WITHIN))).await;
         }
     }
-    telling
-        .note(format!("the nodes refuse to learn of {address} again for a minute; after that only it can bring itself back"))
-        .await;
+    telling.note(format!("the nodes refuse to learn of {name} again for a minute; after that only it can bring itself back")).await;
     Vec::new()
 }

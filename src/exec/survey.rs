@@ -37,7 +37,7 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
             Err(trouble) => SlotFacts { trouble: Some(trouble), ..SlotFacts::default() },
         });
     }
-    if let Intent::AddNode { address, .. } = intent {
+    if let Intent::AddNode { address, .. } | Intent::Replace { address, .. } = intent {
         return Some(SlotFacts { newcomer: Some(newcomer(links, address).await), ..SlotFacts::default() });
     }
     let (slots, depth) = match intent {

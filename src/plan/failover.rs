@@ -45,7 +45,7 @@ pub(super) fn plan(name: &str, mode: Mode, facts: &Facts<'_>, now: Time) -> Resu
     };
     let master = replica.master.and_then(|id| model.node(id));
     // A graceful failover needs its master's vote no more than the others': the master votes for its successor's request too.
-    let votes = preflight::votes(model, master.filter(|node| !is_up(node)).map(|node| node.id));
+    let votes = preflight::votes(model, &[]);
     let case = Case { model, mode, shard, replica, master, info: replica.info.as_deref(), votes, node_timeout, now };
     let reasons = match mode {
         Mode::Graceful => [standing(&case), graceful(&case), quorum(&case)].concat(),

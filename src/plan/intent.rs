@@ -98,6 +98,11 @@ pub enum Intent {
         address: Address,
         replica_of: Option<String>,
     },
+    /// Let an empty server join in the place of a dead node, then forget that node.
+    Replace {
+        address: Address,
+        node: String,
+    },
     Replicate {
         node: String,
         master: String,
@@ -122,7 +127,7 @@ impl Intent {
             Self::MigrateRooms { .. } => "migrate-room",
             Self::Rebalance { .. } => "rebalance",
             Self::Fix { .. } => "fix",
-            Self::AddNode { .. } => "node add",
+            Self::AddNode { .. } | Self::Replace { .. } => "node add",
             Self::Replicate { .. } => "node replicate",
             Self::Drain { .. } => "node drain",
             Self::Remove { .. } => "node remove",
@@ -161,6 +166,7 @@ impl fmt::Display for Intent {
             }
             Self::AddNode { address, replica_of: None } => write!(f, " {address}"),
             Self::AddNode { address, replica_of: Some(master) } => write!(f, " {address} --replica-of {master}"),
+            Self::Replace { address, node } => write!(f, " {address} --replaces {node}"),
             Self::Replicate { node, master } => write!(f, " {node} --master {master}"),
             Self::Drain { node } | Self::Remove { node } | Self::Forget { node } => write!(f, " {node}"),
         }

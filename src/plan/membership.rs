@@ -19,13 +19,15 @@ pub struct Newcomer {
     pub slots: u16,
 }
 
-/// Memberships change what every node knows: who is master and who follows whom must be as it was.
+/// Memberships change what every node knows: who is master and who follows whom must be as it was. A server that stands
+/// alone, such as one that waits at a dead node's address, is no part of that.
 fn fingerprint(intent: &Intent, model: &Model) -> u64 {
     let print = Fingerprint::of("membership").and(intent);
-    model.nodes().filter(|node| node.id.is_member()).fold(print, |print, node| print.node(node)).value()
+    let members = model.nodes().filter(|node| node.id.is_member() && known_to_others(model, node));
+    members.fold(print, |print, node| print.node(node)).value()
 }
 
-fn draw_up(intent: Intent, model: &Model, steps: Vec<Step>, says: String, touched: &Node) -> Plan {
+pub(super) fn draw_up(intent: Intent, model: &Model, steps: Vec<Step>, says: String, touched: &Node) -> Plan {
     let mut steps = steps;
     steps.push(step(touched, Vec::new(), StepKind::Verify, says));
     let fingerprint = fingerprint(&intent, model);
@@ -47,19 +49,41 @@ fn draw_up(intent: Intent, model: &Model, steps: Vec<Step>, says: String, touche
     }
 }
 
-fn step(node: &Node, commands: Vec<String>, kind: StepKind, says: String) -> Step {
+pub(super) fn step(node: &Node, commands: Vec<String>, kind: StepKind, says: String) -> Step {
     Step { node: node.id, address: node.address.clone(), commands, kind, says }
 }
 
 pub(super) fn add(address: &Address, replica_of: Option<&str>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;
-    if let Some(node) =
-        model.node_at(address).filter(|node| node.id.is_member() && model.views().any(|(_, view)| view.member(node.id).is_some()))
-    {
+    let master = replica_of.map(|name| resolve::master(model, name)).transpose()?;
+    let Joining { newcomer, steps, says } = join(address, master, None, facts)?;
+    let intent = Intent::AddNode { address: address.clone(), replica_of: master.map(|master| master.address.to_string()) };
+    let mut plan = draw_up(intent, model, steps, says, &newcomer);
+    plan.blast.shards.extend(master.and_then(|master| master.shard));
+    if master.is_none() {
+        plan.prediction.notes.push("it joins as a master without slots: `rebalance --use-empty-masters` gives it its share".into());
+    }
+    Ok(plan)
+}
+
+/// How a server comes to be a member.
+pub(super) struct Joining {
+    pub(super) newcomer: Node,
+    pub(super) steps: Vec<Step>,
+    /// What is true when they have been done.
+    pub(super) says: String,
+}
+
+/// The steps that make an empty server a member, as a replica of `master` or as a master; or why it must not join.
+/// The address may be the one that a dead member had.
+pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>, facts: &Facts<'_>) -> Result<Joining, Refusal> {
+    let model = facts.model;
+    let fresh = facts.slots.and_then(|slots| slots.newcomer.as_ref());
+    let is_it = |node: &&Node| fresh.is_some_and(|fresh| fresh.id == Some(node.id)) || node.address == *address;
+    let members = model.nodes().filter(|node| node.id.is_member() && dead.is_none_or(|dead| dead.id != node.id));
+    if let Some(node) = members.filter(is_it).find(|node| known_to_others(model, node)) {
         return Err(Refusal::because(format!("{address} is in the cluster already, as a {}", node.role)));
     }
-    let master = replica_of.map(|name| resolve::master(model, name)).transpose()?;
-    let fresh = facts.slots.and_then(|slots| slots.newcomer.as_ref());
     let fresh = fresh.ok_or_else(|| Refusal::because(format!("nothing is known of {address} yet")))?;
     let mut reasons = Vec::new();
     if let Some(trouble) = &fresh.trouble {
@@ -84,8 +108,8 @@ pub(super) fn add(address: &Address, replica_of: Option<&str>, facts: &Facts<'_>
                 .push(format!("{address} owns {}: CLUSTER RESET HARD on it first", words::count(u64::from(fresh.slots), "slot")));
         }
     }
-    let host =
-        model.nodes().filter(|node| node.is_master() && is_up(node) && node.health.is_well()).find(|node| is_ip(&node.address));
+    let able = |node: &&Node| node.is_master() && is_up(node) && node.health.is_well() && Some(node.id) != fresh.id;
+    let host = model.nodes().filter(able).find(|node| is_ip(&node.address));
     if host.is_none() {
         reasons.push("no master with a plain IP address answers, and CLUSTER MEET takes nothing else".into());
     }
@@ -103,13 +127,12 @@ pub(super) fn add(address: &Address, replica_of: Option<&str>, facts: &Facts<'_>
         steps.push(step(&newcomer, vec![replicate], StepKind::Command, format!("make {address} a replica of {}", master.address)));
         says = format!("every node knows {address} as a replica of {}, and its link is up", master.address);
     }
-    let intent = Intent::AddNode { address: address.clone(), replica_of: master.map(|master| master.address.to_string()) };
-    let mut plan = draw_up(intent, model, steps, says, &newcomer);
-    plan.blast.shards.extend(master.and_then(|master| master.shard));
-    if master.is_none() {
-        plan.prediction.notes.push("it joins as a master without slots: `rebalance --use-empty-masters` gives it its share".into());
-    }
-    Ok(plan)
+    Ok(Joining { newcomer, steps, says })
+}
+
+/// Another node counts it as a member: a server that stands alone knows only itself.
+pub(super) fn known_to_others(model: &Model, node: &Node) -> bool {
+    model.views().any(|(speaker, view)| speaker != node.id && view.member(node.id).is_some())
 }
 
 fn is_ip(address: &Address) -> bool {
@@ -176,7 +199,7 @@ pub(super) fn drain(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
 }
 
 /// What keeps a node from being taken out: slots, replicas, or being the last of its kind.
-fn ties(model: &Model, node: &Node) -> Vec<String> {
+pub(super) fn ties(model: &Model, node: &Node) -> Vec<String> {
     let mut reasons = Vec::new();
     if node.slot_count > 0 {
         let slots = words::count(u64::from(node.slot_count), "slot");
@@ -187,33 +210,39 @@ fn ties(model: &Model, node: &Node) -> Vec<String> {
         };
         reasons.push(format!("{} owns {slots}: {what}", node.address));
     }
-    let followers: Vec<String> = model
-        .nodes()
-        .filter(|other| other.is_replica() && other.master == Some(node.id))
-        .map(|other| other.address.to_string())
-        .collect();
-    if !followers.is_empty() {
-        let first = followers.first().cloned().unwrap_or_default();
-        reasons.push(format!(
-            "{} replicate it: give them another master first, `node replicate {first} --master …`",
-            words::list(&followers)
-        ));
+    let followers = || model.nodes().filter(|other| other.is_replica() && other.master == Some(node.id));
+    if let Some(first) = followers().next() {
+        let all: Vec<String> = followers().map(called).collect();
+        let (what, first) = (if all.len() == 1 { "replicates" } else { "replicate" }, called(first));
+        let all = words::list(&all);
+        reasons.push(match followers().find(|other| is_up(other)) {
+            Some(living) => {
+                format!("{all} {what} it: give them another master first, `node replicate {} --master …`", living.address)
+            }
+            None => format!("{all} {what} it and are gone too: they go first, `node forget {first}`"),
+        });
     }
     reasons
 }
 
 /// CLUSTER FORGET on everybody else who answers; those who do not will tell the others about it again.
-fn forget_everywhere(model: &Model, node: &Node, warnings: &mut Vec<String>) -> Vec<Step> {
+pub(super) fn forget_everywhere(model: &Model, node: &Node, warnings: &mut Vec<String>) -> Vec<Step> {
     let others: Vec<&Node> = model.nodes().filter(|other| other.id != node.id && other.id.is_member()).collect();
-    let deaf: Vec<String> = others.iter().filter(|other| other.health.is_down()).map(|other| other.address.to_string()).collect();
+    let is_deaf = |other: &Node| other.health.is_down() || other.flags.noaddr;
+    let deaf: Vec<String> = others.iter().filter(|other| is_deaf(other)).map(|other| called(other)).collect();
     if !deaf.is_empty() {
         warnings
             .push(format!("{} cannot be told and would bring it back when they return: forget it again then", words::list(&deaf)));
     }
     let command = format!("CLUSTER FORGET {}", node.id);
-    let told = others.into_iter().filter(|other| !other.health.is_down());
-    told.map(|other| step(other, vec![command.clone()], StepKind::Command, format!("{} forgets {}", other.address, node.address)))
-        .collect()
+    let told = others.into_iter().filter(|other| !is_deaf(other));
+    let says = |other: &Node| format!("{} forgets {}", other.address, called(node));
+    told.map(|other| step(other, vec![command.clone()], StepKind::Command, says(other))).collect()
+}
+
+/// Its address; or its id, where nobody knows an address of it any more.
+pub(super) fn called(node: &Node) -> String {
+    if node.flags.noaddr { node.id.to_string() } else { node.address.to_string() }
 }
 
 pub(super) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {

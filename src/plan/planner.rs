@@ -2,7 +2,7 @@
 
 use crate::cluster::Time;
 
-use super::{Facts, Intent, Plan, Refusal, failover, fix, membership, rebalance, slots};
+use super::{Facts, Intent, Plan, Refusal, failover, fix, membership, rebalance, replace, slots};
 
 /// The steps that would do what the operator wants, or why it cannot be done. Changes nothing; asked again with newer
 /// facts it gives a plan with the same fingerprint, or the world has changed.
@@ -17,6 +17,7 @@ pub fn plan(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refus
         Intent::Fix { slots, roll_back } => fix::plan(slots.as_ref(), *roll_back, facts),
         Intent::Rebalance { .. } => rebalance::plan(intent, facts),
         Intent::AddNode { address, replica_of } => membership::add(address, replica_of.as_deref(), facts),
+        Intent::Replace { address, node } => replace::plan(address, node, facts),
         Intent::Replicate { node, master } => membership::replicate(node, master, facts),
         Intent::Drain { node } => membership::drain(node, facts),
         Intent::Remove { node } => membership::remove(node, facts),

@@ -108,7 +108,7 @@ pub fn preflight(model: &Model, shard: ShardName, now: Time) -> Option<Preflight
     let timeout = model.node_timeout();
     let node_timeout = timeout.unwrap_or(DEFAULT_NODE_TIMEOUT);
     let candidates = candidates(model, shard, node_timeout, now);
-    let votes = votes(model, shard.master);
+    let votes = votes(model, shard.master.as_slice());
     let winner = candidates.iter().find(|candidate| candidate.obstacle.is_none()).filter(|_| votes.suffice());
     let server = winner.and_then(|winner| model.node(winner.node)?.info.as_ref()?.server.as_ref());
     let silent = master.filter(|node| !is_up(node)).map(|node| age(now, node.health_since));
@@ -132,10 +132,10 @@ pub(super) fn is_up(node: &Node) -> bool {
     !node.health.is_down() && !node.flags.failed
 }
 
-/// Who votes when `without` is gone: masters that own slots. The dead one counts for the quorum until it owns none.
-pub(super) fn votes(model: &Model, without: Option<NodeId>) -> Votes {
+/// Who votes when `without` are gone: masters that own slots. A dead one counts for the quorum until it owns none.
+pub(super) fn votes(model: &Model, without: &[NodeId]) -> Votes {
     let voters: Vec<&Node> = model.nodes().filter(|node| node.is_master() && node.slot_count > 0).collect();
-    let alive = voters.iter().filter(|node| Some(node.id) != without && is_up(node)).count();
+    let alive = voters.iter().filter(|node| !without.contains(&node.id) && is_up(node)).count();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Votes { alive: count(alive), needed: count(voters.len() / 2 + 1), voters: count(voters.len()) }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::super::doc::Doc;
 use super::super::{Ui, format, signs, topology};
 use super::mention;
-use crate::cluster::{Flags, Info, Node, age};
+use crate::cluster::{Flags, Info, Node, NodeId, age};
+use crate::plan::{self, Omen};
 use crate::theme::Role;
 
 pub(super) fn left(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
     health(ui, node, doc);
+    forecast(ui, node, doc);
     identity(node, doc);
     role(ui, node, doc);
     replication(ui, node, doc);
@@ -41,6 +43,33 @@ fn health(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         silence.map_or("never".into(), |silence| if stale { format!("{} ago", format::span_long(silence)) } else { "now".into() });
     doc.fact("last answer", answer, if stale { Role::Stale } else { Role::Text });
     doc.known("ping", node.latency.map(format::latency_exact));
+}
+
+/// What its death would come to, and that of its host with all nodes of the cluster on it.
+fn forecast(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
+    if !node.id.is_member() {
+        return;
+    }
+    let mut say = |heading: &str, lost: &[NodeId]| {
+        doc.heading(heading);
+        for (omen, line) in plan::if_lost(&ui.app.model, lost, ui.now).lines() {
+            let (sign, role) = match omen {
+                Omen::Fine => (ui.glyphs.ok, Role::Text),
+                Omen::Thin => (ui.glyphs.warning, Role::Warning),
+                Omen::Bad => (ui.glyphs.down, Role::Critical),
+            };
+            doc.point(sign, &line, role);
+        }
+    };
+    if !node.health.is_down() && !node.flags.failed {
+        say("If this node dies", &[node.id]);
+    }
+    let nodes = || ui.app.model.nodes().filter(|other| other.id.is_member());
+    let host: Vec<NodeId> = nodes().filter(|other| other.address.host == node.address.host).map(|other| other.id).collect();
+    if host.len() > 1 {
+        let all = if host.len() == nodes().count() { "all " } else { "" };
+        say(&format!("If host {} dies ({all}{} nodes)", node.address.host, host.len()), &host);
+    }
 }
 
 fn identity(node: &Node, doc: &mut Doc<'_, '_>) {
