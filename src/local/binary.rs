@@ -61,10 +61,10 @@ fn on_path(name: &str) -> Option<PathBuf> {
         .and_then(|file| std::path::absolute(file).ok())
 }
 
-/// `Redis server v=7.0.15 sha=…` or `Valkey server v=8.1.1 …`.
+/// `Redis server v=7.0.15 sha=…` or `Valkey server v=8.1.1 …`; Valkey 7.2 says no name.
 fn version(text: &str) -> Option<(bool, (u16, u16))> {
     let first = text.lines().next()?;
-    let valkey = first.starts_with("Valkey");
+    let valkey = first.starts_with("Valkey") || first.starts_with("Server v=");
     if !valkey && !first.starts_with("Redis") {
         return None;
     }
@@ -80,6 +80,7 @@ mod tests {
     fn servers_tell_their_version() {
         assert_eq!(version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64"), Some((false, (7, 0))));
         assert_eq!(version("Valkey server v=9.1.0 sha=00000000:0"), Some((true, (9, 1))));
+        assert_eq!(version("Server v=7.2.7 sha=00000000:0 malloc=libc bits=64"), Some((true, (7, 2))));
         assert_eq!(version("bash, version 5.2"), None);
         assert_eq!(version(""), None);
     }
