@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::journal::{self, Fuse, Unfinished};
+use super::journal::{self, Fuse};
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
-use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
+use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
 /// Lossless, with back-pressure: an operation waits for a reader that is this far behind.
 const BACKLOG: usize = 1024;
@@ -113,7 +113,7 @@ impl Executor {
                 Intent::Failover { .. } => failover::run(telling, plan, &now).await,
                 Intent::Fix { roll_back, .. } => {
                     let report = mend::run(telling, plan, &now, roll_back).await;
-                    self.put_away_cured(&mut now).await;
+                    self.put_away_cured(&now).await;
                     report
                 }
                 _ if !plan.moves.is_empty() => slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await,
@@ -122,20 +122,22 @@ impl Executor {
         }
     }
 
-    /// Journals whose slots are closed again need not be offered any more.
-    async fn put_away_cured(&self, model: &mut Model) {
-        read::refresh(model, &self.links, self.clock).await;
-        // A node that does not answer may have slots open.
-        if model.nodes().any(|node| node.is_master() && !node.health.serves()) {
-            return;
+    /// Journals of this cluster whose slots are closed again need not be offered any more: marks them, and gives them.
+    pub async fn put_away_cured(&self, model: &Model) -> Vec<Unfinished> {
+        let mut model = model.clone();
+        read::refresh(&mut model, &self.links, self.clock).await;
+        // A master that does not answer may have slots open that nobody else can tell of.
+        if model.nodes().any(|node| node.is_master() && node.slot_count > 0 && !node.health.serves()) {
+            return Vec::new();
         }
         let open = model.topology().open_slots();
-        for unfinished in self.unfinished(&model.name) {
-            if !unfinished.in_flight.iter().any(|slot| open.contains(slot)) {
-                // A journal that cannot be marked is offered once more; nothing worse.
-                drop(journal::put_away(&unfinished, "cured"));
-            }
-        }
+        let cured =
+            |unfinished: &Unfinished| unfinished.concerns(&model) && !unfinished.in_flight.iter().any(|slot| open.contains(slot));
+        let mut away = self.unfinished(&model.name);
+        away.retain(cured);
+        // A journal that cannot be marked is offered once more; nothing worse.
+        away.iter().for_each(|unfinished| drop(journal::put_away(unfinished, "cured")));
+        away
     }
 
     /// Takes the plan's shards for itself, or says why it must not.

@@ -25,6 +25,7 @@ mod slots;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod unfinished;
 mod words;
 
 pub use cure::{Cure, Evidence, cure, evidence, heir};
@@ -40,3 +41,4 @@ pub use planner::plan;
 pub use preflight::{Candidate, Preflight, Votes, preflight};
 pub use resolve::{master as resolve_master, node as resolve_node};
 pub use steps::{Blast, Danger, Engine, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
+pub use unfinished::Unfinished;

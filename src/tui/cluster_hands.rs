@@ -37,6 +37,9 @@ impl Hands for ClusterHands {
         let (executor, model, to) = (self.executor.clone(), model.clone(), to.clone());
         tokio::spawn(async move {
             let result = executor.plan(&intent, &model).await;
+            if matches!(intent, Intent::Fix { slots: None, .. }) && result.as_ref().is_err_and(|refusal| refusal.fulfilled) {
+                executor.put_away_cured(&model).await;
+            }
             to.planned(intent, result);
         });
     }
