@@ -7,6 +7,7 @@ mod blast;
 mod cure;
 mod drift;
 mod election;
+pub mod entry;
 mod facts;
 mod failover;
 #[cfg(test)]

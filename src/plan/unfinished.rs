@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use crate::cluster::{Model, NodeId, SlotSet};
 
-use super::Intent;
-
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unfinished {
     /// Its journal.
@@ -42,11 +40,5 @@ impl Unfinished {
     /// Two clusters may have been given the same name: this one's nodes are the ones it was about.
     pub fn concerns(&self, model: &Model) -> bool {
         self.nodes.iter().any(|id| model.node(*id).is_some())
-    }
-
-    /// What puts right the slots that it may have left open; all ailing slots when it left none that it knows of.
-    pub fn cure(&self, roll_back: bool) -> Intent {
-        let slots = (!self.in_flight.is_empty()).then(|| self.in_flight.clone());
-        Intent::Fix { slots, roll_back }
     }
 }
