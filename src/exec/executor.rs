@@ -58,6 +58,18 @@ impl Executor {
     pub async fn plan(&self, intent: &Intent, model: &Model) -> Result<Plan, Refusal> {
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
+        // Slots on their way are open too: to put them right would be to work against whoever moves them.
+        if let Intent::Fix { .. } = intent
+            && let Some(busy) = journal::under_way(&self.settings.journal_dir, &model.name).iter().find(|one| one.concerns(&model))
+        {
+            let says = format!(
+                "`{}`, begun {}, is under way: {} so far; wait until it has ended",
+                busy.intent,
+                busy.began,
+                busy.progress()
+            );
+            return Err(Refusal::because(says));
+        }
         let surveyed = survey::slots(&self.links, &model, intent).await;
         let facts = Facts { model: &model, slots: surveyed.as_ref() };
         plan::plan(intent, &facts, self.clock.now())

@@ -103,18 +103,27 @@ fn clean(name: &str) -> String {
 /// Journals of this cluster without an end, oldest first. What cannot be read is passed over, and so is what is being
 /// written: that operation is under way, here or in another console.
 pub fn unfinished(folder: &Path, cluster: &str) -> Vec<Unfinished> {
+    journals(folder, cluster, false)
+}
+
+/// Operations on this cluster that are being carried out now, here or in another console.
+pub fn under_way(folder: &Path, cluster: &str) -> Vec<Unfinished> {
+    journals(folder, cluster, true)
+}
+
+fn journals(folder: &Path, cluster: &str, alive: bool) -> Vec<Unfinished> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
         .collect();
     paths.sort();
-    paths.into_iter().filter_map(|path| read(path, cluster)).collect()
+    paths.into_iter().filter_map(|path| read(path, cluster, alive)).collect()
 }
 
-fn read(path: PathBuf, cluster: &str) -> Option<Unfinished> {
+fn read(path: PathBuf, cluster: &str, alive: bool) -> Option<Unfinished> {
     let mut file = File::open(&path).ok()?;
-    if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+    if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) != alive {
         return None;
     }
     let mut text = String::new();
