@@ -91,6 +91,8 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
         }
         // The next console finds the journal, and mends what is open one way or the other.
         let mut next = Desk::in_folder(&cluster, LinkSettings::default(), None, dying.folder.clone()).await;
+        // Its last record may still be on its way to the disk; no other console can be mistaken for it here.
+        wait_until("the dead console has let go", async || rgc_tui::exec::under_way(dying.folder.path(), "test").is_empty()).await;
         let unfinished = next.executor.unfinished("test");
         if let [unfinished] = unfinished.as_slice() {
             assert_eq!(unfinished.total, 24, "{}", unfinished.says());

@@ -169,6 +169,7 @@ fn dialogs_show_the_consequence_and_focus_cancel() {
         "dialog-target",
         "dialog-unlock",
         "dialog-quit",
+        "dialog-leftover",
     ] {
         snapshot(name, (120, 40));
     }

@@ -1,8 +1,8 @@
 //! PURE. Dialogs carry data, not closures; they start on Cancel and show the consequence.
 
-use super::Fault;
+use super::{Fault, Way};
 use crate::cluster::NodeId;
-use crate::plan::{Danger, Plan, Refusal};
+use crate::plan::{Danger, Plan, Refusal, Unfinished};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Button {
@@ -43,6 +43,11 @@ pub enum DialogKind {
     Fault {
         node: NodeId,
         fault: Fault,
+    },
+    /// Operations that were begun and did not end, oldest first, and the way under the cursor.
+    Leftover {
+        all: Vec<Unfinished>,
+        way: Way,
     },
     /// Where to? Candidate masters, and the entry under the cursor.
     ChooseTarget {

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, menu, names};
+use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, leftover, menu, names};
 use crate::cluster::Time;
 use crate::keys::Chord;
 use crate::plan::{Intent, Mode, Objective, Pace};
@@ -46,6 +46,7 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
             }
             return Vec::new();
         }
+        DialogKind::Leftover { .. } => return leftover::press(app, chord, now),
         DialogKind::Planning { .. } => return Vec::new(),
         DialogKind::Refused { .. } => {
             scroll(dialog, chord);

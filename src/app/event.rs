@@ -4,7 +4,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::OperationId;
 use crate::cluster::{NodeId, Observation};
-use crate::plan::{Intent, Plan, Progress, Refusal};
+use crate::plan::{Intent, Plan, Progress, Refusal, Unfinished};
 
 /// Something happened.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub enum Event {
     },
     /// The answer to `Effect::Survey`, with its intent.
     Planned(Intent, Box<Result<Plan, Refusal>>),
+    /// Operations that did not come to their end, found at the start; some may be about another cluster of this name.
+    Unfinished(Vec<Unfinished>),
     /// The lines of the ledger, newest last, that `Effect::ReadLedger` asked for.
     Ledger(Vec<String>),
 }

@@ -10,6 +10,7 @@ mod event;
 mod filter;
 mod intents;
 pub mod layout;
+mod leftover;
 mod menu;
 mod mouse;
 mod names;
@@ -27,6 +28,7 @@ mod views;
 
 pub use dialog::{Button, Dialog, DialogKind};
 pub use event::{Control, Effect, Event, Fault};
+pub use leftover::{Way, in_flight};
 pub use menu::MenuItem;
 pub use operation::{Operation, OperationId};
 pub use rows::Rows;
@@ -40,7 +42,7 @@ use std::time::Duration;
 use crate::alerts::{AlertLog, Finding, Thresholds, Verdict};
 use crate::cluster::{Change, Model, Room, ShardName, Time};
 use crate::keys::{HelpLine, Hint, Keymap};
-use crate::plan::Intent;
+use crate::plan::{Intent, Unfinished};
 
 /// Settings that the console needs to know; everything here can be shown, nothing is secret.
 #[derive(Clone, Debug)]
@@ -125,6 +127,8 @@ pub struct App {
     rooms_listed: Option<Time>,
     /// The intent whose plan is awaited, or shown.
     surveying: Option<Intent>,
+    /// Not told yet: whether they are about this cluster is known when its nodes are.
+    unfinished: Vec<Unfinished>,
 }
 
 impl App {
@@ -154,6 +158,7 @@ impl App {
             rooms_due: true,
             rooms_listed: None,
             surveying: None,
+            unfinished: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{App, ListKind, rows, views};
+use super::{App, ListKind, leftover, rows, views};
 use crate::alerts;
 use crate::cluster::Time;
 
@@ -30,6 +30,7 @@ impl App {
             self.verdict = alerts::verdict(&self.model, &standing);
             self.headline = alerts::headline(&self.model, &standing, now);
             views::prune_marks(self);
+            news |= leftover::tell(self);
         }
         if self.toast.as_ref().is_some_and(|toast| toast.until <= now) {
             self.toast = None;

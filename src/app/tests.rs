@@ -9,7 +9,7 @@ use super::*;
 use crate::cluster::sample::Sample;
 use crate::cluster::{NodeId, Time};
 use crate::keys::TABLE;
-use crate::plan::{Blast, Danger, Outcome, Plan, Prediction, Progress, Refusal, Report};
+use crate::plan::{Blast, Danger, Outcome, Plan, Prediction, Progress, Refusal, Report, Unfinished};
 
 fn plan(intent: Intent, danger: Danger) -> Plan {
     Plan {
@@ -43,6 +43,7 @@ enum Happens {
     /// The plan that was asked for last arrives: refused, normal or dangerous.
     Planned(u8),
     Ended,
+    Unfinished,
 }
 
 fn chords() -> impl Strategy<Value = KeyEvent> {
@@ -72,6 +73,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => Just(Happens::Sweep),
         4 => (0u8..3).prop_map(Happens::Planned),
         1 => Just(Happens::Ended),
+        1 => Just(Happens::Unfinished),
     ]
 }
 
@@ -154,6 +156,10 @@ impl Bench {
                     };
                     self.send(Event::Planned(intent, Box::new(result)));
                 }
+            }
+            Happens::Unfinished => {
+                let one = unfinished(self);
+                self.send(Event::Unfinished(vec![one]));
             }
             Happens::Ended => {
                 if let Some(id) = self.running.pop() {
@@ -239,6 +245,66 @@ fn an_answer_that_nobody_waits_for_opens_nothing() {
     let asked = press(&mut bench, "F esc");
     let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
+    assert!(bench.app.dialog.is_none());
+}
+
+fn unfinished(bench: &Bench) -> Unfinished {
+    Unfinished {
+        path: "x.journal".into(),
+        intent: "move-slots 0-9 --to B".into(),
+        began: "2026-03-14T11:52:13Z".into(),
+        in_flight: [crate::cluster::SlotRange::new(3, 5)].iter().collect(),
+        closed: [crate::cluster::SlotRange::new(0, 2)].iter().collect(),
+        total: 10,
+        nodes: bench.app.model.nodes().map(|node| node.id).take(1).collect(),
+    }
+}
+
+fn tell_unfinished(bench: &mut Bench, what: Unfinished) {
+    bench.send(Event::Unfinished(vec![what]));
+    bench.send(Event::Tick);
+    bench.app.settle(bench.now);
+}
+
+#[test]
+fn what_was_left_unfinished_is_offered_and_later_is_what_enter_says() {
+    for (keys, asked) in [
+        ("enter", None),
+        ("esc", None),
+        ("l", None),
+        ("r", Some(false)),
+        ("tab enter", Some(false)),
+        ("j j enter", Some(true)),
+        ("b", Some(true)),
+        ("up enter", Some(true)),
+    ] {
+        let mut bench = Bench::new(Settings::default());
+        let one = unfinished(&bench);
+        tell_unfinished(&mut bench, one.clone());
+        assert!(matches!(&bench.app.dialog, Some(Dialog { kind: DialogKind::Leftover { way: Way::Later, .. }, .. })), "{keys}");
+        let wanted = asked.map(|roll_back| Effect::Survey(Intent::Fix { slots: Some(one.in_flight.clone()), roll_back }));
+        assert_eq!(press(&mut bench, keys), wanted.into_iter().collect::<Vec<_>>(), "{keys}");
+        // It is told once.
+        assert_eq!(bench.app.dialog.is_some(), asked.is_some());
+        press(&mut bench, "esc");
+        bench.happen(Happens::Seconds(2));
+        assert!(bench.app.dialog.is_none());
+    }
+}
+
+#[test]
+fn what_was_left_unfinished_waits_for_the_operator_and_is_told_to_its_own_cluster_only() {
+    let mut bench = Bench::new(Settings::default());
+    press(&mut bench, ":");
+    let one = unfinished(&bench);
+    tell_unfinished(&mut bench, one.clone());
+    assert!(bench.app.dialog.is_none(), "a dialog over a prompt");
+    press(&mut bench, "esc");
+    bench.happen(Happens::Seconds(1));
+    assert!(bench.app.dialog.is_some());
+
+    let mut bench = Bench::new(Settings::default());
+    tell_unfinished(&mut bench, Unfinished { nodes: vec!["f".repeat(40).parse().unwrap()], ..one });
     assert!(bench.app.dialog.is_none());
 }
 

@@ -56,6 +56,10 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
             deeds::planned(app, &intent, *result);
             Vec::new()
         }
+        Event::Unfinished(found) => {
+            app.unfinished = found;
+            Vec::new()
+        }
         Event::Ledger(lines) => {
             app.screen.ledger = lines;
             Vec::new()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::args::Global;
 use super::exit::{Exit, Stop};
 use super::picture::Picture;
-use super::settle;
+use super::{out, settle};
 use crate::alerts::{self, Finding};
 use crate::cluster::{Health, Model};
 use crate::config::{Config, Kind};
@@ -162,6 +162,14 @@ impl Sight {
         }
         lines.push(self.next_step());
         Some(Stop::new(Exit::Unreachable, lines.join("\n")))
+    }
+
+    /// Operations that somebody's console or command began and did not end: named before anything else is done or shown.
+    pub(super) fn tell_unfinished(&self) {
+        let unfinished = self.session.executor().unfinished(&self.model.name);
+        for unfinished in unfinished.iter().filter(|unfinished| unfinished.concerns(&self.model)) {
+            out::tell(&format!("rgc-tui: {}", unfinished.says()));
+        }
     }
 
     fn next_step(&self) -> String {

@@ -10,7 +10,7 @@ use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
 use super::progress::Told;
 use super::{out, plan_text, saved, settle};
-use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report};
+use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
 const STALE: &str = "the cluster has changed since this plan was saved: plan again with --dry-run --plan and another file";
 
@@ -30,6 +30,7 @@ pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
     if let Some(stop) = sight.unreachable() {
         return Err(stop);
     }
+    sight.tell_unfinished();
     Deed { intent, act, global, sight }.run().await
 }
 
@@ -46,7 +47,7 @@ impl Deed<'_> {
                 let reasons = std::iter::once(STALE.to_owned()).chain(refusal.reasons).collect();
                 return self.refused(&Refusal::all(reasons));
             }
-            Err(refusal) => return self.refused(&refusal),
+            Err(refusal) => return self.not_planned(refusal).await,
         };
         // Names are resolved by planning: `B` may have been another node when the plan was saved.
         if let (Some(saved), Some(path)) = (&saved, &self.act.plan)
@@ -191,6 +192,16 @@ impl Deed<'_> {
         for reason in report.outcome.reasons() {
             out::tell(&format!("rgc-tui: {reason}"));
         }
+    }
+
+    /// When no slot needs a cure, operations that did not end have left nothing to be put right: said, and not offered again.
+    async fn not_planned(&self, mut refusal: Refusal) -> Ended {
+        if matches!(self.intent, Intent::Fix { .. }) && refusal.fulfilled && !self.act.dry_run {
+            let away = self.sight.session.executor().put_away_cured(&self.sight.model).await;
+            let says = |it: &Unfinished| format!("`{}` left nothing open: {} and stay where they are", it.intent, it.progress());
+            refusal.reasons.extend(away.iter().map(says));
+        }
+        self.refused(&refusal)
     }
 
     fn refused(&self, refusal: &Refusal) -> Ended {

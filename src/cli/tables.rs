@@ -22,6 +22,9 @@ pub(super) async fn run(verb: &Verb, global: &Global) -> Ended {
         }
         return Err(stop);
     }
+    if matches!(verb, Verb::Status | Verb::Check) {
+        sight.tell_unfinished();
+    }
     let text = match (verb, global.format) {
         (Verb::Check, Format::Text) => check::text(&picture, paint),
         (Verb::Check, Format::Json) => line(&check::json(&picture)),

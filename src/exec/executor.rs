@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::journal::{self, Fuse, Unfinished};
+use super::journal::{self, Fuse};
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
-use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report};
+use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
 /// Lossless, with back-pressure: an operation waits for a reader that is this far behind.
 const BACKLOG: usize = 1024;
@@ -58,6 +58,18 @@ impl Executor {
     pub async fn plan(&self, intent: &Intent, model: &Model) -> Result<Plan, Refusal> {
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
+        // Slots on their way are open too: to put them right would be to work against whoever moves them.
+        if let Intent::Fix { .. } = intent
+            && let Some(busy) = journal::under_way(&self.settings.journal_dir, &model.name).iter().find(|one| one.concerns(&model))
+        {
+            let says = format!(
+                "`{}`, begun {}, is under way: {} so far; wait until it has ended",
+                busy.intent,
+                busy.began,
+                busy.progress()
+            );
+            return Err(Refusal::because(says));
+        }
         let surveyed = survey::slots(&self.links, &model, intent).await;
         let facts = Facts { model: &model, slots: surveyed.as_ref() };
         plan::plan(intent, &facts, self.clock.now())
@@ -115,7 +127,7 @@ impl Executor {
                 Intent::Failover { .. } => failover::run(telling, plan, &now).await,
                 Intent::Fix { roll_back, .. } => {
                     let report = mend::run(telling, plan, &now, roll_back).await;
-                    self.put_away_cured(&mut now).await;
+                    self.put_away_cured(&now).await;
                     report
                 }
                 _ if !plan.moves.is_empty() => slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await,
@@ -124,20 +136,22 @@ impl Executor {
         }
     }
 
-    /// Journals whose slots are closed again need not be offered any more.
-    async fn put_away_cured(&self, model: &mut Model) {
-        read::refresh(model, &self.links, self.clock).await;
-        // A node that does not answer may have slots open.
-        if model.nodes().any(|node| node.is_master() && !node.health.serves()) {
-            return;
+    /// Journals of this cluster whose slots are closed again need not be offered any more: marks them, and gives them.
+    pub async fn put_away_cured(&self, model: &Model) -> Vec<Unfinished> {
+        let mut model = model.clone();
+        read::refresh(&mut model, &self.links, self.clock).await;
+        // A master that does not answer may have slots open that nobody else can tell of.
+        if model.nodes().any(|node| node.is_master() && node.slot_count > 0 && !node.health.serves()) {
+            return Vec::new();
         }
         let open = model.topology().open_slots();
-        for unfinished in self.unfinished(&model.name) {
-            if !unfinished.in_flight.iter().any(|slot| open.contains(slot)) {
-                // A journal that cannot be marked is offered once more; nothing worse.
-                drop(journal::put_away(&unfinished, "cured"));
-            }
-        }
+        let cured =
+            |unfinished: &Unfinished| unfinished.concerns(&model) && !unfinished.in_flight.iter().any(|slot| open.contains(slot));
+        let mut away = self.unfinished(&model.name);
+        away.retain(cured);
+        // A journal that cannot be marked is offered once more; nothing worse.
+        away.iter().for_each(|unfinished| drop(journal::put_away(unfinished, "cured")));
+        away
     }
 
     /// Takes the plan's shards for itself, or says why it must not.

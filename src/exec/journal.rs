@@ -3,16 +3,17 @@
 //! One file an operation, one JSON object a line: `begin` (what was wanted), `open` (slots that are opened next, from
 //! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended). A file without `end` is unfinished.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::cluster::{SlotSet, Time};
-use crate::plan::{Outcome, Plan};
+use crate::cluster::{NodeId, SlotSet, Time};
+use crate::plan::{Outcome, Plan, Unfinished};
 
 /// For tests: the operation drops dead when this many records have been written, as if the console had been killed.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl Journal {
             })
             .collect();
         journal
-            .record(json!({"begin": plan.intent.to_string(), "cluster": plan.cluster, "at": now.to_rfc3339(), "moves": moves}))
+            .record(json!({"begin": plan.intent.to_string(), "cluster": plan.cluster, "at": now.to_rfc3339_opts(SecondsFormat::Secs, true), "moves": moves}))
             .await?;
         Ok(journal)
     }
@@ -99,48 +100,32 @@ fn clean(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
-/// An operation that did not come to its end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unfinished {
-    pub path: PathBuf,
-    /// What was wanted, as a command line.
-    pub intent: String,
-    pub began: String,
-    /// Slots that were being moved when it stopped; they may be open.
-    pub in_flight: SlotSet,
-    /// Slots that have their new owner.
-    pub closed: SlotSet,
-    pub total: usize,
-}
-
-impl Unfinished {
-    /// One sentence for the operator.
-    pub fn says(&self) -> String {
-        let flight = if self.in_flight.is_empty() { "none".into() } else { self.in_flight.to_string() };
-        format!(
-            "`{}`, begun {}, did not end: {} of {} slots have moved, in flight: {flight}; `fix` resumes or rolls back, the request can be repeated after it",
-            self.intent,
-            self.began,
-            self.closed.len(),
-            self.total
-        )
-    }
-}
-
-/// Journals of this cluster without an end and without anybody at work, oldest first. What cannot be read is passed over.
+/// Journals of this cluster without an end, oldest first. What cannot be read is passed over, and so is what is being
+/// written: that operation is under way, here or in another console.
 pub fn unfinished(folder: &Path, cluster: &str) -> Vec<Unfinished> {
+    journals(folder, cluster, false)
+}
+
+/// Operations on this cluster that are being carried out now, here or in another console.
+pub fn under_way(folder: &Path, cluster: &str) -> Vec<Unfinished> {
+    journals(folder, cluster, true)
+}
+
+fn journals(folder: &Path, cluster: &str, alive: bool) -> Vec<Unfinished> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
         .collect();
     paths.sort();
-    paths.into_iter().filter_map(|path| read(path, cluster)).collect()
+    paths.into_iter().filter_map(|path| read(path, cluster, alive)).collect()
 }
 
-fn read(path: PathBuf, cluster: &str) -> Option<Unfinished> {
+fn read(path: PathBuf, cluster: &str, alive: bool) -> Option<Unfinished> {
     let mut file = File::open(&path).ok()?;
-    file.try_lock_shared().ok()?;
+    if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) != alive {
+        return None;
+    }
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     // The last line may be torn: it was being written when the power went.
@@ -174,7 +159,9 @@ fn read(path: PathBuf, cluster: &str) -> Option<Unfinished> {
     }
     let moves = begin.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();
     let total = moves.iter().filter_map(|part| text_of(part, "slots")).map(|text| slots(text).len()).sum();
-    Some(Unfinished { path, intent: text_of(begin, "begin")?, began: text_of(begin, "at")?, in_flight, closed, total })
+    let ends = moves.iter().flat_map(|part| ["from", "to"].map(|end| text_of(part, end)));
+    let nodes: Vec<NodeId> = ends.filter_map(|id| id?.parse().ok()).collect();
+    Some(Unfinished { path, intent: text_of(begin, "begin")?, began: text_of(begin, "at")?, in_flight, closed, total, nodes })
 }
 
 /// Marks an unfinished journal as dealt with.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::cluster::{Address, Model, Time};
-use crate::plan::{self, Plan, Report};
+use crate::plan::entry::{self, Circumstances};
+use crate::plan::{Plan, Report};
 
 /// The file's name in the folder of journals.
 pub const LEDGER: &str = "ledger.jsonl";
@@ -37,11 +38,18 @@ impl Transcript {
 /// Who is at the keyboard, as far as the environment tells.
 fn who() -> String {
     let name = |variable: &str| std::env::var(variable).ok().filter(|value| !value.is_empty());
-    let user = name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| "unknown".into());
+    let user = name("USER").or_else(|| name("LOGNAME")).or_else(uid).unwrap_or_else(|| "unknown".into());
     match name("SSH_CONNECTION").and_then(|connection| connection.split(' ').next().map(str::to_owned)) {
         Some(from) => format!("{user} from {from}"),
         None => user,
     }
+}
+
+/// `uid 1000`, where the system has files that say so: services and containers often have no names in their environment.
+fn uid() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let real = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?;
+    Some(format!("uid {real}"))
 }
 
 /// Appends how an operation ended. The error is a sentence for the operator; the deed itself is done.
@@ -54,25 +62,8 @@ pub(super) fn append(
     now: Time,
 ) -> Result<(), String> {
     let path = folder.join(LEDGER);
-    let (commands, more) = transcript.take();
-    let mut whole = plan::json::plan(plan, model);
-    if let Some(fields) = whole.as_object_mut() {
-        // What was sent is told below; what might have been sent is not needed twice.
-        fields.shift_remove("commands");
-    }
-    let entry = json!({
-        "at": now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        "who": who(),
-        "cluster": plan.cluster,
-        "intent": plan.intent.to_string(),
-        "outcome": report.outcome.word(),
-        "reasons": report.outcome.reasons(),
-        "seconds": report.elapsed.as_secs_f64(),
-        "figures": report.figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>(),
-        "commands": commands,
-        "commands_not_kept": more,
-        "plan": whole,
-    });
+    let (commands, not_kept) = transcript.take();
+    let entry = entry::write(plan, report, model, Circumstances { at: now, who: who(), commands, not_kept });
     let written = std::fs::create_dir_all(folder).and_then(|()| {
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
         // One write, so that two consoles cannot mix their lines.

@@ -13,7 +13,7 @@ use super::telling::Telling;
 use super::{agree, read, survey};
 use crate::cluster::{Address, Model, NodeId, SlotSet, View};
 use crate::link::Command;
-use crate::plan::{self, Cure, Outcome, Pace, Plan, Report, StepKind};
+use crate::plan::{self, Cure, Outcome, Pace, Plan, Report, StepKind, Way};
 
 const WITHIN: Duration = Duration::from_secs(5);
 /// Cures that one slot may need, one after the other.
@@ -35,7 +35,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
             break;
         }
         telling.step(index, &step.says).await;
-        match one(telling, &meter, &mut now, slot, roll_back).await {
+        match one(telling, &meter, &mut now, slot, Way::asked(roll_back)).await {
             Ok((_, remark)) => {
                 reasons.extend(remark.map(|remark| format!("slot {slot}: {remark}")));
                 cured.insert(slot);
@@ -74,8 +74,8 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
         troubles.clear();
         for slot in left.clone().iter() {
             // What was tried one way and did not work is tried the other way.
-            let back = roll_back ^ (attempt % 4 == 3);
-            match one(telling, &meter, &mut now, slot, back).await {
+            let way = if roll_back ^ (attempt % 4 == 3) { Way::BackAtOnce } else { Way::On };
+            match one(telling, &meter, &mut now, slot, way).await {
                 Ok((said, remark)) => {
                     left.remove(slot);
                     let said = match remark {
@@ -100,16 +100,10 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
 }
 
 /// Cures one slot, look after look, until nothing ails it. Says what was done, and what had to be left as it was.
-async fn one(
-    telling: &Telling,
-    meter: &Meter,
-    model: &mut Model,
-    slot: u16,
-    roll_back: bool,
-) -> Result<(String, Option<String>), String> {
+async fn one(telling: &Telling, meter: &Meter, model: &mut Model, slot: u16, way: Way) -> Result<(String, Option<String>), String> {
     let mut said: Vec<String> = Vec::new();
     for _ in 0..LOOKS {
-        match look(telling, meter, model, slot, roll_back).await? {
+        match look(telling, meter, model, slot, way).await? {
             None if said.is_empty() => return Ok(("nothing ails it".into(), None)),
             None => return Ok((said.join(", then "), None)),
             Some((done, remark)) => {
@@ -130,16 +124,17 @@ async fn look(
     meter: &Meter,
     model: &mut Model,
     slot: u16,
-    roll_back: bool,
+    way: Way,
 ) -> Result<Option<(String, Option<String>)>, String> {
     read::refresh(model, &telling.links, telling.clock).await;
     let holders = survey::holders(&telling.links, model, &[slot]).await?;
     let evidence = plan::evidence(model, &holders, slot);
-    let Some(cure) = plan::cure(model, &evidence, roll_back)? else { return Ok(None) };
+    let Some(cure) = plan::cure(model, &evidence, way)? else { return Ok(None) };
     let mender = Mender { telling, meter, model, slot };
     let remark = mender.apply(&cure).await?;
     let said = match &cure {
         Cure::Finish { to, .. } => format!("the move to {} was finished", model.label(*to)),
+        Cure::ThereAndBack { from, .. } => format!("rolled back, all keys are at {}", model.label(*from)),
         Cure::Return { owner, .. } => format!("rolled back, all keys are at {}", model.label(*owner)),
         Cure::Close { owner, .. } => format!("closed, it is at {}", model.label(*owner)),
         Cure::Adopt { owner, .. } => format!("given to {}", model.label(*owner)),
@@ -160,6 +155,15 @@ impl Mender<'_> {
     async fn apply(&self, cure: &Cure) -> Result<Option<String>, String> {
         match cure {
             Cure::Finish { from, to } => self.finish(*from, *to).await.map(|()| None),
+            Cure::ThereAndBack { from, to } => {
+                if let Err(why) = self.finish(*from, *to).await {
+                    self.telling.note(format!("{why}; what is over there is brought home at once")).await;
+                    return self.bring_home(&[*to], *from).await;
+                }
+                let back = self.job(*to, *from)?;
+                let moved = self.engine(false).group(&back, &[self.slot]).await;
+                moved.map(|()| None).map_err(|stop| stop.reasons.join("; "))
+            }
             Cure::Return { at, owner } => self.bring_home(at, *owner).await,
             Cure::Close { at, owner } => {
                 // The owner first, so that no player is sent on; what one has written over there meanwhile comes home.

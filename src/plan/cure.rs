@@ -25,11 +25,29 @@ pub struct Evidence {
     pub holders: BTreeMap<NodeId, u64>,
 }
 
+/// What becomes of a move that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    On,
+    /// Undone without a moment in which players do not see their keys: by going on, and then coming back.
+    Back,
+    /// The taker takes no more: what it has comes back at once, and for that moment its keys cannot be seen.
+    BackAtOnce,
+}
+
+impl Way {
+    pub fn asked(roll_back: bool) -> Self {
+        if roll_back { Self::Back } else { Self::On }
+    }
+}
+
 /// The cure of one slot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cure {
     /// Go on moving keys, then the taker owns the slot.
     Finish { from: NodeId, to: NodeId },
+    /// The same, and then all the way back: while keys are split, only the one who has the slot open sees them all.
+    ThereAndBack { from: NodeId, to: NodeId },
     /// Bring the keys that are at these nodes home to the owner, then nobody has it open.
     Return { at: Vec<NodeId>, owner: NodeId },
     /// No keys are split: these nodes forget that they have it open.
@@ -48,6 +66,9 @@ impl Cure {
         let all = |ids: &[NodeId]| super::words::list(&ids.iter().map(at).collect::<Vec<_>>());
         match self {
             Self::Finish { from, to } => format!("finish the move from {} to {}", at(from), at(to)),
+            Self::ThereAndBack { from, to } => {
+                format!("finish the move from {} to {}, then move it back: no key is out of sight", at(from), at(to))
+            }
             Self::Return { at: strays, owner } => format!("bring the keys at {} home to {} and close it", all(strays), at(owner)),
             Self::Close { at: open, owner } => format!("close it on {}; {} owns it and no key is elsewhere", all(open), at(owner)),
             Self::Adopt { owner, from } if from.is_empty() => format!("nobody owns it: give it to {}", at(owner)),
@@ -73,14 +94,18 @@ impl Cure {
                 set(stray, "STABLE".into()),
             ]
         };
+        let over = |from: NodeId, to: NodeId| {
+            vec![
+                set(to, format!("IMPORTING {from}")),
+                set(from, format!("MIGRATING {to}")),
+                migrate(from, to),
+                set(to, format!("NODE {to}")),
+                set(from, format!("NODE {to}")),
+            ]
+        };
         match self {
-            Self::Finish { from, to } => vec![
-                set(*to, format!("IMPORTING {from}")),
-                set(*from, format!("MIGRATING {to}")),
-                migrate(*from, *to),
-                set(*to, format!("NODE {to}")),
-                set(*from, format!("NODE {to}")),
-            ],
+            Self::Finish { from, to } => over(*from, *to),
+            Self::ThereAndBack { from, to } => [over(*from, *to), over(*to, *from)].concat(),
             Self::Return { at, owner } => at.iter().flat_map(|stray| home(*stray, *owner)).collect(),
             Self::Close { at, .. } => at.iter().map(|node| set(*node, "STABLE".into())).collect(),
             Self::Adopt { owner, from } => {
@@ -119,7 +144,7 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
 }
 
 /// The cure for this slot; None when nothing ails it. The error says what has to come first.
-pub fn cure(model: &Model, evidence: &Evidence, roll_back: bool) -> Result<Option<Cure>, String> {
+pub fn cure(model: &Model, evidence: &Evidence, way: Way) -> Result<Option<Cure>, String> {
     let slot = evidence.slot;
     let keys = |id: NodeId| evidence.holders.get(&id).copied().unwrap_or(0);
     match evidence.owners.as_slice() {
@@ -130,7 +155,7 @@ pub fn cure(model: &Model, evidence: &Evidence, roll_back: bool) -> Result<Optio
             )),
             None => adopt(model, evidence).map(Some),
         },
-        [owner] => owned(model, evidence, *owner, roll_back),
+        [owner] => owned(model, evidence, *owner, way),
         several => {
             let best = several.iter().copied().max_by_key(|&id| (keys(id), model.node(id).map_or(0, |node| node.epoch)));
             let Some(owner) = best else { return Ok(None) };
@@ -160,7 +185,7 @@ fn adopt(model: &Model, evidence: &Evidence) -> Result<Cure, String> {
     Ok(Cure::Adopt { owner, from })
 }
 
-fn owned(model: &Model, evidence: &Evidence, owner: NodeId, roll_back: bool) -> Result<Option<Cure>, String> {
+fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<Option<Cure>, String> {
     let keys = |id: NodeId| evidence.holders.get(&id).copied().unwrap_or(0);
     let strays: Vec<NodeId> =
         evidence.holders.iter().filter(|(id, count)| **id != owner && **count > 0).map(|(id, _)| *id).collect();
@@ -195,7 +220,10 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, roll_back: bool) -> 
             let at = strays.into_iter().filter(|&stray| stray != taker).collect();
             Ok(Some(Cure::Return { at, owner }))
         }
-        Some(taker) if !roll_back && taker != owner && (giving.is_some() || keys(taker) > 0 || keys(owner) > 0) => {
+        Some(taker) if way == Way::Back && taker != owner && giving.is_some() && keys(taker) > 0 => {
+            Ok(Some(Cure::ThereAndBack { from: owner, to: taker }))
+        }
+        Some(taker) if way == Way::On && taker != owner && (giving.is_some() || keys(taker) > 0 || keys(owner) > 0) => {
             Ok(Some(Cure::Finish { from: owner, to: taker }))
         }
         _ => Ok(Some(close_or_return(open, strays, owner))),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cluster::{Model, SlotSet};
 
-use super::cure::{Cure, cure, evidence};
+use super::cure::{Cure, Way, cure, evidence};
 use super::fingerprint::Fingerprint;
 use super::{Danger, Facts, Intent, Plan, Prediction, Refusal, Step, StepKind, blast};
 
@@ -85,7 +85,7 @@ fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> 
     let (mut steps, mut cured, mut reasons) = (Vec::new(), SlotSet::default(), Vec::new());
     for slot in slots.iter() {
         let evidence = evidence(model, holders, slot);
-        match cure(model, &evidence, roll_back) {
+        match cure(model, &evidence, Way::asked(roll_back)) {
             Ok(None) => {}
             Err(reason) => reasons.push(reason),
             Ok(Some(cure)) => {

@@ -7,6 +7,7 @@ mod blast;
 mod cure;
 mod drift;
 mod election;
+pub mod entry;
 mod facts;
 mod failover;
 #[cfg(test)]
@@ -27,9 +28,10 @@ mod slots;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod unfinished;
 mod words;
 
-pub use cure::{Cure, Evidence, cure, evidence, heir};
+pub use cure::{Cure, Evidence, Way, cure, evidence, heir};
 pub use drift::drift;
 pub use election::{Timing, timing};
 pub use facts::{Facts, SlotFact, SlotFacts};
@@ -44,3 +46,4 @@ pub use preflight::{Candidate, Preflight, Votes, preflight};
 pub use replace::stand_in;
 pub use resolve::{master as resolve_master, node as resolve_node};
 pub use steps::{Blast, Danger, Engine, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
+pub use unfinished::Unfinished;

@@ -37,6 +37,9 @@ impl Hands for ClusterHands {
         let (executor, model, to) = (self.executor.clone(), model.clone(), to.clone());
         tokio::spawn(async move {
             let result = executor.plan(&intent, &model).await;
+            if matches!(intent, Intent::Fix { .. }) && result.as_ref().is_err_and(|refusal| refusal.fulfilled) {
+                executor.put_away_cured(&model).await;
+            }
             to.planned(intent, result);
         });
     }
@@ -96,8 +99,9 @@ impl Hands for ClusterHands {
     fn begin(&mut self, cluster: &str, to: &Answers) {
         let (executor, cluster, to) = (self.executor.clone(), cluster.to_string(), to.clone());
         tokio::task::spawn_blocking(move || {
-            for unfinished in executor.unfinished(&cluster) {
-                to.tell(unfinished.says(), true);
+            let unfinished = executor.unfinished(&cluster);
+            if !unfinished.is_empty() {
+                to.post(Event::Unfinished(unfinished));
             }
         });
     }

@@ -52,7 +52,7 @@ pub trait Hands {
     fn inject(&mut self, node: Address, fault: Fault, to: &Answers);
     /// Answer with `Event::Ledger`.
     fn ledger(&mut self, to: &Answers);
-    /// Before the first frame: what was left unfinished is told.
+    /// Before the first frame: what was left unfinished is looked for, and told with `Event::Unfinished`.
     fn begin(&mut self, _cluster: &str, _to: &Answers) {}
     /// The operator has typed the cluster's name: deeds may be done from now on.
     fn unlock(&mut self) {}

@@ -178,6 +178,8 @@ pub struct Played {
     /// Sent and not answered: may have been applied.
     pub unknown: BTreeMap<String, u64>,
     pub writes: u64,
+    /// The newest value that was written.
+    pub last: u64,
     pub asks: u64,
     pub tryagain: u64,
     pub longest: Duration,
@@ -186,8 +188,13 @@ pub struct Played {
 impl Players {
     /// Writes counters to `keys` keys, spread over all slots, until stopped.
     pub fn start(links: &Links, seed: Address, keys: u32) -> Self {
+        Self::resume(links, seed, keys, 0)
+    }
+
+    /// The same, counting on from where earlier players stopped: a value that is older than theirs is a lost write.
+    pub fn resume(links: &Links, seed: Address, keys: u32, last: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(play(Links::new(links.settings().clone(), Clock::start()), seed, keys, stop.clone()));
+        let task = tokio::spawn(play(Links::new(links.settings().clone(), Clock::start()), seed, keys, last, stop.clone()));
         Self { stop, task }
     }
 
@@ -197,10 +204,10 @@ impl Players {
     }
 }
 
-async fn play(links: Links, seed: Address, keys: u32, stop: Arc<AtomicBool>) -> Played {
+async fn play(links: Links, seed: Address, keys: u32, last: u64, stop: Arc<AtomicBool>) -> Played {
     let mut played = Played::default();
     let mut owners: BTreeMap<u16, Address> = BTreeMap::new();
-    let mut seq = 0;
+    let mut seq = last;
     while !stop.load(Ordering::Relaxed) {
         seq += 1;
         let key = format!("play:{}", seq * 7919 % u64::from(keys));
@@ -259,6 +266,7 @@ async fn play(links: Links, seed: Address, keys: u32, stop: Arc<AtomicBool>) -> 
         }
         played.longest = played.longest.max(began.elapsed());
     }
+    played.last = seq;
     played
 }
 

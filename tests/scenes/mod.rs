@@ -9,7 +9,7 @@ use rgc_tui::app::{App, Effect, Event, Settings, update};
 use rgc_tui::cluster::sample::Sample;
 use rgc_tui::cluster::{Address, Fact, Observation, PlayStats, SlotRange, Time};
 use rgc_tui::keys::Keymap;
-use rgc_tui::plan::{Facts, plan};
+use rgc_tui::plan::{Facts, Unfinished, plan};
 use rgc_tui::theme::Theme;
 
 pub(crate) const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -178,6 +178,7 @@ pub(crate) const NAMES: &[&str] = &[
     "dialog-target",
     "dialog-unlock",
     "dialog-quit",
+    "dialog-leftover",
     "prompt",
     "filter",
     "toast",
@@ -205,6 +206,22 @@ pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
             scene.sample.kill(2);
             scene.seconds(3);
             scene.command(&format!("failover {} force", scene.id(5))).type_in("pro");
+        }
+        "dialog-leftover" => {
+            scene.sample.open_slot(5000, 0, 1);
+            scene.sample.open_slot(5003, 0, 1);
+            let nodes = scene.app.model.nodes().map(|node| node.id).collect();
+            let unfinished = Unfinished {
+                path: "prod-20260314T115213Z.journal".into(),
+                intent: format!("move-slots 4900-5460 --to {}", scene.id(1)),
+                began: "2026-03-14T11:52:13Z".into(),
+                in_flight: [SlotRange::new(4996, 5011)].iter().collect(),
+                closed: [SlotRange::new(4900, 4995)].iter().collect(),
+                total: 561,
+                nodes,
+            };
+            scene.event(Event::Unfinished(vec![unfinished]));
+            scene.seconds(2);
         }
         "dialog-quit" => drop(scene.press("q")),
         "dialog-target" => drop(scene.press("5 space down space M")),

@@ -5,8 +5,9 @@ use ratatui::text::Span;
 
 use super::super::doc::Doc;
 use super::super::{Ui, format, signs};
-use crate::app::App;
+use crate::app::{App, Way, in_flight};
 use crate::cluster::{NodeId, SlotSet};
+use crate::plan::Unfinished;
 use crate::theme::Role;
 
 /// The sign of the entry under the cursor, and the style of a line with it.
@@ -72,6 +73,38 @@ pub(super) fn targets(
             Span::styled(format!("{} ", health.glyph), style(ui.style(health.role))),
             Span::styled(format!("{:<22}", node.address.to_string()), style(ui.style(Role::Master))),
             Span::styled(format!("{:>6} slots   {memory:<14}", node.slot_count), style(ui.style(Role::Muted))),
+        ]);
+    }
+    doc.blank();
+}
+
+pub(super) fn leftover(ui: &Ui<'_>, app: &App, all: &[Unfinished], way: Way, doc: &mut Doc<'_, '_>) {
+    for one in all {
+        doc.fact("begun", format!("{}, and it did not end", one.began), Role::Warning);
+        doc.fact("deed", one.intent.clone(), Role::Text);
+        doc.fact("came to", one.progress(), Role::Text);
+        doc.blank();
+    }
+    let slots = in_flight(all);
+    let open: SlotSet = app.model.topology().open_slots().iter().filter(|&slot| slots.contains(slot)).collect();
+    let listed = |slots: &SlotSet| format!("{}  ({})", slots.len(), super::super::topology::ranges(ui, &slots.ranges()));
+    let (on_their_way, seen) = match (slots.is_empty(), open.is_empty()) {
+        (true, _) => ("no slot was on its way".into(), None),
+        (false, true) => (listed(&slots), Some(("none as far as is known".into(), Role::Ok))),
+        (false, false) => (listed(&slots), Some((listed(&open), Role::Warning))),
+    };
+    doc.fact("may be open", on_their_way, Role::Text);
+    if let Some((text, role)) = seen {
+        doc.fact("open now", text, role);
+    }
+    doc.heading("What now?");
+    for one in Way::ALL {
+        let (sign, style) = pointed(ui, one == way);
+        doc.line(vec![
+            Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
+            Span::styled(format!("{} ", one.key()), style(ui.style(Role::Accent))),
+            Span::styled(format!("{:<10}", one.word()), style(ui.style(Role::Text))),
+            Span::styled(format!("{:<64}", one.says()), style(ui.style(Role::Muted))),
         ]);
     }
     doc.blank();

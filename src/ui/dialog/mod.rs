@@ -44,7 +44,9 @@ pub(super) fn draw(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mu
         self::buttons(ui, dialog, dialog.is_ready(&app.model.name), confirm, rest, buf);
     } else if rest.height > 0 {
         let says = match dialog.kind {
-            DialogKind::NodeMenu { .. } | DialogKind::ChooseTarget { .. } => "enter chooses   esc cancels",
+            DialogKind::NodeMenu { .. } | DialogKind::ChooseTarget { .. } | DialogKind::Leftover { .. } => {
+                "enter chooses   esc cancels"
+            }
             _ => "esc closes",
         };
         Pen::new(buf, rest, rest.height - 1, "").put(says, ui.style(Role::Muted));
@@ -81,6 +83,10 @@ fn text(ui: &Ui<'_>, app: &App, dialog: &Dialog, doc: &mut Doc<'_, '_>) -> (Stri
         DialogKind::Fault { node, fault } => {
             self::fault(ui, app, *node, *fault, doc);
             (format!("{} {}", fault.word(), app.model.label(*node)), Some(fault_word(*fault)))
+        }
+        DialogKind::Leftover { all, way } => {
+            lists::leftover(ui, app, all, *way, doc);
+            ("Left unfinished".into(), None)
         }
         DialogKind::ChooseTarget { title, codes, slots, masters, cursor } => {
             lists::targets(ui, app, codes.len(), slots, masters, *cursor, doc);
