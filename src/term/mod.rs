@@ -7,7 +7,7 @@ mod log_pane;
 mod signals;
 mod writer;
 
-pub use guard::{Guard, enter, install_panic_hook};
+pub use guard::{Guard, enter, install_panic_hook, retake};
 pub use input::Input;
 pub use log_pane::{collect_log, install_log};
 pub use signals::{Signal, Signals};

@@ -120,7 +120,7 @@ where
         let mut effects = Vec::new();
         match woken {
             Woken::Signal(Signal::Continue) => {
-                if redraw(terminal).is_err() {
+                if terminal.backend_mut().retake().is_err() || redraw(terminal).is_err() {
                     return Ended::TerminalGone;
                 }
                 pace.key();
@@ -199,12 +199,7 @@ fn frame<B: Surface>(terminal: &mut Terminal<B>, desk: &mut Desk, save: &mut boo
 }
 
 /// Does what `update` asked for; false when that was to quit.
-fn carry_out<B: Surface>(
-    effect: Effect,
-    terminal: &mut Terminal<B>,
-    desk: &mut Desk,
-    save: &mut bool,
-) -> Result<bool, B::Error> {
+fn carry_out<B: Surface>(effect: Effect, terminal: &mut Terminal<B>, desk: &mut Desk, save: &mut bool) -> Result<bool, B::Error> {
     let to = &desk.mailbox.to;
     match effect {
         Effect::Quit => return Ok(false),
