@@ -1,6 +1,7 @@
 //! IO. From an open cluster to a running console on this process's terminal, and back.
 
 use std::io::{self, Stdout};
+use std::mem::ManuallyDrop;
 
 use crossterm::event::EventStream;
 use ratatui::Terminal;
@@ -53,10 +54,11 @@ pub async fn start(start: Start) -> io::Result<Desk> {
         on_frame: None,
     };
     let guard = term::enter(mouse)?;
-    let mut terminal: Terminal<CrosstermBackend<FrameWriter<Stdout>>> =
-        Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?;
+    // Dropped, it shows the cursor and panics when the terminal is gone; the guard does the former and never the latter.
+    let mut terminal: ManuallyDrop<Terminal<CrosstermBackend<FrameWriter<Stdout>>>> =
+        ManuallyDrop::new(Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?);
     let mut input = Input::new(EventStream::new());
-    run(&mut terminal, &mut input, &mut desk).await;
+    run(&mut *terminal, &mut input, &mut desk).await;
     drop(input);
     drop(guard);
     Ok(desk)
