@@ -1,8 +1,11 @@
 //! The real program leaves while an operation of its own is under way on real servers.
 
-use rgc_tui::link::LinkSettings;
+use std::time::Duration;
 
-use super::common::{Cluster, wait_until};
+use rgc_tui::link::LinkSettings;
+use rgc_tui::local::LocalFault;
+
+use super::common::{Cluster, wait_until, wait_within};
 use super::desk::{Desk, assert_calm};
 use super::screen::Screen;
 
@@ -62,4 +65,25 @@ async fn so_does_a_terminal_that_goes_away() {
     screen.take_away();
     assert_eq!(screen.end().exit_code(), 2);
     assert_closed(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_leaves_at_once_what_does_not_stop() {
+    let cluster = Cluster::start(3, 0).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut screen = in_the_middle(&cluster, &state.path().display().to_string()).await;
+    cluster.fault(&cluster.at(1), LocalFault::Freeze).await.unwrap();
+    screen.signal("TERM");
+    screen.wait_for("Ctrl-C leaves at once");
+    // Pressed too soon it would not count.
+    wait_within("it has left", Duration::from_secs(20), async || {
+        let left = screen.text().contains("left in the middle of a step; `rgc-tui fix --dry-run`");
+        if !left {
+            screen.send("\x03");
+        }
+        left
+    })
+    .await;
+    assert_eq!(screen.end().exit_code(), 2);
+    screen.assert_restored();
 }
