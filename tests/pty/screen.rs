@@ -112,7 +112,12 @@ impl Screen {
 
     /// The terminal's settings, read or changed from outside, as a shell does.
     pub(crate) fn stty(&self, setting: &str) -> String {
-        let output = std::process::Command::new("stty").arg("-F").arg(self.tty()).arg(setting).output().unwrap();
+        let output = std::process::Command::new("stty")
+            .arg(if cfg!(target_os = "linux") { "-F" } else { "-f" })
+            .arg(self.tty())
+            .arg(setting)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
