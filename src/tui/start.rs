@@ -3,7 +3,6 @@
 use std::io::{self, Stdout};
 use std::mem::ManuallyDrop;
 
-use crossterm::event::EventStream;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
@@ -57,7 +56,7 @@ pub async fn start(start: Start) -> io::Result<Desk> {
     // Dropped, it shows the cursor and panics when the terminal is gone; the guard does the former and never the latter.
     let mut terminal: ManuallyDrop<Terminal<CrosstermBackend<FrameWriter<Stdout>>>> =
         ManuallyDrop::new(Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?);
-    let mut input = Input::new(EventStream::new());
+    let mut input = Input::new(term::events());
     run(&mut *terminal, &mut input, &mut desk).await;
     drop(input);
     drop(guard);
