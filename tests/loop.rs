@@ -19,7 +19,7 @@ use rgc_tui::link::Clock;
 use rgc_tui::plan::{Blast, Danger, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
-use rgc_tui::tui::{Answers, Desk, Ended, Facts, Hands, run};
+use rgc_tui::tui::{Answers, Desk, Ended, Facts, Hands, Mailbox, Parting, part, run};
 
 /// What the loop asked the hands to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,13 +27,19 @@ enum Asked {
     Survey(Intent),
     Execute(Intent),
     Inject(Address, Fault),
+    Stop(OperationId),
 }
 
-struct FakeHands(Arc<Mutex<Vec<Asked>>>);
+struct FakeHands {
+    asked: Arc<Mutex<Vec<Asked>>>,
+    /// Rebalancing goes on until it is asked to stop, and then for so long; never when None.
+    lasts: Option<Duration>,
+    rebalancing: Option<Answers>,
+}
 
 impl FakeHands {
     fn note(&self, asked: Asked) {
-        self.0.lock().unwrap().push(asked);
+        self.asked.lock().unwrap().push(asked);
     }
 }
 
@@ -66,12 +72,25 @@ impl Hands for FakeHands {
     }
 
     fn execute(&mut self, id: OperationId, plan: Plan, _model: &Model, to: &Answers) {
-        self.note(Asked::Execute(plan.intent));
+        self.note(Asked::Execute(plan.intent.clone()));
+        if matches!(plan.intent, Intent::Rebalance { .. }) {
+            self.rebalancing = Some(to.clone());
+            return;
+        }
         let report = Report { outcome: Outcome::Done, elapsed: Duration::from_millis(46), figures: vec![("write_gap_ms", 46.0)] };
         to.post(Event::Progress(id, Progress::Ended(report)));
     }
 
-    fn control(&mut self, _id: OperationId, _control: Control) {}
+    fn control(&mut self, id: OperationId, control: Control) {
+        assert_eq!(control, Control::Abort);
+        self.note(Asked::Stop(id));
+        let (Some(to), Some(lasts)) = (self.rebalancing.take(), self.lasts) else { return };
+        let outcome = Outcome::Cancelled(vec!["you stopped it".into()]);
+        tokio::spawn(async move {
+            tokio::time::sleep(lasts).await;
+            to.post(Event::Progress(id, Progress::Ended(Report { outcome, elapsed: lasts, figures: Vec::new() })));
+        });
+    }
 
     fn inject(&mut self, node: Address, fault: Fault, _to: &Answers) {
         self.note(Asked::Inject(node, fault));
@@ -109,6 +128,8 @@ struct Seen {
     screen: String,
     asked: Vec<Asked>,
     frames: usize,
+    /// What was told after the end, and how long it took.
+    parting: (Vec<String>, Duration),
 }
 
 fn text(buffer: &Buffer) -> String {
@@ -119,6 +140,10 @@ fn text(buffer: &Buffer) -> String {
 
 /// Plays a script on a healthy cluster of three masters and three replicas; ends by quitting when the keys are used up.
 async fn play(script: &str, settings: Settings) -> Seen {
+    play_with(script, settings, None).await
+}
+
+async fn play_with(script: &str, settings: Settings, lasts: Option<Duration>) -> Seen {
     let clock = Clock::starting_at(sample::noon());
     let model = Sample::new(3, 1).rooms(60).model;
     let mut events: Vec<io::Result<Raw>> = keys(script).into_iter().map(Ok).collect();
@@ -139,7 +164,8 @@ async fn play(script: &str, settings: Settings) -> Seen {
         clock,
         signals: None,
         facts: Facts::Channel(observations),
-        hands: Box::new(FakeHands(asked.clone())),
+        hands: Box::new(FakeHands { asked: asked.clone(), lasts, rebalancing: None }),
+        mailbox: Mailbox::new(),
         folder: std::env::temp_dir(),
         on_frame: Some(Box::new(move |_, buffer| {
             let mut shown = shown.lock().unwrap();
@@ -150,9 +176,19 @@ async fn play(script: &str, settings: Settings) -> Seen {
     let mut input = Input::new(Box::pin(input));
     let ended = run(&mut terminal, &mut input, &mut desk).await;
     drop(facts);
+    let (mut told, began) = (Vec::new(), tokio::time::Instant::now());
+    part(&mut desk, |parting| {
+        told.push(match parting {
+            Parting::Stopping(intent) => format!("stopping {}", intent.name()),
+            Parting::Ended(intent, report) => format!("{} {}", intent.name(), report.outcome.word()),
+            Parting::Left(intent) => format!("left {}", intent.name()),
+        });
+    })
+    .await;
+    let parting = (told, began.elapsed());
     let (screen, frames) = screen.lock().unwrap().clone();
     let asked = asked.lock().unwrap().clone();
-    Seen { ended, app: desk.app, screen, asked, frames }
+    Seen { ended, app: desk.app, screen, asked, frames, parting }
 }
 
 fn plain() -> Settings {
@@ -316,4 +352,24 @@ async fn the_screen_is_saved_as_text_and_the_place_is_told() {
     let text = std::fs::read_to_string(path).unwrap();
     std::fs::remove_file(path).unwrap();
     assert!(text.contains("Topology") && text.lines().count() == 40, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn quitting_asks_what_is_running_to_stop_and_waits_for_its_end() {
+    let rebalance = ":rebalance+--by+slots enter tab enter";
+    let seen = play_with(rebalance, plain(), Some(Duration::from_secs(7))).await;
+    assert_eq!(seen.ended, Ended::Quit);
+    assert!(matches!(seen.asked.last(), Some(Asked::Stop(id)) if *id == seen.app.operations[0].id), "{:?}", seen.asked);
+    let (told, took) = seen.parting;
+    assert_eq!(told, ["stopping rebalance", "rebalance cancelled"]);
+    assert!(took >= Duration::from_secs(7) && took < Duration::from_secs(8), "{took:?}");
+    assert!(!seen.app.operations[0].is_running());
+
+    let never = play_with(rebalance, plain(), None).await;
+    assert_eq!(never.parting.0, ["stopping rebalance", "left rebalance"]);
+    assert_eq!(never.parting.1.as_secs(), 30, "an operation that does not stop is left");
+
+    let nothing = play("F tab enter", plain()).await;
+    assert_eq!(nothing.parting, (Vec::new(), Duration::ZERO), "what has ended already is not waited for");
+    assert!(!nothing.asked.iter().any(|asked| matches!(asked, Asked::Stop(_))));
 }

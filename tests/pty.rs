@@ -1,8 +1,13 @@
 //! The real program in a real pseudo-terminal: it shows itself, gives the terminal back however it ends, and fires
 //! nothing that was not pressed.
 
+#[path = "pty/leaving.rs"]
+mod leaving;
 #[path = "pty/screen.rs"]
 mod screen;
+
+mod common;
+mod desk;
 
 use screen::Screen;
 
@@ -40,8 +45,36 @@ fn signals_end_it_and_give_the_terminal_back() {
 }
 
 #[test]
+fn after_a_stop_it_takes_the_terminal_again() {
+    let mut screen = console((120, 40), &[]);
+    screen.signal("STOP");
+    screen.wait("a stop", |_| screen.is_stopped());
+    // What a shell and its user do meanwhile. (`?47l` leaves the alternate screen too, and is not what the console writes.)
+    screen.stty("sane");
+    screen.scribble("\x1b[?47l\x1b[?2004l\x1b[?25h$ make\r\n");
+    screen.wait("the shell's screen", |_| !screen.look(vt100::Screen::alternate_screen));
+    screen.signal("CONT");
+    screen.wait("a raw terminal", |_| {
+        let settings = screen.stty("-a");
+        settings.contains("-echo ") && settings.contains("-icanon")
+    });
+    screen.wait_for("Topology");
+    assert!(screen.look(vt100::Screen::alternate_screen) && screen.look(vt100::Screen::hide_cursor));
+    screen.wait("bracketed paste", |_| screen.look(vt100::Screen::bracketed_paste));
+    assert!(!screen.text().contains("$ make"), "{}", screen.text());
+    screen.send(":help\r");
+    screen.wait_for("fail over to a replica");
+    screen.send("q");
+    assert!(screen.end().success());
+    screen.assert_restored();
+    let settings = screen.stty("-a");
+    assert!(settings.contains(" echo ") && settings.contains(" icanon"), "{settings}");
+}
+
+#[test]
 fn a_terminal_that_goes_away_ends_it() {
-    screen::hang_up(env!("CARGO_BIN_EXE_rgc-tui"), &["--node", NOBODY], "Topology");
+    let status = screen::hang_up(env!("CARGO_BIN_EXE_rgc-tui"), &["--node", NOBODY], "Topology");
+    assert!(status.success(), "{status}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::Global;
 use super::exit::{Ended, Exit, Stop};
-use super::{look, settle};
+use super::{look, parting, settle};
 use crate::app::{App, Fault, Settings};
 use crate::cluster::Model;
 use crate::config::Config;
@@ -52,7 +52,7 @@ pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<Loc
         colours: term::colours(|name| std::env::var(name).ok()),
     };
     match tui::start(start).await {
-        Ok(_) => Ok(Exit::Done),
+        Ok(mut desk) => Ok(parting::stop(&mut desk).await),
         Err(error) => Err(Stop::new(Exit::Critical, format!("the console cannot use this terminal: {error}"))),
     }
 }

@@ -1,6 +1,7 @@
 //! PURE. Exit codes: the part of the contract that scripts branch on.
 
 use crate::alerts::Verdict;
+use crate::plan::Outcome;
 
 /// Why the program ended, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,14 @@ impl Exit {
             Verdict::Warning => Self::Warning,
             Verdict::Critical => Self::Critical,
             Verdict::Unknown => Self::Unreachable,
+        }
+    }
+
+    pub(super) fn after(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::Done,
+            Outcome::Refused(_) => Self::Refused,
+            Outcome::Failed(_) | Outcome::Cancelled(_) => Self::Critical,
         }
     }
 }

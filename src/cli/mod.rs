@@ -15,6 +15,7 @@ mod nodes;
 mod operate;
 mod out;
 mod paint;
+mod parting;
 mod picture;
 mod plan_text;
 mod progress;

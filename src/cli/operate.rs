@@ -9,7 +9,7 @@ use super::args::{Act, Format, Global};
 use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
 use super::progress::Told;
-use super::{out, plan_text, saved, settle};
+use super::{out, parting, plan_text, saved, settle};
 use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
 const STALE: &str = "the cluster has changed since this plan was saved: plan again with --dry-run --plan and another file";
@@ -162,7 +162,7 @@ impl Deed<'_> {
                     stop = Box::pin(super::signals::stop());
                     if stopping {
                         told.clear();
-                        out::tell("rgc-tui: left in the middle of a step; `rgc-tui fix --dry-run` shows what is open");
+                        out::tell(&format!("rgc-tui: {}", parting::LEFT));
                         return Ok(Exit::Critical);
                     }
                     stopping = true;
@@ -173,11 +173,7 @@ impl Deed<'_> {
         };
         told.clear();
         self.end(&plan, &report);
-        Ok(match report.outcome {
-            Outcome::Done => Exit::Done,
-            Outcome::Refused(_) => Exit::Refused,
-            Outcome::Failed(_) | Outcome::Cancelled(_) => Exit::Critical,
-        })
+        Ok(Exit::after(&report.outcome))
     }
 
     fn end(&self, plan: &Plan, report: &Report) {

@@ -11,6 +11,8 @@ use crossterm::{cursor, execute};
 
 /// The terminal is ours. There is one terminal, so there is one flag.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Reports of the mouse were asked for.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 /// The thread that draws: a panic elsewhere must not pull the screen from under it.
 static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
 
@@ -25,13 +27,30 @@ pub fn enter(mouse: bool) -> io::Result<Guard> {
     }
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
+    MOUSE.store(mouse, Ordering::SeqCst);
     let guard = Guard(());
+    switch_on()?;
+    Ok(guard)
+}
+
+fn switch_on() -> io::Result<()> {
     let mut out = io::stdout();
     execute!(out, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
-    if mouse {
+    if MOUSE.load(Ordering::SeqCst) {
         execute!(out, EnableMouseCapture)?;
     }
-    Ok(guard)
+    Ok(())
+}
+
+/// Takes it once more, after a stop in which a shell may have set everything back. Does nothing when it is not ours.
+pub fn retake() -> io::Result<()> {
+    if !TAKEN.load(Ordering::SeqCst) {
+        return Ok(());
+    }
+    // Raw mode that is thought to be on is not set again, so off first.
+    terminal::disable_raw_mode()?;
+    terminal::enable_raw_mode()?;
+    switch_on()
 }
 
 /// Gives it back; only the first call does anything. Errors are passed over: the terminal may be gone.

@@ -1,5 +1,6 @@
 //! IO. The terminal: taken and given back exactly once, its keys and signals in, whole frames out.
 
+mod events;
 mod filter;
 mod guard;
 mod input;
@@ -7,7 +8,8 @@ mod log_pane;
 mod signals;
 mod writer;
 
-pub use guard::{Guard, enter, install_panic_hook};
+pub use events::events;
+pub use guard::{Guard, enter, install_panic_hook, retake};
 pub use input::Input;
 pub use log_pane::{collect_log, install_log};
 pub use signals::{Signal, Signals};

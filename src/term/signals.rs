@@ -14,7 +14,7 @@ pub enum Signal {
     HangUp,
     Terminate,
     Interrupt,
-    /// Running again after having been stopped: the screen is not ours any more until it is drawn anew.
+    /// Running again after having been stopped: the terminal is not ours any more until it is taken again and drawn anew.
     Continue,
 }
 

@@ -19,6 +19,13 @@ impl Facts {
         }
     }
 
+    /// Nobody is asked any more; what is under way goes on.
+    pub fn stop(&mut self) {
+        if let Self::Session(session) = self {
+            session.stop_watching();
+        }
+    }
+
     /// One that is there already.
     pub fn try_next(&mut self) -> Option<Observation> {
         match self {

@@ -41,6 +41,26 @@ impl Answers {
     }
 }
 
+/// Both ends of that way. It outlives the loop: operations under way when the console ends still have a last word.
+#[derive(Debug)]
+pub struct Mailbox {
+    pub(super) to: Answers,
+    pub(super) answers: mpsc::Receiver<Event>,
+}
+
+impl Mailbox {
+    pub fn new() -> Self {
+        let (to, answers) = mpsc::channel(super::BATCH);
+        Self { to: Answers::new(to), answers }
+    }
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// None of these may wait: they start a task and answer later.
 pub trait Hands {
     /// Gather what the plan needs, plan, and answer with `Event::Planned`.

@@ -13,13 +13,15 @@ mod cluster_hands;
 mod facts;
 mod hands;
 mod pace;
+mod parting;
 mod save;
 mod start;
 mod surface;
 
 pub use cluster_hands::{ClusterHands, Faults};
 pub use facts::Facts;
-pub use hands::{Answers, Hands, NoHands};
+pub use hands::{Answers, Hands, Mailbox, NoHands};
+pub use parting::{Parting, part};
 pub use start::{Start, start};
 pub use surface::Surface;
 
@@ -31,7 +33,6 @@ use futures_util::Stream;
 use ratatui::Terminal;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::app::{self, App, Effect, Event};
@@ -70,6 +71,7 @@ pub struct Desk {
     pub signals: Option<Signals>,
     pub facts: Facts,
     pub hands: Box<dyn Hands>,
+    pub mailbox: Mailbox,
     /// Where saved screens go.
     pub folder: PathBuf,
     /// Called after every frame, with what it shows.
@@ -86,14 +88,13 @@ enum Woken {
     Tick,
 }
 
-/// Runs the console until it ends. `desk.app` is then as the operator left it.
+/// Runs the console until it ends. `desk.app` is then as the operator left it, and operations may still be under way:
+/// once the terminal is given back, [`part`] stops them.
 pub async fn run<B, S>(terminal: &mut Terminal<B>, input: &mut Input<S>, desk: &mut Desk) -> Ended
 where
     B: Surface,
     S: Stream<Item = io::Result<Raw>> + Unpin,
 {
-    let (to, mut answers) = mpsc::channel::<Event>(BATCH);
-    let to = Answers::new(to);
     let period = desk.app.settings.interval.clamp(std::time::Duration::from_millis(100), std::time::Duration::from_secs(1));
     let mut tick = interval_at(Instant::now(), period);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -104,14 +105,14 @@ where
     }
     let mut save = false;
     let cluster = desk.app.model.name.clone();
-    desk.hands.begin(&cluster, &to);
+    desk.hands.begin(&cluster, &desk.mailbox.to);
     loop {
         let woken = tokio::select! {
             biased;
             signal = next_signal(desk.signals.as_mut()) => Woken::Signal(signal),
             () = sleep_until(pace.due()), if pace.wants_frame() => Woken::Draw,
             event = input.next() => Woken::Input(event),
-            Some(event) = answers.recv() => Woken::Answer(event),
+            Some(event) = desk.mailbox.answers.recv() => Woken::Answer(event),
             fact = desk.facts.next(), if facts_open => Woken::Observed(fact),
             _ = tick.tick() => Woken::Tick,
         };
@@ -119,7 +120,7 @@ where
         let mut effects = Vec::new();
         match woken {
             Woken::Signal(Signal::Continue) => {
-                if redraw(terminal).is_err() {
+                if terminal.backend_mut().retake().is_err() || redraw(terminal).is_err() {
                     return Ended::TerminalGone;
                 }
                 pace.key();
@@ -140,7 +141,7 @@ where
             }
             Woken::Answer(event) => {
                 effects = app::update(&mut desk.app, event, now);
-                while let Ok(event) = answers.try_recv() {
+                while let Ok(event) = desk.mailbox.answers.try_recv() {
                     effects.extend(app::update(&mut desk.app, event, now));
                 }
                 pace.news();
@@ -160,7 +161,7 @@ where
             }
         }
         for effect in effects {
-            match carry_out(effect, terminal, desk, &to, &mut save) {
+            match carry_out(effect, terminal, desk, &mut save) {
                 Ok(true) => {}
                 Ok(false) => return Ended::Quit,
                 Err(_) => return Ended::TerminalGone,
@@ -198,13 +199,8 @@ fn frame<B: Surface>(terminal: &mut Terminal<B>, desk: &mut Desk, save: &mut boo
 }
 
 /// Does what `update` asked for; false when that was to quit.
-fn carry_out<B: Surface>(
-    effect: Effect,
-    terminal: &mut Terminal<B>,
-    desk: &mut Desk,
-    to: &Answers,
-    save: &mut bool,
-) -> Result<bool, B::Error> {
+fn carry_out<B: Surface>(effect: Effect, terminal: &mut Terminal<B>, desk: &mut Desk, save: &mut bool) -> Result<bool, B::Error> {
+    let to = &desk.mailbox.to;
     match effect {
         Effect::Quit => return Ok(false),
         Effect::Copy(text) => terminal.backend_mut().copy(&text)?,

@@ -1,12 +1,12 @@
 //! IO. From an open cluster to a running console on this process's terminal, and back.
 
 use std::io::{self, Stdout};
+use std::mem::ManuallyDrop;
 
-use crossterm::event::EventStream;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::{Desk, Ended, Facts, Hands, Themes, run};
+use super::{Desk, Facts, Hands, Mailbox, Themes, run};
 use crate::app::App;
 use crate::link::Clock;
 use crate::term::{self, Colours, FrameWriter, Input, Signals};
@@ -24,11 +24,12 @@ pub struct Start {
     pub colours: Colours,
 }
 
-/// Runs the console on the terminal until it ends; the terminal is then as it was.
+/// Runs the console on the terminal until it ends; the terminal is then as it was. What is left of the console is
+/// returned, since operations may still be under way: see [`super::part`].
 ///
 /// # Errors
 /// When there is no terminal, or signals cannot be caught.
-pub async fn start(start: Start) -> io::Result<Ended> {
+pub async fn start(start: Start) -> io::Result<Desk> {
     let Start { app, themes, clock, facts, hands, mouse, colours } = start;
     let depth = match colours {
         Colours::None => ColorDepth::None,
@@ -47,14 +48,17 @@ pub async fn start(start: Start) -> io::Result<Ended> {
         signals: Some(Signals::new()?),
         facts,
         hands,
+        mailbox: Mailbox::new(),
         folder: std::env::current_dir().unwrap_or_default(),
         on_frame: None,
     };
     let guard = term::enter(mouse)?;
-    let mut terminal: Terminal<CrosstermBackend<FrameWriter<Stdout>>> =
-        Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?;
-    let mut input = Input::new(EventStream::new());
-    let ended = run(&mut terminal, &mut input, &mut desk).await;
+    // Dropped, it shows the cursor and panics when the terminal is gone; the guard does the former and never the latter.
+    let mut terminal: ManuallyDrop<Terminal<CrosstermBackend<FrameWriter<Stdout>>>> =
+        ManuallyDrop::new(Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?);
+    let mut input = Input::new(term::events());
+    run(&mut *terminal, &mut input, &mut desk).await;
+    drop(input);
     drop(guard);
-    Ok(ended)
+    Ok(desk)
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,8 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Screen {
     parser: Arc<Mutex<vt100::Parser>>,
     bytes: Arc<Mutex<Vec<u8>>>,
-    master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn Write + Send>,
+    /// The terminal's own end and the way of keys into it; None when it has gone away.
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn Write + Send>>,
+    gone: Arc<AtomicBool>,
     child: Box<dyn Child + Send + Sync>,
 }
 
@@ -45,17 +48,21 @@ impl Screen {
         let parser = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 0)));
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let mut reader = pair.master.try_clone_reader().unwrap();
-        let (to_parser, to_bytes) = (parser.clone(), bytes.clone());
+        let gone = Arc::new(AtomicBool::new(false));
+        let (to_parser, to_bytes, is_gone) = (parser.clone(), bytes.clone(), gone.clone());
         // Reading ends with an error when the program does.
         thread::spawn(move || {
             let mut buffer = [0; 16 * 1024];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 to_parser.lock().unwrap().process(&buffer[..count]);
                 to_bytes.lock().unwrap().extend_from_slice(&buffer[..count]);
+                if is_gone.load(Ordering::SeqCst) {
+                    break;
+                }
             }
         });
-        let writer = pair.master.take_writer().unwrap();
-        Self { parser, bytes, master: pair.master, writer, child }
+        let writer = Some(pair.master.take_writer().unwrap());
+        Self { parser, bytes, master: Some(pair.master), writer, gone, child }
     }
 
     pub(crate) fn text(&self) -> String {
@@ -71,13 +78,14 @@ impl Screen {
     }
 
     pub(crate) fn send(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
     }
 
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         self.parser.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
-        self.master.resize(size(columns, rows)).unwrap();
+        self.master.as_ref().unwrap().resize(size(columns, rows)).unwrap();
     }
 
     /// Waits until the screen is as it should be.
@@ -100,6 +108,40 @@ impl Screen {
     pub(crate) fn signal(&self, name: &str) {
         let sent = std::process::Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// The terminal's settings, read or changed from outside, as a shell does.
+    pub(crate) fn stty(&self, setting: &str) -> String {
+        let output = std::process::Command::new("stty")
+            .arg(if cfg!(target_os = "linux") { "-F" } else { "-f" })
+            .arg(self.tty())
+            .arg(setting)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Somebody else writes to the terminal.
+    pub(crate) fn scribble(&self, text: &str) {
+        std::fs::OpenOptions::new().write(true).open(self.tty()).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn tty(&self) -> std::path::PathBuf {
+        self.master.as_ref().unwrap().tty_name().unwrap()
+    }
+
+    /// The terminal goes away, at the next word of the program.
+    pub(crate) fn take_away(&mut self) {
+        self.gone.store(true, Ordering::SeqCst);
+        self.writer = None;
+        self.master = None;
+    }
+
+    /// The program is stopped (not ended).
+    pub(crate) fn is_stopped(&self) -> bool {
+        let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", &self.pid().to_string()]).output().unwrap();
+        output.stdout.first() == Some(&b'T')
     }
 
     /// Waits for the end of the program.

@@ -19,7 +19,7 @@ use rgc_tui::link::{Clock, LinkSettings};
 use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
-use rgc_tui::tui::{self, ClusterHands, Desk, Ended, Facts};
+use rgc_tui::tui::{self, ClusterHands, Desk, Ended, Facts, Mailbox};
 use rgc_tui::watch::WatchSettings;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -112,6 +112,7 @@ where
         signals: None,
         facts: Facts::Session(Box::new(session)),
         hands: Box::new(ClusterHands::new(executor, None, None)),
+        mailbox: Mailbox::new(),
         folder: journal.path().to_path_buf(),
         on_frame: Some(Box::new(move |app, buffer| {
             let mut seen = frames.borrow_mut();

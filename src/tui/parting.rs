@@ -1,0 +1,82 @@
+//! IO. After the console's end: operations under way are asked to stop and waited for, since ending in the middle of a
+//! step would leave slots open.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{Desk, next_signal};
+use crate::app::{self, Control, Operation, OperationId};
+use crate::plan::{Intent, Report};
+use crate::term::{Signal, Signals};
+
+/// So long they have to reach a safe point.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Signals so soon after the end belong to what ended the console: a third Ctrl-C pressed in haste, or SIGTERM and SIGHUP
+/// that came together.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// What is to be told of one operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parting<'a> {
+    /// It has been asked to stop.
+    Stopping(&'a Intent),
+    Ended(&'a Intent, &'a Report),
+    /// It is left in the middle of a step.
+    Left(&'a Intent),
+}
+
+/// Asks all running operations to stop and waits until they have, or until a signal says that nobody wants to wait.
+/// Call it once the terminal is given back.
+pub async fn part(desk: &mut Desk, mut tell: impl FnMut(Parting<'_>)) {
+    let mut waiting: Vec<OperationId> =
+        desk.app.operations.iter().filter(|operation| operation.is_running()).map(|operation| operation.id).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    // Operations read for themselves, and nobody takes the facts any more.
+    desk.facts.stop();
+    for id in &waiting {
+        desk.hands.control(*id, Control::Abort);
+        if let Some(operation) = find(desk, *id) {
+            tell(Parting::Stopping(&operation.plan.intent));
+        }
+    }
+    let began = Instant::now();
+    let hurried = hurried(desk.signals.take(), began + TOGETHER);
+    tokio::pin!(hurried);
+    while !waiting.is_empty() {
+        let event = tokio::select! {
+            biased;
+            () = &mut hurried => break,
+            event = timeout_at(began + PATIENCE, desk.mailbox.answers.recv()) => event,
+        };
+        let Ok(Some(event)) = event else { break };
+        app::update(&mut desk.app, event, desk.clock.now());
+        waiting.retain(|id| {
+            let Some(operation) = find(desk, *id) else { return false };
+            if let Some(report) = &operation.report {
+                tell(Parting::Ended(&operation.plan.intent, report));
+            }
+            operation.is_running()
+        });
+    }
+    for operation in waiting.iter().filter_map(|id| find(desk, *id)) {
+        tell(Parting::Left(&operation.plan.intent));
+    }
+}
+
+fn find(desk: &Desk, id: OperationId) -> Option<&Operation> {
+    desk.app.operations.iter().find(|operation| operation.id == id)
+}
+
+/// Resolves when a signal says to leave at once. A terminal that goes away tells it more than once (the kernel, the shell,
+/// the session's end), and nobody's wish it is: hang-ups do not count.
+async fn hurried(mut signals: Option<Signals>, from: Instant) {
+    loop {
+        let signal = next_signal(signals.as_mut()).await;
+        if matches!(signal, Signal::Interrupt | Signal::Terminate) && Instant::now() >= from {
+            return;
+        }
+    }
+}
