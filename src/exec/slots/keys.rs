@@ -219,6 +219,8 @@ impl KeyEngine {
                     return Ok(());
                 }
                 Migrated::Twins => return self.one_by_one(job, keys).await,
+                // What was refused half-way may be on both sides: then there is nothing to bring home.
+                Migrated::Refused(_) if self.tolerant => return self.one_by_one(job, keys).await,
                 Migrated::Refused(text) => {
                     self.refused = true;
                     return Err(format!("MIGRATE from {} to {}: {text}", job.from_at, job.to_at));
@@ -314,6 +316,10 @@ impl KeyEngine {
             };
             match self.migrate(job, one, key.bytes, replace).await {
                 Migrated::All => self.meter.keys(1, key.bytes),
+                Migrated::Refused(text) => {
+                    self.refused = true;
+                    return Err(format!("MIGRATE of {name} from {} to {}: {text}", job.from_at, job.to_at));
+                }
                 other => return Err(format!("MIGRATE of {name} from {} to {}: {other:?}", job.from_at, job.to_at)),
             }
         }
