@@ -135,7 +135,7 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     assert_eq!(check.code, 0);
     assert_eq!(check.json()["verdict"], "ok");
     assert!(check.json()["rules"].as_array().unwrap().iter().all(|rule| rule["holds"] == true && rule["remedy"].is_string()));
-    assert!(look(&["check"]).await.stdout.contains("● node.down"));
+    assert!(look(&["check"]).await.stdout.contains("✓ node.down"));
 
     let nodes = look(&["nodes", "--format", "csv"]).await;
     assert!(nodes.stdout.starts_with("id,address,role,health,"), "{}", nodes.stdout);
