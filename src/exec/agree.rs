@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -91,6 +92,29 @@ where
         seen.entry(address.clone()).or_insert_with(silence);
     }
     Agreement { seen }
+}
+
+/// Waits until every node that answers knows the epochs that these owners claim their slots with. Before, one of them could
+/// take a slot back under an epoch that is too low, lose it again to an older claim, and delete its keys.
+pub(super) async fn on_epochs(
+    links: &Links,
+    nodes: &[(NodeId, Address)],
+    owners: &[(NodeId, Address)],
+    within: Duration,
+) -> Agreement {
+    let own = join_all(owners.iter().map(|(id, address)| async move {
+        let view = read::view(links, address, links.settings().timeout).await.ok()?;
+        Some((*id, view.myself()?.epoch))
+    }));
+    let claimed: Vec<(NodeId, u64)> = own.await.into_iter().flatten().collect();
+    let check = move |_: NodeId, view: &View| {
+        let behind = |(id, epoch): &&(NodeId, u64)| view.member(*id).is_some_and(|member| member.epoch < *epoch);
+        match claimed.iter().find(behind) {
+            None => Ok(()),
+            Some((id, epoch)) => Err(format!("it has not heard of epoch {epoch} of {}", id.short())),
+        }
+    };
+    reach(links, nodes, within, check).await
 }
 
 async fn ask<F>(links: Links, id: NodeId, address: Address, check: F, tell: mpsc::Sender<(Address, Seen)>)

@@ -161,6 +161,12 @@ impl Mender<'_> {
                     return self.bring_home(&[*to], *from).await;
                 }
                 let back = self.job(*to, *from)?;
+                let places = read::places(self.model);
+                let known = agree::on_epochs(&self.telling.links, &places, &[(*to, self.place(*to)?)], AGREE_WITHIN).await;
+                if !known.is_reached() || !known.has_said(&self.place(*from)?) {
+                    let why = known.differing().into_iter().chain(known.silent()).collect::<Vec<_>>().join("; ");
+                    return Err(format!("it has moved to {}, and does not come back yet: {why}", self.model.label(*to)));
+                }
                 let moved = self.engine(false).group(&back, &[self.slot]).await;
                 moved.map(|()| None).map_err(|stop| stop.reasons.join("; "))
             }

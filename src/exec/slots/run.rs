@@ -1,6 +1,6 @@
 //! IO. All moves of a plan: disjoint pairs at once, one stop for all, read back from every node at the end.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -208,6 +208,11 @@ async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], f
     if !unsaid.is_empty() {
         let unsaid: Vec<String> = unsaid.iter().map(ToString::to_string).collect();
         return Outcome::Failed(vec![format!("the slots have moved, but {} could not be asked about them", unsaid.join(", "))]);
+    }
+    let takers: BTreeMap<NodeId, Address> = jobs.iter().map(|job| (job.to, job.to_at.clone())).collect();
+    let known = agree::on_epochs(&telling.links, &read::places(model), &takers.into_iter().collect::<Vec<_>>(), AGREE_WITHIN).await;
+    if !known.is_reached() {
+        return Outcome::Failed(disagreement(&known));
     }
     let behind: Vec<String> = join_all(jobs.iter().map(|job| left_behind(telling, job))).await.into_iter().flatten().collect();
     if behind.is_empty() { Outcome::Done } else { Outcome::Failed(behind) }
