@@ -1,6 +1,6 @@
 //! PURE. From what the operator wants (intent) to the steps that would do it (plan), or the reasons why not (refusal).
 //!
-//! [`plan()`] is the one door: `exec` asks again before the first step whether the answer has changed ([`drift`]).
+//! [`plan()`] is the one door: `exec` asks again before the first step whether the answer has changed ([`drift()`]).
 
 mod balance;
 mod blast;
