@@ -15,7 +15,7 @@ use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
-/// Lossless, with back-pressure: an operation waits for a reader that is this far behind.
+/// A reader that is this far behind misses what comes next; never the end.
 const BACKLOG: usize = 1024;
 
 #[derive(Clone, Debug)]

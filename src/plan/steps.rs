@@ -202,7 +202,7 @@ impl Outcome {
     }
 }
 
-/// What an operation says while it runs. Lossless and in order.
+/// What an operation says while it runs, in order. A reader that is far behind misses some; never the end.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// Step `index` of the plan begins.
