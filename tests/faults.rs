@@ -246,6 +246,11 @@ async fn the_taker_freezes_in_the_middle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_giver_freezes_in_the_middle() {
+    a_server_fails(false, LocalFault::Freeze).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_fifty_megabytes_moves_alone_with_a_warning() {
     let cluster = Cluster::with(LocalSpec { replicas: 0, node_timeout: Duration::from_secs(15), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;

@@ -15,7 +15,9 @@ use common::{Cluster, wait_until};
 use desk::{Desk, assert_calm, assert_same};
 use rgc_tui::cluster::{Address, key_slot};
 use rgc_tui::link::{Command, Lane, Reply};
-use rgc_tui::plan::{Intent, Outcome, Report};
+use rgc_tui::local::LocalFault;
+use rgc_tui::plan::{Intent, Outcome, Progress, Report};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SLOT: u16 = 866;
@@ -154,6 +156,44 @@ async fn strays_come_home_and_twins_are_compared_first() {
     assert_eq!(value.text().as_deref(), Some("2"));
     let count = scene.cluster.ask(&other, &format!("CLUSTER COUNTKEYSINSLOT {}", scene.slot)).await;
     assert_eq!(count, Reply::Int(1));
+}
+
+/// The owner freezes while strays come home: what it got is unclear, and what players wrote there since is never written over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_home_unclearly_is_not_written_over() {
+    const STRAYS: usize = 3000;
+    let mut scene = Scene::set().await;
+    let (owner, other) = (scene.owner.clone(), scene.other.clone());
+    scene.set_slot(&other, &format!("IMPORTING {}", scene.id(&owner))).await;
+    let asked = |words: String| [Command::words("ASKING"), Command::words(&words)];
+    let strays: Vec<Command> = (0..STRAYS).flat_map(|n| asked(format!("SET stray{n}:{{KX9Q2}} old"))).collect();
+    scene.desk.links.get(&other, Lane::Work).pipeline(&strays, Duration::from_secs(10)).await.unwrap();
+    scene.set_slot(&other, "STABLE").await;
+
+    let plan = scene.desk.plan(Intent::Fix { slots: None, roll_back: false }).await.unwrap();
+    let mut running = scene.desk.executor.execute(plan, Arc::new(scene.desk.model.clone()));
+    let mut unclear = false;
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains("IMPORTING") => {
+                scene.cluster.fault(&owner, LocalFault::Freeze).await.unwrap();
+            }
+            Progress::Note(text) if text.contains("is unclear") && !unclear => {
+                unclear = true;
+                scene.cluster.fault(&owner, LocalFault::Thaw).await.unwrap();
+                let newer: Vec<Command> = (0..STRAYS).map(|n| Command::words(&format!("SET stray{n}:{{KX9Q2}} newer"))).collect();
+                scene.desk.links.get(&owner, Lane::Probe).pipeline(&newer, Duration::from_secs(10)).await.unwrap();
+            }
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    assert!(unclear, "the freeze came too late: {report:?}");
+    for n in 0..STRAYS {
+        let value = scene.cluster.ask(&owner, &format!("GET stray{n}:{{KX9Q2}}")).await;
+        assert_eq!(value.text().as_deref(), Some("newer"), "stray{n}: {report:?}");
+    }
+    assert_calm(&scene.cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,94 @@
+//! A user with exactly the rights that the README lists: looking needs the first list, deeds need both, and nothing more.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test that fails loudly")]
+
+mod common;
+mod desk;
+
+use std::process::{Command as Process, Output, Stdio};
+
+use common::Cluster;
+use desk::{Desk, assert_calm, assert_same};
+use rgc_tui::cluster::key_slot;
+
+/// The lists of rights in the README, in its order.
+fn rights() -> Vec<&'static str> {
+    let readme = include_str!("../README.md");
+    readme
+        .split("```text\n")
+        .skip(1)
+        .filter_map(|text| text.split("\n```").next())
+        .filter(|text| text.contains("+migrate") || text.contains("+info"))
+        .collect()
+}
+
+struct Operator {
+    seed: String,
+    state: tempfile::TempDir,
+}
+
+impl Operator {
+    async fn run(&self, words: &str) -> Output {
+        let mut command = Process::new(env!("CARGO_BIN_EXE_rgc-tui"));
+        command.args(["--node", &self.seed, "--user", "ops"]).args(words.split(' ')).stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", self.state.path()).env("RGC_TUI_PASSWORD", "pw").current_dir(self.state.path());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    async fn succeeds(&self, words: &str) -> String {
+        let output = self.run(words).await;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{words}: {text}");
+        assert!(!text.contains("NOPERM") && !text.contains("no permissions"), "{words}: {text}");
+        text
+    }
+}
+
+async fn admit(cluster: &Cluster, rights: &str) -> Operator {
+    for address in cluster.addresses() {
+        cluster.ok(&address, &format!("ACL SETUSER ops reset on >pw {rights}")).await;
+    }
+    Operator { seed: cluster.seed(), state: tempfile::tempdir().unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lists_of_the_readme_are_enough() {
+    let cluster = Cluster::start(3, 1).await;
+    let [look, deeds] = rights()[..] else { panic!("the README has {} lists of rights", rights().len()) };
+    let admin = Desk::at(&cluster).await;
+    admin.fill_rooms(300).await;
+
+    let onlooker = admit(&cluster, look).await;
+    for words in ["status", "nodes", "slots", "check"] {
+        onlooker.succeeds(words).await;
+    }
+    assert!(onlooker.succeeds("rooms").await.contains("R0042"));
+    assert!(onlooker.succeeds("locate R0042").await.contains("R0042"));
+    let refused = onlooker.run("move-slots 0-9 --to C --yes").await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+    assert!(refused.status.code() != Some(0) && said.contains("permission"), "{said}");
+    assert_calm(&cluster).await;
+
+    let before = admin.digest(&cluster).await;
+    let operator = admit(&cluster, &format!("{look} {deeds}")).await;
+    let owner = cluster.owner(key_slot(b"R0042")).await.unwrap();
+    let other = (0..3).map(|n| cluster.at(n)).find(|at| *at != owner).unwrap();
+    // Left open by another tool.
+    let slot = key_slot(b"R0007");
+    let giver = cluster.owner(slot).await.unwrap();
+    let taker = (0..3).map(|n| cluster.at(n)).find(|at| *at != giver).unwrap();
+    let (from, to) = (cluster.ask(&giver, "CLUSTER MYID").await, cluster.ask(&taker, "CLUSTER MYID").await);
+    cluster.ok(&taker, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", from.text().unwrap())).await;
+    cluster.ok(&giver, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", to.text().unwrap())).await;
+    for words in [
+        "fix --yes".to_owned(),
+        format!("migrate-room R0042 --to {other} --yes"),
+        "move-slots 100-199 --to B --yes".to_owned(),
+        "rebalance --by keys --yes".to_owned(),
+        format!("failover {} --yes", cluster.at(4)),
+    ] {
+        operator.succeeds(&words).await;
+    }
+    assert_eq!(cluster.owner(key_slot(b"R0042")).await, Some(other));
+    assert_calm(&cluster).await;
+    assert_same(&before, &admin.digest(&cluster).await);
+}
