@@ -15,6 +15,10 @@ pub(in crate::exec) struct Key {
 /// Below this a batch costs more in round trips than it spares in waiting: a slow answer then has another cause.
 const FEWEST: f64 = 32.0;
 const SMALLEST: f64 = 64.0 * 1024.0;
+/// How long a batch may hold its servers up.
+const BLOCK: Duration = Duration::from_millis(8);
+/// A room may have this many times the keys of a batch before it is moved in parts.
+const ROOM: usize = 2;
 
 /// The limits of one batch, adapted after each.
 #[derive(Clone, Copy, Debug)]
@@ -23,27 +27,22 @@ pub(in crate::exec) struct Pacer {
     bytes: f64,
     most_keys: f64,
     most_bytes: f64,
-    /// How long a batch may hold the giver up.
-    block: Duration,
-    /// Rest after a batch, as a part of what the batch took.
-    rest: f64,
     /// Slots that are open at a time.
     pub(super) group: usize,
 }
 
 impl Pacer {
     pub(in crate::exec) fn new(pace: Pace) -> Self {
-        let (most_keys, most_bytes, block, rest, group) = match pace {
-            // Two hands that rest twice as long as they work hold a giver up for two thirds of its time.
-            Pace::Calm => (64.0, 512.0 * 1024.0, 8, 2.0, 8),
-            Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 8, 0.0, 32),
+        let (most_keys, most_bytes, group) = match pace {
+            Pace::Calm => (40.0, 512.0 * 1024.0, 16),
+            Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 32),
         };
-        Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes, block: Duration::from_millis(block), rest, group }
+        Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes, group }
     }
 
-    /// A batch of so much took so long: the next is made to take no longer than wanted.
+    /// A batch of so much took so long: the next is made to take no longer than wanted. How long to rest before it.
     pub(super) fn learn(&mut self, keys: usize, bytes: u64, took: Duration) -> Duration {
-        let ratio = self.block.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        let ratio = BLOCK.as_secs_f64() / took.as_secs_f64().max(1e-6);
         if ratio < 1.0 {
             // What was moved is what the time tells about.
             self.keys = (keys as f64 * ratio).max(FEWEST).min(self.keys);
@@ -53,19 +52,28 @@ impl Pacer {
             self.bytes = (self.bytes * 1.3).min(self.most_bytes);
         }
         // A stall far beyond what was wanted: let the players' queue drain before the next.
-        let stalled = if ratio < 0.1 { took.mul_f64(0.5).min(Duration::from_millis(200)) } else { Duration::ZERO };
-        took.mul_f64(self.rest).max(stalled)
+        if ratio < 0.1 { took.mul_f64(0.5).min(Duration::from_millis(200)) } else { Duration::ZERO }
     }
 
-    /// Cuts keys into batches: rooms stay together where they fit, big keys go alone.
+    /// A key of up to this many bytes needs no place of its own: a batch of its like is not too big.
+    pub(super) fn small(&self) -> u64 {
+        (self.bytes / self.keys) as u64
+    }
+
+    /// Cuts keys into batches of about the same number: rooms stay together where they fit, big keys go alone.
     pub(super) fn cut(&self, mut keys: Vec<Key>) -> Vec<Vec<Key>> {
         keys.sort_by(|a, b| hash_tag(&a.name).cmp(hash_tag(&b.name)).then_with(|| a.name.cmp(&b.name)));
+        let most = (self.keys as usize).max(1);
+        let share = keys.len().div_ceil(keys.len().div_ceil(most).max(1));
         let mut batches: Vec<Vec<Key>> = Vec::new();
         let mut size = 0.0;
         for key in keys {
             let bytes = key.bytes as f64;
-            let fits = batches.last().is_some_and(|batch| (batch.len() as f64) < self.keys && size + bytes <= self.bytes);
-            match batches.last_mut().filter(|_| fits) {
+            let fits = |batch: &Vec<Key>| {
+                let same_room = batch.last().is_some_and(|last| hash_tag(&last.name) == hash_tag(&key.name));
+                size + bytes <= self.bytes && batch.len() < if same_room { most * ROOM } else { share }
+            };
+            match batches.last_mut().filter(|batch| fits(batch)) {
                 Some(batch) => {
                     size += bytes;
                     batch.push(key);
@@ -109,9 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn the_calm_leave_room_for_players() {
-        let rest = |pace| Pacer::new(pace).learn(60, 6000, Duration::from_millis(2));
-        assert_eq!((rest(Pace::Calm), rest(Pace::Fast)), (Duration::from_millis(4), Duration::ZERO));
+    fn batches_are_even_and_rooms_whole() {
+        let pacer = Pacer::new(Pace::Calm);
+        let sizes = |keys: Vec<Key>| pacer.cut(keys).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes((0..61).map(|n| key(&format!("k{n}"), 90)).collect()), [31, 30]);
+        assert_eq!(sizes((0..60).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [60]);
+        assert_eq!(sizes((0..100).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [80, 20]);
+        assert_eq!(sizes(Vec::new()), [0; 0]);
+    }
+
+    #[test]
+    fn a_stall_is_followed_by_a_rest() {
+        let rest = |took| Pacer::new(Pace::Calm).learn(40, 6000, Duration::from_millis(took));
+        assert_eq!((rest(2), rest(50), rest(100)), (Duration::ZERO, Duration::ZERO, Duration::from_millis(50)));
     }
 
     #[test]
@@ -122,6 +140,6 @@ mod tests {
         for _ in 0..40 {
             pacer.learn(8, 1000, Duration::from_micros(100));
         }
-        assert_eq!((pacer.keys, pacer.bytes), (64.0, 524_288.0));
+        assert_eq!((pacer.keys, pacer.bytes), (40.0, 524_288.0));
     }
 }

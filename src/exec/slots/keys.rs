@@ -32,6 +32,8 @@ use crate::plan::{Pace, Progress};
 const SLOW: Duration = Duration::from_secs(15);
 /// Counts as so many bytes while a server does not tell: a key that goes alone.
 const UNKNOWN: u64 = 16 << 20;
+/// Keys of a slot that are weighed: where they are small, the others count as their like.
+const SAMPLE: usize = 12;
 /// Keys listed at a time.
 const LISTED: u64 = 1000;
 /// Times that an unclear MIGRATE is looked at and repeated.
@@ -45,7 +47,7 @@ pub(in crate::exec) struct KeyEngine {
     /// None when the slots' journal is somebody else's business (repairs).
     pub(in crate::exec) journal: Option<Journal>,
     pub(in crate::exec) pacer: Pacer,
-    /// No batch before this: players come first for a moment. Slots are told and keys listed meanwhile.
+    /// No batch before this, after a stall: players come first for a moment.
     pub(in crate::exec) rested: Instant,
     /// Set when another job of the same operation has stopped.
     pub(in crate::exec) halt: Arc<AtomicBool>,
@@ -59,6 +61,11 @@ pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) differing: BTreeMap<Vec<u8>, String>,
     /// A server has refused to take a key.
     pub(in crate::exec) refused: bool,
+}
+
+/// Some of a slot's keys, from all over it.
+fn sample(keys: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
+    keys.iter().step_by(keys.len().div_ceil(SAMPLE).max(1))
 }
 
 impl KeyEngine {
@@ -109,6 +116,20 @@ async fn record(journal: Option<Journal>, job: &Job, open: Option<&[u16]>, close
     journal.record(line).await.map_err(Stop::because)
 }
 
+fn setslot(slot: u16, what: &str) -> Command {
+    Command::words(&format!("CLUSTER SETSLOT {slot} {what}"))
+}
+
+/// A taker that claims a slot it imports tells every node at once, and each reads all 16384 slots and writes its file: for
+/// players that is a pause on every server. The first claim makes its epoch the highest, the last tells about all; those
+/// between are made without importing, which tells nobody.
+fn claims(slots: &[u16], node: &str) -> Vec<Command> {
+    let between = |nth: usize| nth > 0 && nth + 1 < slots.len();
+    let claim =
+        |(nth, &slot): (usize, &u16)| between(nth).then(|| setslot(slot, "STABLE")).into_iter().chain([setslot(slot, node)]);
+    slots.iter().enumerate().flat_map(claim).collect()
+}
+
 impl KeyEngine {
     async fn record(&self, job: &Job, open: Option<&[u16]>, closed: Option<&[u16]>) -> Result<(), Stop> {
         record(self.journal.clone(), job, open, closed).await
@@ -137,7 +158,7 @@ impl KeyEngine {
     pub(in crate::exec) async fn close(&self, job: &Job, slots: &[u16]) -> Result<(), String> {
         let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
         let node = format!("NODE {}", job.to);
-        self.set(&taker, slots, &node, &[]).await?;
+        self.tell(&taker, &claims(slots, &node), slots, &node, &[]).await?;
         // A giver that has just lost its last slot is a replica of the taker already, and knows.
         self.set(&giver, slots, &node, &["SETSLOT only with masters"]).await
     }
@@ -148,10 +169,15 @@ impl KeyEngine {
 
     /// One SETSLOT for each slot, in one go; every reply must be OK or one of those that mean the same.
     pub(in crate::exec) async fn set(&self, link: &Link, slots: &[u16], what: &str, fine: &[&str]) -> Result<(), String> {
-        let commands: Vec<Command> = slots.iter().map(|slot| Command::words(&format!("CLUSTER SETSLOT {slot} {what}"))).collect();
+        let commands: Vec<Command> = slots.iter().map(|&slot| setslot(slot, what)).collect();
+        self.tell(link, &commands, slots, what, fine).await
+    }
+
+    /// These commands in one go; what they come to is told as one.
+    async fn tell(&self, link: &Link, commands: &[Command], slots: &[u16], what: &str, fine: &[&str]) -> Result<(), String> {
         let shown: SlotSet = slots.iter().copied().collect();
         let command = format!("CLUSTER SETSLOT {shown} {what}");
-        let answer = link.pipeline(&commands, SLOW).await;
+        let answer = link.pipeline(commands, SLOW).await;
         let bad = match &answer {
             Err(failure) => Some(failure.to_string()),
             Ok(replies) => replies.iter().find_map(|reply| match reply {
@@ -184,19 +210,17 @@ impl KeyEngine {
             if by_slot.iter().all(Vec::is_empty) {
                 return Ok(());
             }
-            let all: Vec<&Vec<u8>> = by_slot.iter().flatten().collect();
-            let sizes = survey::pipelined(&giver, all.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
-            if sizes.len() < all.len() {
-                return Err(format!("{} does not tell the sizes of its keys (MEMORY USAGE)", job.from_at));
-            }
-            let size = |reply: &Reply| match reply {
-                // Gone meanwhile.
-                Reply::Nil => 0,
-                reply => reply.int().and_then(|size| u64::try_from(size).ok()).unwrap_or(UNKNOWN),
-            };
-            let mut sizes = sizes.iter().map(size);
-            for keys in by_slot {
-                let keys: Vec<Key> = keys.into_iter().map(|name| Key { name, bytes: sizes.next().unwrap_or(0) }).collect();
+            let samples: Vec<&Vec<u8>> = by_slot.iter().flat_map(|keys| sample(keys)).collect();
+            let mut sizes = self.weigh(&giver, &samples).await?.into_iter();
+            for keys in &by_slot {
+                let sizes: Vec<u64> = sizes.by_ref().take(sample(keys).count()).collect();
+                let biggest = sizes.iter().copied().max().unwrap_or(0);
+                let sizes = match keys.len() {
+                    weighed if weighed == sizes.len() => sizes,
+                    all if biggest <= self.pacer.small() => vec![biggest; all],
+                    _ => self.weigh(&giver, &keys.iter().collect::<Vec<_>>()).await?,
+                };
+                let keys = keys.iter().zip(sizes).map(|(name, bytes)| Key { name: name.clone(), bytes }).collect();
                 for batch in self.pacer.cut(keys) {
                     self.batch(job, &batch).await?;
                 }
@@ -204,12 +228,28 @@ impl KeyEngine {
         }
     }
 
+    /// Bytes of each key; 0 when it is gone meanwhile.
+    async fn weigh(&self, giver: &Link, keys: &[&Vec<u8>]) -> Result<Vec<u64>, String> {
+        let replies = survey::pipelined(giver, keys.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
+        if replies.len() < keys.len() {
+            return Err(format!("{} does not tell the sizes of its keys (MEMORY USAGE)", giver.address()));
+        }
+        let size = |reply: &Reply| match reply {
+            Reply::Nil => 0,
+            reply => reply.int().and_then(|size| u64::try_from(size).ok()).unwrap_or(UNKNOWN),
+        };
+        Ok(replies.iter().map(size).collect())
+    }
+
     /// One MIGRATE, and whatever it takes to be sure of its outcome.
     async fn batch(&mut self, job: &Job, keys: &[Key]) -> Result<(), String> {
-        let bytes: u64 = keys.iter().map(|key| key.bytes).sum();
+        let mut bytes: u64 = keys.iter().map(|key| key.bytes).sum();
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
-            sleep_until(self.rested).await;
+            // A timer takes a millisecond at least.
+            if self.rested > Instant::now() {
+                sleep_until(self.rested).await;
+            }
             let began = Instant::now();
             match self.migrate(job, keys, bytes, false).await {
                 Migrated::All => {
@@ -241,6 +281,9 @@ impl KeyEngine {
                             )
                         })?;
                     }
+                    // A key that was not weighed may be why it took so long.
+                    let names: Vec<&Vec<u8>> = keys.iter().map(|key| &key.name).collect();
+                    bytes = self.weigh(&self.link(&job.from_at), &names).await?.iter().sum();
                     sleep(Duration::from_millis(50) * attempt).await;
                 }
             }
@@ -324,5 +367,30 @@ impl KeyEngine {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_claim_raises_the_epoch_and_the_last_tells_everybody() {
+        let words = |slots: &[u16]| claims(slots, "NODE x").iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        assert_eq!(words(&[7]), "CLUSTER SETSLOT 7 NODE x");
+        assert_eq!(words(&[7, 8]), "CLUSTER SETSLOT 7 NODE x; CLUSTER SETSLOT 8 NODE x");
+        assert_eq!(
+            words(&[7, 8, 9]),
+            "CLUSTER SETSLOT 7 NODE x; CLUSTER SETSLOT 8 STABLE; CLUSTER SETSLOT 8 NODE x; CLUSTER SETSLOT 9 NODE x"
+        );
+    }
+
+    #[test]
+    fn a_sample_is_small_and_from_all_over() {
+        for count in [0, 1, 12, 13, 61, 1000] {
+            let keys: Vec<Vec<u8>> = (0..count).map(|n: usize| n.to_string().into_bytes()).collect();
+            let taken = sample(&keys).count();
+            assert!(taken <= SAMPLE && taken >= count.min(SAMPLE / 2), "{taken} of {count}");
+        }
     }
 }

@@ -26,11 +26,9 @@ use crate::plan::{self, Intent, Outcome, Pace, Plan, Report, StepKind};
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Gossip to everybody, after the last slot.
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
-/// Hands for each giver: while one moves keys or rests, the other lists and sizes the next.
-const HANDS: usize = 2;
-/// Hands under way at a time that share a taker, when calm is wanted.
-const SHARING: usize = 6;
-/// Hands under way at a time; each has a group of open slots.
+/// For speed, hands for each giver: while one moves keys, the other lists and sizes the next.
+const HANDS: u32 = 2;
+/// Jobs under way at a time; each has a group of open slots.
 const AT_ONCE: usize = 16;
 /// For one question after the last slot.
 const SETTLES: Duration = Duration::from_secs(2);
@@ -103,12 +101,38 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
 }
 
 /// Each job for several hands.
-fn hands(jobs: &[Job]) -> Vec<Job> {
+fn split(jobs: &[Job], hands: u32) -> VecDeque<Job> {
     let split = |job: &Job| {
-        let share = job.slots.len().div_ceil(HANDS).max(1);
+        let share = job.slots.len().div_ceil(hands as usize).max(1);
         job.slots.chunks(share).map(|slots| Job { slots: slots.to_vec(), ..job.clone() }).collect::<Vec<_>>()
     };
     jobs.iter().flat_map(split).collect()
+}
+
+/// From whom to whom a job under way goes, and on which hosts they are.
+#[derive(Clone, Debug, PartialEq)]
+struct Way {
+    from: NodeId,
+    to: NodeId,
+    hosts: [Arc<str>; 2],
+}
+
+impl Way {
+    fn of(job: &Job) -> Self {
+        Self { from: job.from, to: job.to, hosts: [job.from_at.host.clone(), job.to_at.host.clone()] }
+    }
+
+    /// Whether it may begin beside those under way.
+    fn is_free(&self, under_way: &[Self], by_server: bool, pace: Pace) -> bool {
+        let giving = under_way.iter().filter(|other| other.from == self.from).count();
+        match (by_server, pace) {
+            // Servers that move slots by themselves do one group of a giver at a time.
+            (true, _) => giving == 0,
+            // Servers of one host share its processors: players of all of them feel what two moves take there.
+            (false, Pace::Calm) => !under_way.iter().any(|other| other.hosts.iter().any(|host| self.hosts.contains(host))),
+            (false, Pace::Fast) => giving < HANDS as usize,
+        }
+    }
 }
 
 /// Carries all jobs out, so many at a time. The first stop lets the others end their group and stop.
@@ -126,32 +150,24 @@ async fn carry_all(
     };
     let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
     let halt = Arc::new(AtomicBool::new(false));
-    let mut waiting: VecDeque<Job> = if by_server { jobs.to_vec() } else { hands(jobs) }.into();
-    let mut under_way: Vec<(NodeId, NodeId)> = Vec::new();
+    let hands = if by_server || pace == Pace::Calm { 1 } else { HANDS };
+    let mut waiting = split(jobs, hands);
+    let mut under_way: Vec<Way> = Vec::new();
     let mut running = FuturesUnordered::new();
     let mut stops = Vec::new();
     let mut ticks = interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         if !halt.load(Ordering::Relaxed) {
-            let is_free = |job: &Job, under_way: &[(NodeId, NodeId)]| {
-                let giving = under_way.iter().filter(|(from, _)| *from == job.from).count();
-                let taking = under_way.iter().filter(|(_, to)| *to == job.to).count();
-                match (by_server, pace) {
-                    // Servers that move slots by themselves do one group of a giver at a time.
-                    (true, _) => giving == 0,
-                    (false, Pace::Calm) => giving < HANDS && taking < SHARING,
-                    (false, Pace::Fast) => giving < HANDS,
-                }
-            };
+            let is_free = |job: &Job, under_way: &[Way]| Way::of(job).is_free(under_way, by_server, pace);
             while running.len() < AT_ONCE
                 && let Some(job) = waiting.iter().position(|job| is_free(job, &under_way)).and_then(|at| waiting.remove(at))
             {
-                under_way.push((job.from, job.to));
+                under_way.push(Way::of(&job));
                 let engine = KeyEngine {
                     journal: Some(journal.clone()),
                     halt: halt.clone(),
-                    ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model) / HANDS as u32)
+                    ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model) / hands)
                 };
                 let atomic = AtomicEngine {
                     telling: telling.clone(),
@@ -167,7 +183,7 @@ async fn carry_all(
             ended = running.next() => match ended {
                 None => return stops,
                 Some((job, result)) => {
-                    if let Some(at) = under_way.iter().position(|pair| *pair == (job.from, job.to)) {
+                    if let Some(at) = under_way.iter().position(|way| *way == Way::of(&job)) {
                         under_way.swap_remove(at);
                     }
                     if let Err(stop) = result {
@@ -262,4 +278,36 @@ fn disagreement(agreement: &Agreement) -> Vec<String> {
     let mut reasons = vec!["the slots have moved, but not every node says so".to_owned()];
     reasons.extend(agreement.differing());
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(from: &str, to: &str) -> Way {
+        let at = |text: &str| text.parse::<Address>().unwrap();
+        Way { from: NodeId::place(&at(from)), to: NodeId::place(&at(to)), hosts: [at(from).host, at(to).host] }
+    }
+
+    #[test]
+    fn calm_is_one_move_a_host_and_fast_two_a_giver() {
+        let one = way("a:1", "b:1");
+        let free = |way: &Way, under_way: &[Way], pace| way.is_free(under_way, false, pace);
+        for (other, calm) in [(way("c:1", "d:1"), true), (way("c:1", "b:2"), false), (way("b:2", "c:1"), false)] {
+            assert_eq!(free(&other, std::slice::from_ref(&one), Pace::Calm), calm, "{other:?}");
+            assert!(free(&other, std::slice::from_ref(&one), Pace::Fast));
+        }
+        let twice = [one.clone(), way("a:1", "c:1")];
+        assert!(free(&one, &twice[..1], Pace::Fast) && !free(&one, &twice, Pace::Fast));
+        // Those that the servers do by themselves: one a giver, whatever the pace.
+        assert!(!one.is_free(&twice[..1], true, Pace::Fast) && way("d:1", "b:1").is_free(&twice, true, Pace::Calm));
+    }
+
+    #[test]
+    fn hands_share_a_job() {
+        let at: Address = "a:1".parse().unwrap();
+        let job = Job { from: NodeId::place(&at), from_at: at.clone(), to: NodeId::place(&at), to_at: at, slots: vec![1, 2, 3] };
+        let slots = |hands| split(std::slice::from_ref(&job), hands).into_iter().map(|job| job.slots).collect::<Vec<_>>();
+        assert_eq!((slots(1), slots(2)), (vec![vec![1, 2, 3]], vec![vec![1, 2], vec![3]]));
+    }
 }
