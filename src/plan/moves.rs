@@ -201,9 +201,10 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
     let biggest =
         moves.iter().flat_map(|part| part.slots.iter()).filter_map(|slot| facts.slots.map(|f| f.slot(slot).biggest_bytes)).max();
     let ms = Duration::from_millis;
-    // Servers ship some 60 000 small keys or 60 MB a second, and a slot costs its bookkeeping.
+    // Milliseconds, as seen on plain machines: a slot costs its bookkeeping, a key its command, a byte its copying.
     let (per_slot, per_key, per_byte) = match engine {
-        Engine::Keys => (if pace == Pace::Fast { 0.25 } else { 0.4 }, 0.014, 1.0 / 60_000.0),
+        Engine::Keys if pace == Pace::Fast => (0.2, 0.006, 1.0 / 60_000.0),
+        Engine::Keys => (0.4, 0.018, 1.0 / 60_000.0),
         Engine::ValkeyAtomic => (0.02, 0.002, 1.0 / 150_000.0),
     };
     let takes = 5.0 + slots as f64 * per_slot + keys as f64 * per_key + bytes as f64 * per_byte;

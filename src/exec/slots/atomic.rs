@@ -1,7 +1,7 @@
 //! IO. The engine for Valkey 9: the servers move slots by themselves, group by group; we start, watch, retry, cancel.
 //!
-//! A group's end is one pause of all writes on its giver, so many small groups are felt less than one big one. The
-//! server rolls a failed migration back by itself and never tries again: that is done here.
+//! A group's end is one pause of all writes on its giver, some 50 ms and half a millisecond for every thousand keys: groups
+//! are so big that the keys are the smaller part of it. The server rolls a failed migration back by itself and never tries again: that is done here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use super::meter::Meter;
 use super::{Engine, Job, Stop};
 use crate::cluster::SlotSet;
 use crate::exec::journal::Journal;
+use crate::exec::survey;
 use crate::exec::telling::Telling;
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::Pace;
@@ -26,6 +27,16 @@ const LOOK_LATER: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Times that one group is started.
 const ATTEMPTS: u32 = 5;
+/// Slots of a group whose keys are not known.
+const BLIND: usize = 256;
+
+/// Keys of a group.
+fn keys_at_once(pace: Pace) -> u64 {
+    match pace {
+        Pace::Calm => 50_000,
+        Pace::Fast => 250_000,
+    }
+}
 
 pub(super) struct AtomicEngine {
     pub(super) telling: Telling,
@@ -48,9 +59,7 @@ struct Migration {
 
 impl Engine for AtomicEngine {
     async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
-        // So many slots that a group is over in a fraction of a second, and its fork costs little beside it.
-        let group = if self.pace == Pace::Fast { 1024 } else { 256 };
-        for slots in job.slots.chunks(group) {
+        for slots in self.groups(job).await {
             if self.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
                 return Err(Stop { cancelled: true, ..Stop::default() });
             }
@@ -66,6 +75,18 @@ impl Engine for AtomicEngine {
 }
 
 impl AtomicEngine {
+    /// The job's slots in groups of about as many keys each.
+    async fn groups<'a>(&self, job: &'a Job) -> Vec<&'a [u16]> {
+        let link = self.telling.links.get(&job.from_at, Lane::Work);
+        let counts =
+            survey::pipelined(&link, job.slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
+        let keys: Option<Vec<u64>> = counts.iter().map(|reply| u64::try_from(reply.int()?).ok()).collect();
+        match keys.filter(|keys| keys.len() == job.slots.len()) {
+            Some(keys) => shares(&job.slots, &keys, keys_at_once(self.pace)),
+            None => job.slots.chunks(BLIND).collect(),
+        }
+    }
+
     async fn group(&self, job: &Job, slots: &[u16]) -> Result<(), Stop> {
         let wanted: SlotSet = slots.iter().copied().collect();
         let mut command = Command::words("CLUSTER MIGRATESLOTS SLOTSRANGE");
@@ -152,6 +173,25 @@ impl AtomicEngine {
     }
 }
 
+/// Cuts slots into as few groups of at most so many keys as there can be, with about the same number in each. A slot with
+/// more is a group of its own.
+fn shares<'a>(slots: &'a [u16], keys: &[u64], most: u64) -> Vec<&'a [u16]> {
+    let total: u64 = keys.iter().sum();
+    let share = total.div_ceil(total.div_ceil(most).max(1));
+    let mut ends = Vec::new();
+    let mut held = 0;
+    for (at, &keys) in keys.iter().enumerate() {
+        if held > 0 && held + keys > share {
+            ends.push(at);
+            held = 0;
+        }
+        held += keys;
+    }
+    ends.push(slots.len());
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).filter_map(|(start, &end)| slots.get(start..end)).filter(|group| !group.is_empty()).collect()
+}
+
 /// The newest export of exactly these slots.
 fn newest(reply: &Reply, wanted: &SlotSet) -> Option<Migration> {
     let all = reply.array()?.iter().filter_map(migration);
@@ -193,6 +233,17 @@ mod tests {
         Reply::Array(
             pairs.iter().flat_map(|(k, v)| [Reply::Bytes(k.as_bytes().to_vec()), Reply::Bytes(v.as_bytes().to_vec())]).collect(),
         )
+    }
+
+    #[test]
+    fn groups_hold_about_the_same_number_of_keys() {
+        let slots: Vec<u16> = (0..10).collect();
+        let sizes = |keys: &[u64], most| shares(&slots, keys, most).iter().map(|group| group.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(&[10; 10], 1000), [10]);
+        assert_eq!(sizes(&[10; 10], 99), [5, 5]);
+        assert_eq!(sizes(&[0; 10], 99), [10]);
+        assert_eq!(sizes(&[0, 0, 500, 0, 0, 1, 1, 1, 1, 1], 100), [3, 7]);
+        assert_eq!(shares(&[], &[], 99), [&[0_u16; 0]; 0]);
     }
 
     #[test]

@@ -158,7 +158,9 @@ impl KeyEngine {
     pub(in crate::exec) async fn close(&self, job: &Job, slots: &[u16]) -> Result<(), String> {
         let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
         let node = format!("NODE {}", job.to);
-        self.tell(&taker, &claims(slots, &node), slots, &node, &[]).await?;
+        let between: SlotSet = slots.iter().copied().skip(1).take(slots.len().saturating_sub(2)).collect();
+        let shown = if between.is_empty() { node.clone() } else { format!("{node} (after STABLE: {between})") };
+        self.tell(&taker, &claims(slots, &node), slots, &shown, &[]).await?;
         // A giver that has just lost its last slot is a replica of the taker already, and knows.
         self.set(&giver, slots, &node, &["SETSLOT only with masters"]).await
     }
