@@ -14,8 +14,10 @@ mod desk;
 use common::{Cluster, wait_until};
 use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure};
 use rgc_tui::cluster::{Address, key_slot};
+use rgc_tui::exec::LEDGER;
 use rgc_tui::link::{Command, Lane, LinkSettings};
 use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::plan::entry::Entry;
 use rgc_tui::plan::{Intent, Outcome, Plan, Progress, Report};
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +118,18 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
             Ok(plan) => assert_eq!(next.run(plan).await.outcome, Outcome::Done, "record {fuse}"),
             Err(refusal) => assert!(refusal.to_string().contains("nothing to do"), "{refusal}"),
         }
+        // The ledger tells of both, and nothing is left that every start would read. (Who dies with the last record has ended.)
+        next.look().await;
+        next.executor.put_away_cured(&next.model).await;
+        if unfinished.is_empty() {
+            continue;
+        }
+        let files = std::fs::read_dir(dying.folder.path()).unwrap();
+        let names: Vec<String> = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        assert_eq!(names, [LEDGER], "record {fuse}");
+        let ledger = std::fs::read_to_string(dying.folder.path().join(LEDGER)).unwrap();
+        let broken_off = ledger.lines().filter_map(Entry::read).filter(|entry| entry.reasons.join(" ").contains("broken off"));
+        assert_eq!(broken_off.count(), 1, "record {fuse}: {ledger}");
     }
     assert!(ended, "the last record was reached");
     assert_same(&before, &desk.digest(&cluster).await);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::journal::{self, Fuse};
+use super::journal::{self, Fuse, Journal};
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::{failover, ledger, membership, mend, read, slots, survey};
@@ -98,42 +98,46 @@ impl Executor {
 
     async fn carry_out(self, mut telling: Telling, plan: Plan, model: Arc<Model>) {
         log::info!("begins: {}", plan.intent);
-        let report = match self.occupy(&plan) {
+        let (report, journal) = match self.occupy(&plan) {
             Ok(_occupied) => {
                 let blown = Arc::new(tokio::sync::Notify::new());
                 let fuse = self.fuse.map(|after| Fuse { after, blown: blown.clone() });
                 tokio::select! {
-                    report = self.checked(&mut telling, &plan, &model, fuse) => report,
+                    ended = self.checked(&mut telling, &plan, &model, fuse) => ended,
                     () = blown.notified() => return,
                 }
             }
-            Err(reason) => telling.report(Outcome::Refused(vec![reason]), Vec::new()),
+            Err(reason) => (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
         };
         log::info!("{}: {} after {:?} {}", report.outcome.word(), plan.intent, report.elapsed, report.outcome.reasons().join("; "));
-        let now = self.clock.now();
-        if let Err(error) = ledger::append(&self.settings.journal_dir, &plan, &report, &model, &telling.transcript, now) {
-            telling.note(error).await;
+        let (now, folder) = (self.clock.now(), &self.settings.journal_dir);
+        match ledger::append(folder, &plan, &report, &model, &telling.transcript, now) {
+            Ok(()) => journal.into_iter().for_each(Journal::put_away),
+            Err(error) => telling.note(error).await,
         }
         telling.say(Progress::Ended(report)).await;
     }
 
     /// The facts are read again, and the plan must still be the one that they give.
-    async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> Report {
+    async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
-        match plan::drift(plan, &now, self.clock.now()) {
-            Err(refusal) => telling.report(Outcome::Refused(refusal.reasons), Vec::new()),
-            Ok(()) => match plan.intent {
-                Intent::Failover { .. } => failover::run(telling, plan, &now).await,
-                Intent::Fix { roll_back, .. } => {
-                    let report = mend::run(telling, plan, &now, roll_back).await;
-                    self.put_away_cured(&now).await;
-                    report
-                }
-                _ if !plan.moves.is_empty() => slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await,
-                _ => membership::run(telling, plan, &now).await,
-            },
+        if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
+            return (telling.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
         }
+        let report = match plan.intent {
+            Intent::Failover { .. } => failover::run(telling, plan, &now).await,
+            Intent::Fix { roll_back, .. } => {
+                let report = mend::run(telling, plan, &now, roll_back).await;
+                self.put_away_cured(&now).await;
+                report
+            }
+            _ if !plan.moves.is_empty() => {
+                return slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
+            }
+            _ => membership::run(telling, plan, &now).await,
+        };
+        (report, None)
     }
 
     /// Journals of this cluster whose slots are closed again need not be offered any more: marks them, and gives them.
@@ -149,8 +153,14 @@ impl Executor {
             |unfinished: &Unfinished| unfinished.concerns(&model) && !unfinished.in_flight.iter().any(|slot| open.contains(slot));
         let mut away = self.unfinished(&model.name);
         away.retain(cured);
-        // A journal that cannot be marked is offered once more; nothing worse.
-        away.iter().for_each(|unfinished| drop(journal::put_away(unfinished, "cured")));
+        let (now, folder) = (self.clock.now(), &self.settings.journal_dir);
+        for unfinished in &away {
+            let told = if unfinished.told { Ok(()) } else { ledger::append_broken_off(folder, unfinished, &model.name, now) };
+            // A journal that cannot be marked is offered once more; nothing worse.
+            if let Err(error) = told.and_then(|()| std::fs::remove_file(&unfinished.path).map_err(|error| error.to_string())) {
+                log::warn!("{}: {error}", unfinished.path.display());
+            }
+        }
         away
     }
 

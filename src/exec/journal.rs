@@ -1,11 +1,13 @@
 //! IO. What an operation is about to do, on disk before it is sent: a console that dies leaves its intention behind.
 //!
 //! One file an operation, one JSON object a line: `begin` (what was wanted), `open` (slots that are opened next, from
-//! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended). A file without `end` is unfinished.
+//! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended). A file without `end` is unfinished;
+//! one with it is removed when the ledger tells of the operation.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::SecondsFormat;
@@ -28,6 +30,7 @@ pub(super) struct Journal {
     file: Arc<Mutex<File>>,
     path: PathBuf,
     records: Arc<Mutex<u32>>,
+    ended: Arc<AtomicBool>,
     fuse: Option<Fuse>,
 }
 
@@ -46,7 +49,7 @@ impl Journal {
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed)?;
         // Held for as long as the operation lives, whatever ends it: who can take it knows that nobody is at work.
         file.try_lock().map_err(|error| failed(error.into()))?;
-        let journal = Self { file: Arc::new(Mutex::new(file)), path, records: Arc::default(), fuse };
+        let journal = Self { file: Arc::new(Mutex::new(file)), path, records: Arc::default(), ended: Arc::default(), fuse };
         let moves: Vec<Value> = plan
             .moves
             .iter()
@@ -92,7 +95,20 @@ impl Journal {
     /// The operation has ended, one way or the other; nothing is left to be offered at the next start unless slots are.
     pub(super) async fn end(&self, outcome: &Outcome, left_open: &SlotSet) -> Result<(), String> {
         let record = json!({"outcome": outcome.word(), "reasons": outcome.reasons(), "left_open": left_open.to_string()});
-        self.record(if left_open.is_empty() { json!({"end": record}) } else { json!({"stopped": record}) }).await
+        let ended = left_open.is_empty();
+        self.record(if ended { json!({"end": record}) } else { json!({"stopped": record}) }).await?;
+        self.ended.store(ended, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The ledger tells of the operation now: if nothing is left of it, its journal would only be read at every start.
+    pub(super) fn put_away(self) {
+        // One that cannot be removed costs a moment then; nothing worse.
+        if self.ended.load(Ordering::Relaxed)
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            log::warn!("{}: {error}", self.path.display());
+        }
     }
 }
 
@@ -118,11 +134,12 @@ fn journals(folder: &Path, cluster: &str, alive: bool) -> Vec<Unfinished> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
         .collect();
     paths.sort();
-    paths.into_iter().filter_map(|path| read(path, cluster, alive)).collect()
+    paths.into_iter().filter_map(|path| unfinished_in(&records(&path, cluster, alive)?, path)).collect()
 }
 
-fn read(path: PathBuf, cluster: &str, alive: bool) -> Option<Unfinished> {
-    let mut file = File::open(&path).ok()?;
+/// The records of a journal of this cluster, if it is as alive as asked for.
+fn records(path: &Path, cluster: &str, alive: bool) -> Option<Vec<Value>> {
+    let mut file = File::open(path).ok()?;
     if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) != alive {
         return None;
     }
@@ -130,7 +147,12 @@ fn read(path: PathBuf, cluster: &str, alive: bool) -> Option<Unfinished> {
     file.read_to_string(&mut text).ok()?;
     // The last line may be torn: it was being written when the power went.
     let records: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let begin = records.first().filter(|record| record.get("cluster").and_then(Value::as_str) == Some(cluster))?;
+    let of_cluster = records.first().and_then(|begin| begin.get("cluster")).and_then(Value::as_str) == Some(cluster);
+    of_cluster.then_some(records)
+}
+
+fn unfinished_in(records: &[Value], path: PathBuf) -> Option<Unfinished> {
+    let begin = records.first()?;
     if records.iter().any(|record| record.get("end").is_some()) {
         return None;
     }
@@ -140,7 +162,7 @@ fn read(path: PathBuf, cluster: &str, alive: bool) -> Option<Unfinished> {
         ranges.iter().collect()
     };
     let (mut in_flight, mut closed) = (SlotSet::default(), SlotSet::default());
-    for record in &records {
+    for record in records {
         if let Some(open) = text_of(record, "open") {
             for slot in slots(open).iter() {
                 in_flight.insert(slot);
@@ -157,16 +179,10 @@ fn read(path: PathBuf, cluster: &str, alive: bool) -> Option<Unfinished> {
             in_flight = slots(left);
         }
     }
+    let told = records.iter().any(|record| record.get("stopped").is_some());
     let moves = begin.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();
     let total = moves.iter().filter_map(|part| text_of(part, "slots")).map(|text| slots(text).len()).sum();
     let ends = moves.iter().flat_map(|part| ["from", "to"].map(|end| text_of(part, end)));
     let nodes: Vec<NodeId> = ends.filter_map(|id| id?.parse().ok()).collect();
-    Some(Unfinished { path, intent: text_of(begin, "begin")?, began: text_of(begin, "at")?, in_flight, closed, total, nodes })
-}
-
-/// Marks an unfinished journal as dealt with.
-pub fn put_away(unfinished: &Unfinished, how: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().append(true).open(&unfinished.path)?;
-    writeln!(file, "{}", json!({"end": {"outcome": how}}))?;
-    file.sync_data()
+    Some(Unfinished { path, intent: text_of(begin, "begin")?, began: text_of(begin, "at")?, in_flight, closed, total, told, nodes })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Address, Model, Time};
 use crate::plan::entry::{self, Circumstances};
-use crate::plan::{Plan, Report};
+use crate::plan::{Plan, Report, Unfinished};
 
 /// The file's name in the folder of journals.
 pub const LEDGER: &str = "ledger.jsonl";
@@ -61,9 +61,18 @@ pub(super) fn append(
     transcript: &Transcript,
     now: Time,
 ) -> Result<(), String> {
-    let path = folder.join(LEDGER);
     let (commands, not_kept) = transcript.take();
-    let entry = entry::write(plan, report, model, Circumstances { at: now, who: who(), commands, not_kept });
+    write(folder, &entry::write(plan, report, model, Circumstances { at: now, who: who(), commands, not_kept }))
+}
+
+/// Appends that an operation, whose console died, has been put right by now.
+pub(super) fn append_broken_off(folder: &Path, unfinished: &Unfinished, cluster: &str, now: Time) -> Result<(), String> {
+    let beside = Circumstances { at: now, who: who(), commands: Vec::new(), not_kept: 0 };
+    write(folder, &entry::write_broken_off(unfinished, cluster, beside))
+}
+
+fn write(folder: &Path, entry: &Value) -> Result<(), String> {
+    let path = folder.join(LEDGER);
     let written = std::fs::create_dir_all(folder).and_then(|()| {
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
         // One write, so that two consoles cannot mix their lines.

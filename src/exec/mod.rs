@@ -21,6 +21,6 @@ mod survey;
 mod telling;
 
 pub use executor::{Executor, ExecutorSettings};
-pub use journal::{put_away, under_way, unfinished};
+pub use journal::{under_way, unfinished};
 pub use ledger::LEDGER;
 pub use running::{Control, Controls, Running};

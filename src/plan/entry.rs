@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cluster::{Model, Time};
 
-use super::{Plan, Report, json as plain};
+use super::{Plan, Report, Unfinished, json as plain};
 
 /// What is beside the plan and its report.
 #[derive(Clone, Debug)]
@@ -38,6 +38,24 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
         "commands": beside.commands,
         "commands_not_kept": beside.not_kept,
         "plan": whole,
+    })
+}
+
+/// The entry of a deed whose console died, written when what it left has been put right.
+pub fn write_broken_off(unfinished: &Unfinished, cluster: &str, beside: Circumstances) -> Value {
+    let reason = format!("begun {} and broken off: {}; put right since", unfinished.began, unfinished.progress());
+    json!({
+        "at": beside.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        "who": beside.who,
+        "cluster": cluster,
+        "intent": unfinished.intent,
+        "outcome": "failed",
+        "reasons": [reason],
+        "seconds": 0.0,
+        "figures": {},
+        "commands": beside.commands,
+        "commands_not_kept": beside.not_kept,
+        "plan": null,
     })
 }
 

@@ -16,6 +16,8 @@ pub struct Unfinished {
     /// Slots that have their new owner.
     pub closed: SlotSet,
     pub total: usize,
+    /// It stopped by itself and left slots open, as the ledger tells; else its console died and nobody has told.
+    pub told: bool,
     /// Givers and takers.
     pub nodes: Vec<NodeId>,
 }

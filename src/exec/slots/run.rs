@@ -51,14 +51,21 @@ pub(in crate::exec) fn jobs(plan: &Plan) -> Vec<Job> {
     plan.moves.iter().map(job).collect()
 }
 
-pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, folder: &Path, fuse: Option<Fuse>) -> Report {
+/// The report, and the journal of what was begun.
+pub(in crate::exec) async fn run(
+    telling: &mut Telling,
+    plan: &Plan,
+    model: &Model,
+    folder: &Path,
+    fuse: Option<Fuse>,
+) -> (Report, Option<Journal>) {
     if telling.safe_point().await {
-        return telling
-            .report(Outcome::Cancelled(vec!["stopped before anything was sent: nothing has changed".into()]), Vec::new());
+        let stopped = Outcome::Cancelled(vec!["stopped before anything was sent: nothing has changed".into()]);
+        return (telling.report(stopped, Vec::new()), None);
     }
     let journal = match Journal::begin(folder, plan, telling.clock.now(), fuse).await {
         Ok(journal) => journal,
-        Err(reason) => return telling.report(Outcome::Refused(vec![reason]), Vec::new()),
+        Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
     };
     for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| matches!(step.kind, StepKind::MoveSlots { .. })) {
         telling.step(index, &step.says).await;
@@ -97,7 +104,7 @@ pub(in crate::exec) async fn run(telling: &mut Telling, plan: &Plan, model: &Mod
     if let Err(error) = journal.end(&outcome, &left).await {
         telling.note(error).await;
     }
-    telling.report(outcome, figures)
+    (telling.report(outcome, figures), Some(journal))
 }
 
 /// Each job for several hands.
