@@ -304,6 +304,43 @@ fn the_owner_of_slots_is_the_same_while_it_is_frozen_but_they_are_not_served() {
 }
 
 #[test]
+fn slots_given_since_their_taker_was_heard_are_the_takers_until_it_denies_them() {
+    let mut sample = Sample::new(3, 1);
+    let (giver, taker) = (sample.address(0), sample.id(1));
+    sample.now += chrono::TimeDelta::milliseconds(300);
+    sample.stick(1);
+    sample.move_slots(SlotRange::new(0, 99), 0, 1);
+    let after = sample.observations();
+    for observation in after.iter().filter(|observation| observation.source == giver) {
+        sample.model.apply(observation);
+    }
+    sample.model.settle(sample.now);
+    assert_eq!(sample.model.topology().owner(7), Some(taker));
+    assert!(sample.model.unserved().0.is_empty());
+    holds(&sample.model);
+    sample.model.settle(sample.now);
+    assert!(sample.model.unserved().0.is_empty(), "nobody has spoken since");
+    // The taker speaks, and says that it does not have them.
+    sample.poll();
+    assert_eq!(sample.model.unserved().0.len(), 100);
+    sample.seconds(2);
+    assert_eq!(sample.model.unserved().0.len(), 100, "whoever says so now, it has denied them");
+}
+
+#[test]
+fn letters_do_not_depend_on_who_has_which_slots() {
+    let letters = |sample: &Sample| {
+        let name = |n: usize| sample.model.node(sample.id(n)).unwrap().shard.unwrap().to_string();
+        (0..6).map(name).collect::<String>()
+    };
+    let mut sample = Sample::unasked(3, 1);
+    sample.move_slots(SlotRange::new(0, 5460), 0, 2);
+    sample.promote(4);
+    sample.poll();
+    assert_eq!(letters(&sample), "ABCABC");
+}
+
+#[test]
 fn a_forgotten_node_vanishes_and_is_told() {
     let mut sample = Sample::new(3, 1);
     sample.seconds(5);

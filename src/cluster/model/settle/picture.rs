@@ -1,20 +1,31 @@
 //! PURE. Owners and shards: who has which slots, who belongs together, under which name.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 
 use super::Model;
 use crate::cluster::topology::{Conflict, OpenSlot, Shard, Topology};
-use crate::cluster::{Node, NodeId, Role, SLOTS, ShardName};
+use crate::cluster::{Address, Node, NodeId, Role, ShardName};
 
 pub(super) fn picture(model: &Model) -> Topology {
     let mut topology = Topology::default();
-    let owners = own(model, &mut topology);
+    let mut owners = own(model, &mut topology);
     for node in model.nodes.values().filter(|node| owners.contains(&node.id) && node.serves()) {
         if topology.conflicts.is_empty() {
             node.slots.iter().for_each(|range| topology.served.extend_range(*range));
         } else {
             let slots = node.slots.iter().flat_map(|range| range.iter());
             topology.served.extend(slots.filter(|slot| topology.owners.get(usize::from(*slot)) == Some(&Some(node.id))));
+        }
+    }
+    for (slot, taker) in handed_over(model, &topology) {
+        if let Some(owner) = topology.owners.get_mut(usize::from(slot)) {
+            *owner = Some(taker);
+        }
+        owners.insert(taker);
+        topology.assigned.insert(slot);
+        if model.nodes.get(&taker).is_some_and(Node::serves) {
+            topology.served.insert(slot);
         }
     }
     for node in model.nodes.values().filter(|node| node.health.is_alive()) {
@@ -59,6 +70,31 @@ fn own(model: &Model, topology: &mut Topology) -> HashSet<NodeId> {
     owners
 }
 
+/// Slots that nobody claims because their taker was heard before they came to it, and their giver after: the giver's word
+/// counts until the taker speaks. Whoever denies a slot later than it was given is no owner.
+fn handed_over(model: &Model, topology: &Topology) -> BTreeMap<u16, NodeId> {
+    let unclaimed = topology.owners.iter().zip(&model.topology.owners).zip(0_u16..);
+    let before: BTreeMap<u16, NodeId> =
+        unclaimed.filter_map(|((now, before), slot)| Some((slot, (*before).filter(|_| now.is_none())?))).collect();
+    let mut handed = BTreeMap::new();
+    if before.is_empty() {
+        return handed;
+    }
+    for giver in model.nodes.values().filter(|node| node.health.is_alive()) {
+        let (Some(view), Some(told)) = (&giver.view, giver.view_at) else { continue };
+        for member in view.members.iter().filter(|member| member.id != giver.id && member.role == Role::Master) {
+            let unheard = |taker: &&Node| taker.is_master() && taker.view_at.is_none_or(|heard| heard < told);
+            let Some(taker) = model.nodes.get(&member.id).filter(unheard) else { continue };
+            for range in member.slots.iter().filter(|range| !range.is_empty()) {
+                let of_interest = before.range(range.start..=range.end);
+                let given = of_interest.filter(|(_, before)| [giver.id, taker.id].contains(before));
+                handed.extend(given.map(|(&slot, _)| (slot, taker.id)));
+            }
+        }
+    }
+    handed
+}
+
 /// A shard on its way to its name.
 struct Draft {
     name: Option<ShardName>,
@@ -80,10 +116,17 @@ fn shards(model: &Model, owners: &HashSet<NodeId>) -> Vec<Shard> {
     let nodes = || model.nodes.values().filter(|node| node.id.is_member() || !members);
     let name_of = |node: &Node| model.names.get(&node.id).copied();
 
+    // New names go by the smallest address of a shard: slots and roles move, and two programs must mean the same by a letter.
+    let mut smallest = BTreeMap::new();
+    for node in nodes() {
+        let seat = seat(&node.address);
+        let master = if node.is_master() { Some(node.id) } else { top_master(model, node) };
+        if let Some(least) = master.map(|master| smallest.entry(master).or_insert(seat)) {
+            *least = (*least).min(seat);
+        }
+    }
     let mut masters: Vec<&Node> = nodes().filter(|node| node.is_master()).collect();
-    masters.sort_by_cached_key(|node| {
-        (!owners.contains(&node.id), node.slots.first().map_or(SLOTS, |range| range.start), node.address.clone())
-    });
+    masters.sort_by_key(|node| smallest.get(&node.id).copied());
     let taken: BTreeSet<ShardName> =
         masters.iter().filter(|node| owners.contains(&node.id)).filter_map(|node| name_of(node)).collect();
 
@@ -124,6 +167,11 @@ fn shards(model: &Model, owners: &HashSet<NodeId>) -> Vec<Shard> {
         }
     }
     christen(model, drafts, &former)
+}
+
+/// Addresses in the order that people expect: `10.0.0.2` before `10.0.0.10`.
+fn seat(address: &Address) -> (Option<IpAddr>, &str, u16) {
+    (address.host.parse().ok(), &address.host, address.port)
 }
 
 /// Every shard gets its old name or the next free letter; the list is in order of names.
