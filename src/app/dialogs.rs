@@ -135,7 +135,13 @@ fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
         return Vec::new();
     };
     match &mut intent {
-        Intent::Failover { mode, .. } if key == 'm' => *mode = after(*mode, &Mode::ALL),
+        Intent::Failover { node, mode, .. } if key == 'm' => {
+            *mode = after(*mode, &Mode::ALL);
+            // The replica that was shown, whichever would be the best one now.
+            if let Some(shown) = planned_winner(app) {
+                *node = shown;
+            }
+        }
         Intent::Failover { node, .. } => *node = other_replica(app, node),
         Intent::Fix { roll_back, .. } => *roll_back = !*roll_back,
         Intent::Rebalance { by, .. } if key == 'o' => *by = after(*by, &Objective::ALL),
@@ -149,6 +155,14 @@ fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
 fn after<T: Copy + PartialEq>(now: T, all: &[T]) -> T {
     let at = all.iter().position(|one| *one == now).unwrap_or(0);
     all.get((at + 1) % all.len().max(1)).copied().unwrap_or(now)
+}
+
+/// The replica that the plan on the screen promotes.
+fn planned_winner(app: &App) -> Option<String> {
+    match &app.dialog.as_ref()?.kind {
+        DialogKind::Confirm(plan) => Some(app.model.label(plan.prediction.winner?)),
+        _ => None,
+    }
 }
 
 /// The next replica of the shard that this name stands for.

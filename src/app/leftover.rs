@@ -38,7 +38,7 @@ impl Way {
     pub fn says(self) -> &'static str {
         match self {
             Self::Later => "nothing is done now; :fix remains",
-            Self::Resume => "shows the plan that finishes the slots that were on their way",
+            Self::Resume => "shows the plan that finishes the open slots; repeat the deed after it",
             Self::RollBack => "shows the plan that brings them back to where they were",
         }
     }
