@@ -140,7 +140,7 @@ impl Executor {
         (report, None)
     }
 
-    /// Journals of this cluster whose slots are closed again need not be offered any more: marks them, and gives them.
+    /// Journals of this cluster whose slots are closed again need not be offered any more: removes them, and gives them.
     pub async fn put_away_cured(&self, model: &Model) -> Vec<Unfinished> {
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
@@ -155,9 +155,13 @@ impl Executor {
         away.retain(cured);
         let (now, folder) = (self.clock.now(), &self.settings.journal_dir);
         for unfinished in &away {
-            let told = if unfinished.told { Ok(()) } else { ledger::append_broken_off(folder, unfinished, &model.name, now) };
-            // A journal that cannot be marked is offered once more; nothing worse.
-            if let Err(error) = told.and_then(|()| std::fs::remove_file(&unfinished.path).map_err(|error| error.to_string())) {
+            // Whoever removes it tells of it: two consoles may have come to the same end.
+            let removed = std::fs::remove_file(&unfinished.path).map_err(|error| error.to_string());
+            let told = removed.and_then(|()| match unfinished.told {
+                true => Ok(()),
+                false => ledger::append_broken_off(folder, unfinished, &model.name, now),
+            });
+            if let Err(error) = told {
                 log::warn!("{}: {error}", unfinished.path.display());
             }
         }

@@ -13,7 +13,7 @@ use crate::plan::{Plan, Report, Unfinished};
 
 /// The file's name in the folder of journals.
 pub const LEDGER: &str = "ledger.jsonl";
-/// Commands that one entry keeps; a move of thousands of slots has more, and its journal has the slots.
+/// Commands that one entry keeps; a move of thousands of slots has more, and its plan has the slots.
 const KEPT: usize = 400;
 
 /// Commands and replies of one operation, as they come.

@@ -1,7 +1,8 @@
 //! IO. The engine for Valkey 9: the servers move slots by themselves, group by group; we start, watch, retry, cancel.
 //!
 //! A group's end is one pause of all writes on its giver, some 50 ms and half a millisecond for every thousand keys: groups
-//! are so big that the keys are the smaller part of it. The server rolls a failed migration back by itself and never tries again: that is done here.
+//! are so big that the keys are the smaller part of it.
+//! The server rolls a failed migration back by itself and never tries again: that is done here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,12 +31,13 @@ const ATTEMPTS: u32 = 5;
 /// Slots of a group whose keys are not known.
 const BLIND: usize = 256;
 
-/// Keys of a group.
-fn keys_at_once(pace: Pace) -> u64 {
-    match pace {
-        Pace::Calm => 50_000,
-        Pace::Fast => 250_000,
-    }
+/// Keys of a group whose keys have so many bytes on average.
+fn keys_at_once(pace: Pace, bytes: f64) -> u64 {
+    let (keys, at_once) = match pace {
+        Pace::Calm => (50_000.0, 256.0 * 1024.0 * 1024.0),
+        Pace::Fast => (250_000.0, 1024.0 * 1024.0 * 1024.0),
+    };
+    f64::max(1.0, at_once / bytes.max(1.0)).min(keys) as u64
 }
 
 pub(super) struct AtomicEngine {
@@ -44,6 +46,8 @@ pub(super) struct AtomicEngine {
     pub(super) journal: Journal,
     pub(super) halt: Arc<AtomicBool>,
     pub(super) pace: Pace,
+    /// Of the giver's keys, on average.
+    pub(super) key_bytes: f64,
 }
 
 /// One entry of CLUSTER GETSLOTMIGRATIONS.
@@ -82,7 +86,7 @@ impl AtomicEngine {
             survey::pipelined(&link, job.slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
         let keys: Option<Vec<u64>> = counts.iter().map(|reply| u64::try_from(reply.int()?).ok()).collect();
         match keys.filter(|keys| keys.len() == job.slots.len()) {
-            Some(keys) => shares(&job.slots, &keys, keys_at_once(self.pace)),
+            Some(keys) => shares(&job.slots, &keys, keys_at_once(self.pace, self.key_bytes)),
             None => job.slots.chunks(BLIND).collect(),
         }
     }
@@ -173,8 +177,7 @@ impl AtomicEngine {
     }
 }
 
-/// Cuts slots into as few groups of at most so many keys as there can be, with about the same number in each. A slot with
-/// more is a group of its own.
+/// Cuts slots into groups of about the same number of keys, at most so many where no slot alone has more.
 fn shares<'a>(slots: &'a [u16], keys: &[u64], most: u64) -> Vec<&'a [u16]> {
     let total: u64 = keys.iter().sum();
     let share = total.div_ceil(total.div_ceil(most).max(1));
@@ -233,6 +236,13 @@ mod tests {
         Reply::Array(
             pairs.iter().flat_map(|(k, v)| [Reply::Bytes(k.as_bytes().to_vec()), Reply::Bytes(v.as_bytes().to_vec())]).collect(),
         )
+    }
+
+    #[test]
+    fn big_keys_make_small_groups() {
+        assert_eq!(keys_at_once(Pace::Calm, 90.0), 50_000);
+        assert_eq!(keys_at_once(Pace::Calm, 1024.0 * 1024.0), 256);
+        assert_eq!(keys_at_once(Pace::Fast, 1e12), 1);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(in crate::exec) struct Pacer {
 impl Pacer {
     pub(in crate::exec) fn new(pace: Pace) -> Self {
         let (most_keys, most_bytes, group) = match pace {
-            Pace::Calm => (40.0, 512.0 * 1024.0, 16),
+            Pace::Calm => (64.0, 512.0 * 1024.0, 16),
             Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 32),
         };
         Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes, group }
@@ -120,15 +120,15 @@ mod tests {
     fn batches_are_even_and_rooms_whole() {
         let pacer = Pacer::new(Pace::Calm);
         let sizes = |keys: Vec<Key>| pacer.cut(keys).iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(sizes((0..61).map(|n| key(&format!("k{n}"), 90)).collect()), [31, 30]);
+        assert_eq!(sizes((0..65).map(|n| key(&format!("k{n}"), 90)).collect()), [33, 32]);
         assert_eq!(sizes((0..60).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [60]);
-        assert_eq!(sizes((0..100).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [80, 20]);
+        assert_eq!(sizes((0..150).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [128, 22]);
         assert_eq!(sizes(Vec::new()), [0; 0]);
     }
 
     #[test]
     fn a_stall_is_followed_by_a_rest() {
-        let rest = |took| Pacer::new(Pace::Calm).learn(40, 6000, Duration::from_millis(took));
+        let rest = |took| Pacer::new(Pace::Calm).learn(64, 6000, Duration::from_millis(took));
         assert_eq!((rest(2), rest(50), rest(100)), (Duration::ZERO, Duration::ZERO, Duration::from_millis(50)));
     }
 
@@ -140,6 +140,6 @@ mod tests {
         for _ in 0..40 {
             pacer.learn(8, 1000, Duration::from_micros(100));
         }
-        assert_eq!((pacer.keys, pacer.bytes), (40.0, 524_288.0));
+        assert_eq!((pacer.keys, pacer.bytes), (64.0, 524_288.0));
     }
 }

@@ -55,6 +55,8 @@ pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) patience: Duration,
     /// Keys that an unclear MIGRATE may have copied: the giver's copy is the newer one, players were served there.
     pub(in crate::exec) suspects: BTreeSet<Vec<u8>>,
+    /// The taker's claims may be one transaction: not where a command in it waits for replicas.
+    pub(in crate::exec) quiet: bool,
     /// Pass over keys of which both sides have different copies, instead of stopping: for ways back.
     pub(in crate::exec) tolerant: bool,
     /// Those keys, each with a sentence.
@@ -80,6 +82,7 @@ impl KeyEngine {
             halt: Arc::default(),
             patience,
             suspects: BTreeSet::new(),
+            quiet: false,
             tolerant: false,
             differing: BTreeMap::new(),
             refused: false,
@@ -121,13 +124,14 @@ fn setslot(slot: u16, what: &str) -> Command {
 }
 
 /// A taker that claims a slot it imports tells every node at once, and each reads all 16384 slots and writes its file: for
-/// players that is a pause on every server. The first claim makes its epoch the highest, the last tells about all; those
-/// between are made without importing, which tells nobody.
-fn claims(slots: &[u16], node: &str) -> Vec<Command> {
-    let between = |nth: usize| nth > 0 && nth + 1 < slots.len();
-    let claim =
-        |(nth, &slot): (usize, &u16)| between(nth).then(|| setslot(slot, "STABLE")).into_iter().chain([setslot(slot, node)]);
-    slots.iter().enumerate().flat_map(claim).collect()
+/// players that is a pause on every server. So the first claim, alone and confirmed, raises its epoch; those between are
+/// made without importing, which tells nobody; the last tells about all. What is neither imported nor owned is deleted by
+/// some servers when they start: the claims are one transaction, whatever is cut off.
+fn claims(rest: &[u16], node: &str) -> Vec<Command> {
+    let Some((last, between)) = rest.split_last() else { return Vec::new() };
+    let quiet = between.iter().flat_map(|&slot| [setslot(slot, "STABLE"), setslot(slot, node)]);
+    let word = |word| std::iter::once(Command::words(word));
+    word("MULTI").chain(quiet).chain([setslot(*last, node)]).chain(word("EXEC")).collect()
 }
 
 impl KeyEngine {
@@ -158,9 +162,13 @@ impl KeyEngine {
     pub(in crate::exec) async fn close(&self, job: &Job, slots: &[u16]) -> Result<(), String> {
         let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
         let node = format!("NODE {}", job.to);
-        let between: SlotSet = slots.iter().copied().skip(1).take(slots.len().saturating_sub(2)).collect();
-        let shown = if between.is_empty() { node.clone() } else { format!("{node} (after STABLE: {between})") };
-        self.tell(&taker, &claims(slots, &node), slots, &shown, &[]).await?;
+        match slots {
+            [first, rest @ ..] if self.quiet && rest.len() > 1 => {
+                self.set(&taker, &[*first], &node, &[]).await?;
+                self.tell(&taker, &claims(rest, &node), rest, &format!("{node} (MULTI)"), &[]).await?;
+            }
+            _ => self.set(&taker, slots, &node, &[]).await?,
+        }
         // A giver that has just lost its last slot is a replica of the taker already, and knows.
         self.set(&giver, slots, &node, &["SETSLOT only with masters"]).await
     }
@@ -182,10 +190,13 @@ impl KeyEngine {
         let answer = link.pipeline(commands, SLOW).await;
         let bad = match &answer {
             Err(failure) => Some(failure.to_string()),
-            Ok(replies) => replies.iter().find_map(|reply| match reply {
-                Reply::Error(error) if !fine.iter().any(|fine| error.detail.contains(fine)) => Some(error.to_string()),
-                _ => None,
-            }),
+            Ok(replies) => {
+                let errors = replies.iter().flat_map(|reply| reply.array().unwrap_or(std::slice::from_ref(reply)));
+                errors.into_iter().find_map(|reply| match reply {
+                    Reply::Error(error) if !fine.iter().any(|fine| error.detail.contains(fine)) => Some(error.to_string()),
+                    _ => None,
+                })
+            }
         };
         let reply = bad.clone().unwrap_or_else(|| "OK".into());
         self.telling.say(Progress::Sent { address: link.address().clone(), command: command.clone(), reply }).await;
@@ -212,22 +223,30 @@ impl KeyEngine {
             if by_slot.iter().all(Vec::is_empty) {
                 return Ok(());
             }
-            let samples: Vec<&Vec<u8>> = by_slot.iter().flat_map(|keys| sample(keys)).collect();
-            let mut sizes = self.weigh(&giver, &samples).await?.into_iter();
-            for keys in &by_slot {
-                let sizes: Vec<u64> = sizes.by_ref().take(sample(keys).count()).collect();
-                let biggest = sizes.iter().copied().max().unwrap_or(0);
-                let sizes = match keys.len() {
-                    weighed if weighed == sizes.len() => sizes,
-                    all if biggest <= self.pacer.small() => vec![biggest; all],
-                    _ => self.weigh(&giver, &keys.iter().collect::<Vec<_>>()).await?,
-                };
-                let keys = keys.iter().zip(sizes).map(|(name, bytes)| Key { name: name.clone(), bytes }).collect();
+            for keys in self.weighed(&giver, by_slot).await? {
                 for batch in self.pacer.cut(keys) {
                     self.batch(job, &batch).await?;
                 }
             }
         }
+    }
+
+    /// The keys of each slot with their sizes. Where a sample is small the others are taken for its like.
+    async fn weighed(&self, giver: &Link, by_slot: Vec<Vec<Vec<u8>>>) -> Result<Vec<Vec<Key>>, String> {
+        let samples: Vec<&Vec<u8>> = by_slot.iter().flat_map(|names| sample(names)).collect();
+        let mut seen = self.weigh(giver, &samples).await?.into_iter();
+        let mut weighed = Vec::with_capacity(by_slot.len());
+        for names in by_slot {
+            let some: Vec<u64> = seen.by_ref().take(sample(&names).count()).collect();
+            let small = some.iter().all(|&bytes| bytes <= self.pacer.small());
+            let sizes = match names.len() {
+                all if all == some.len() => some,
+                all if small => vec![some.iter().sum::<u64>() / some.len().max(1) as u64; all],
+                _ => self.weigh(giver, &names.iter().collect::<Vec<_>>()).await?,
+            };
+            weighed.push(names.into_iter().zip(sizes).map(|(name, bytes)| Key { name, bytes }).collect());
+        }
+        Ok(weighed)
     }
 
     /// Bytes of each key; 0 when it is gone meanwhile.
@@ -285,7 +304,7 @@ impl KeyEngine {
                     }
                     // A key that was not weighed may be why it took so long.
                     let names: Vec<&Vec<u8>> = keys.iter().map(|key| &key.name).collect();
-                    bytes = self.weigh(&self.link(&job.from_at), &names).await?.iter().sum();
+                    bytes = self.weigh(&self.link(&job.from_at), &names).await.map_or(bytes, |sizes| sizes.iter().sum());
                     sleep(Duration::from_millis(50) * attempt).await;
                 }
             }
@@ -359,8 +378,10 @@ impl KeyEngine {
                     return Err(why);
                 }
             };
-            match self.migrate(job, one, key.bytes, replace).await {
-                Migrated::All => self.meter.keys(1, key.bytes),
+            // Its size may have been taken from a sample, and its time depends on it.
+            let bytes = self.weigh(&self.link(&job.from_at), &[&key.name]).await?.iter().sum();
+            match self.migrate(job, one, bytes, replace).await {
+                Migrated::All => self.meter.keys(1, bytes),
                 Migrated::Refused(text) => {
                     self.refused = true;
                     return Err(format!("MIGRATE of {name} from {} to {}: {text}", job.from_at, job.to_at));
@@ -377,14 +398,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_claim_raises_the_epoch_and_the_last_tells_everybody() {
-        let words = |slots: &[u16]| claims(slots, "NODE x").iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        assert_eq!(words(&[7]), "CLUSTER SETSLOT 7 NODE x");
-        assert_eq!(words(&[7, 8]), "CLUSTER SETSLOT 7 NODE x; CLUSTER SETSLOT 8 NODE x");
-        assert_eq!(
-            words(&[7, 8, 9]),
-            "CLUSTER SETSLOT 7 NODE x; CLUSTER SETSLOT 8 STABLE; CLUSTER SETSLOT 8 NODE x; CLUSTER SETSLOT 9 NODE x"
-        );
+    fn claims_are_one_transaction_and_the_last_tells_everybody() {
+        let words = |slots: &[u16]| claims(slots, "NODE x").iter().map(ToString::to_string).collect::<Vec<_>>();
+        let between = ["MULTI", "CLUSTER SETSLOT 8 STABLE", "CLUSTER SETSLOT 8 NODE x", "CLUSTER SETSLOT 9 NODE x", "EXEC"];
+        assert_eq!(words(&[8, 9]), between);
+        assert!(words(&[]).is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::atomic::AtomicEngine;
 use super::keys::KeyEngine;
 use super::meter::Meter;
 use super::{Engine, Job, Stop};
-use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
+use crate::cluster::{Address, Model, NodeId, Role, Server, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
 use crate::exec::journal::{Fuse, Journal};
 use crate::exec::telling::Telling;
@@ -137,9 +137,23 @@ impl Way {
             (true, _) => giving == 0,
             // Servers of one host share its processors: players of all of them feel what two moves take there.
             (false, Pace::Calm) => !under_way.iter().any(|other| other.hosts.iter().any(|host| self.hosts.contains(host))),
-            (false, Pace::Fast) => giving < HANDS as usize,
+            // Who gives and takes at once could claim a slot under an epoch that its giver has just left behind.
+            (false, Pace::Fast) => {
+                giving < HANDS as usize && !under_way.iter().any(|other| other.from == self.to || other.to == self.from)
+            }
         }
     }
+}
+
+/// Valkey 8 and later wait for replicas at each SETSLOT, which a transaction must not.
+fn may_claim_quietly(server: &Server) -> bool {
+    !server.is_valkey() || server.release() < (8, 0)
+}
+
+/// Bytes of a key of this node, on average.
+fn key_bytes(model: &Model, id: NodeId) -> f64 {
+    let info = model.node(id).and_then(|node| node.info.as_ref());
+    info.map_or(0.0, |info| info.used_memory.unwrap_or(0) as f64 / info.keys.max(1) as f64)
 }
 
 /// Carries all jobs out, so many at a time. The first stop lets the others end their group and stop.
@@ -160,6 +174,7 @@ async fn carry_all(
     let hands = if by_server || pace == Pace::Calm { 1 } else { HANDS };
     let mut waiting = split(jobs, hands);
     let mut under_way: Vec<Way> = Vec::new();
+    let mut taken: BTreeSet<NodeId> = BTreeSet::new();
     let mut running = FuturesUnordered::new();
     let mut stops = Vec::new();
     let mut ticks = interval(TELL_EVERY);
@@ -174,6 +189,7 @@ async fn carry_all(
                 let engine = KeyEngine {
                     journal: Some(journal.clone()),
                     halt: halt.clone(),
+                    quiet: model.node(job.to).and_then(|node| node.info.as_ref()?.server.as_ref()).is_some_and(may_claim_quietly),
                     ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model) / hands)
                 };
                 let atomic = AtomicEngine {
@@ -182,8 +198,18 @@ async fn carry_all(
                     journal: journal.clone(),
                     halt: halt.clone(),
                     pace,
+                    key_bytes: key_bytes(model, job.from),
                 };
-                running.push(async move { if by_server { carry(atomic, job).await } else { carry(engine, job).await } });
+                // Who has taken slots has a new epoch: the next taker must know it to claim above it.
+                let risen = taken.contains(&job.from).then(|| (job.from, job.from_at.clone()));
+                taken.insert(job.to);
+                let (links, places) = (telling.links.clone(), read::places(model));
+                running.push(async move {
+                    if let Some(risen) = risen {
+                        agree::on_epochs(&links, &places, &[risen], AGREE_WITHIN).await;
+                    }
+                    if by_server { carry(atomic, job).await } else { carry(engine, job).await }
+                });
             }
         }
         tokio::select! {
@@ -303,6 +329,9 @@ mod tests {
         for (other, calm) in [(way("c:1", "d:1"), true), (way("c:1", "b:2"), false), (way("b:2", "c:1"), false)] {
             assert_eq!(free(&other, std::slice::from_ref(&one), Pace::Calm), calm, "{other:?}");
             assert!(free(&other, std::slice::from_ref(&one), Pace::Fast));
+        }
+        for both in [way("b:1", "c:1"), way("c:1", "a:1")] {
+            assert!(!free(&both, std::slice::from_ref(&one), Pace::Fast), "a giver must not take: {both:?}");
         }
         let twice = [one.clone(), way("a:1", "c:1")];
         assert!(free(&one, &twice[..1], Pace::Fast) && !free(&one, &twice, Pace::Fast));
