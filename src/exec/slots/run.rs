@@ -206,7 +206,13 @@ async fn carry_all(
                 let (links, places) = (telling.links.clone(), read::places(model));
                 running.push(async move {
                     if let Some(risen) = risen {
-                        agree::on_epochs(&links, &places, &[risen], AGREE_WITHIN).await;
+                        let known = agree::on_epochs(&links, &places, &[risen], AGREE_WITHIN).await;
+                        if !known.is_reached() {
+                            let mut reasons =
+                                vec![format!("not every node knows the epoch of {}, which is to give now", job.from_at)];
+                            reasons.extend(known.differing());
+                            return (job, Err(Stop { reasons, ..Stop::default() }));
+                        }
                     }
                     if by_server { carry(atomic, job).await } else { carry(engine, job).await }
                 });
