@@ -25,7 +25,16 @@ fn move_slots(slots: &str, to: impl ToString) -> Intent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_move_under_players_and_nothing_is_lost() {
-    let cluster = Cluster::start(3, 1).await;
+    nothing_is_lost_on(Cluster::start(3, 1).await).await;
+}
+
+/// Its SETSLOT waits for replicas, and it deletes keys of slots that it neither owns nor imports.
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_move_under_players_on_valkey_8_too() {
+    nothing_is_lost_on(Cluster::start_on("valkey8", 3, 1).await).await;
+}
+
+async fn nothing_is_lost_on(cluster: Cluster) {
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(1500).await;
     let before = desk.digest(&cluster).await;
