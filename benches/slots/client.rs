@@ -42,13 +42,13 @@ impl Writer {
     pub fn start(ports: Vec<u16>, keys: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
+        let mut by_slot: HashMap<u16, Vec<String>> = HashMap::new();
+        for key in (0..keys).map(|number| format!("key:{number}")) {
+            by_slot.entry(key_slot(key.as_bytes())).or_default().push(key);
+        }
+        let slots: Vec<u16> = by_slot.keys().copied().collect();
         let thread = std::thread::spawn(move || {
             let mut player = Player { wires: HashMap::new(), owners: HashMap::new(), any: ports[0], felt: Feelings::default() };
-            let mut by_slot: HashMap<u16, Vec<String>> = HashMap::new();
-            for key in (0..keys).map(|number| format!("key:{number}")) {
-                by_slot.entry(key_slot(key.as_bytes())).or_default().push(key);
-            }
-            let slots: Vec<u16> = by_slot.keys().copied().collect();
             let mut dice = 0x2545_f491_4f6c_dd1d_u64;
             while !stopped.load(Ordering::Relaxed) {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

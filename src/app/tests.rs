@@ -252,11 +252,12 @@ fn unfinished(bench: &Bench) -> Unfinished {
     Unfinished {
         path: "x.journal".into(),
         intent: "move-slots 0-9 --to B".into(),
+        who: "ann".into(),
         began: "2026-03-14T11:52:13Z".into(),
         in_flight: [crate::cluster::SlotRange::new(3, 5)].iter().collect(),
         closed: [crate::cluster::SlotRange::new(0, 2)].iter().collect(),
         total: 10,
-        told: false,
+        ended: None,
         nodes: bench.app.model.nodes().map(|node| node.id).take(1).collect(),
     }
 }

@@ -13,7 +13,7 @@ use super::telling::Telling;
 use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
-use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished};
+use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished, Way};
 
 /// A reader that is this far behind misses what comes next; never the end.
 const BACKLOG: usize = 1024;
@@ -75,9 +75,22 @@ impl Executor {
         plan::plan(intent, &facts, self.clock.now())
     }
 
-    /// Operations on this cluster that did not come to their end: offer them to `fix` at the start.
+    /// Operations on this cluster that did not come to their end: offer them to `fix` at the start. Those whose console
+    /// died with nothing left to do but tell the ledger are told now.
     pub fn unfinished(&self, cluster: &str) -> Vec<Unfinished> {
-        journal::unfinished(&self.settings.journal_dir, cluster)
+        let (over, unfinished): (Vec<_>, Vec<_>) =
+            journal::left(&self.settings.journal_dir, cluster).into_iter().partition(Unfinished::is_over);
+        over.iter().for_each(|left| self.put_away(left, cluster));
+        unfinished
+    }
+
+    /// The ledger tells of it, and its journal is gone.
+    fn put_away(&self, left: &Unfinished, cluster: &str) {
+        let Some(_claimed) = journal::claim(&left.path) else { return };
+        let told = ledger::append_afterwards(&self.settings.journal_dir, left, cluster, self.clock.now());
+        if let Err(error) = told.and_then(|()| std::fs::remove_file(&left.path).map_err(|error| error.to_string())) {
+            log::warn!("{}: {error}", left.path.display());
+        }
     }
 
     /// For tests: operations drop dead, without another word, when this many journal records are on disk.
@@ -111,7 +124,8 @@ impl Executor {
         };
         log::info!("{}: {} after {:?} {}", report.outcome.word(), plan.intent, report.elapsed, report.outcome.reasons().join("; "));
         let (now, folder) = (self.clock.now(), &self.settings.journal_dir);
-        match ledger::append(folder, &plan, &report, &model, &telling.transcript, now) {
+        let name = journal.as_ref().map(Journal::name);
+        match ledger::append(folder, &plan, &report, &model, &telling.transcript, name, now) {
             Ok(()) => journal.into_iter().for_each(Journal::put_away),
             Err(error) => telling.note(error).await,
         }
@@ -140,7 +154,7 @@ impl Executor {
         (report, None)
     }
 
-    /// Journals of this cluster whose slots are closed again need not be offered any more: removes them, and gives them.
+    /// Unfinished operations whose slots need nothing any more: puts them away, and gives them.
     pub async fn put_away_cured(&self, model: &Model) -> Vec<Unfinished> {
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
@@ -148,24 +162,22 @@ impl Executor {
         if model.nodes().any(|node| node.is_master() && node.slot_count > 0 && !node.health.serves()) {
             return Vec::new();
         }
-        let open = model.topology().open_slots();
-        let cured =
-            |unfinished: &Unfinished| unfinished.concerns(&model) && !unfinished.in_flight.iter().any(|slot| open.contains(slot));
-        let mut away = self.unfinished(&model.name);
-        away.retain(cured);
-        let (now, folder) = (self.clock.now(), &self.settings.journal_dir);
-        for unfinished in &away {
-            // Whoever removes it tells of it: two consoles may have come to the same end.
-            let removed = std::fs::remove_file(&unfinished.path).map_err(|error| error.to_string());
-            let told = removed.and_then(|()| match unfinished.told {
-                true => Ok(()),
-                false => ledger::append_broken_off(folder, unfinished, &model.name, now),
-            });
-            if let Err(error) = told {
-                log::warn!("{}: {error}", unfinished.path.display());
+        let mut away = Vec::new();
+        for left in self.unfinished(&model.name) {
+            if left.concerns(&model) && self.is_cured(&model, &left).await {
+                self.put_away(&left, &model.name);
+                away.push(left);
             }
         }
         away
+    }
+
+    /// Nothing ails the slots that it had in flight: not even a key is where players do not find it.
+    async fn is_cured(&self, model: &Model, left: &Unfinished) -> bool {
+        let slots: Vec<u16> = left.in_flight.iter().collect();
+        let Ok(holders) = survey::holders(&self.links, model, &slots).await else { return false };
+        let needs_nothing = |&slot: &u16| plan::cure(model, &plan::evidence(model, &holders, slot), Way::On) == Ok(None);
+        slots.iter().all(needs_nothing)
     }
 
     /// Takes the plan's shards for itself, or says why it must not.

@@ -1,8 +1,8 @@
 //! IO. What an operation is about to do, on disk before it is sent: a console that dies leaves its intention behind.
 //!
 //! One file an operation, one JSON object a line: `begin` (what was wanted), `open` (slots that are opened next, from
-//! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended). A file without `end` is unfinished;
-//! one with it is removed when the ledger tells of the operation.
+//! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended) or `stopped` (that, and what it left
+//! open). A file without `end` is unfinished; any is removed when the ledger tells of the operation and nothing is open.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 
 use crate::cluster::{NodeId, SlotSet, Time};
 use crate::plan::{Outcome, Plan, Unfinished};
+
+use super::ledger;
 
 /// For tests: the operation drops dead when this many records have been written, as if the console had been killed.
 #[derive(Clone, Debug)]
@@ -59,7 +61,8 @@ impl Journal {
             })
             .collect();
         journal
-            .record(json!({"begin": plan.intent.to_string(), "cluster": plan.cluster, "at": now.to_rfc3339_opts(SecondsFormat::Secs, true), "moves": moves}))
+            .record(json!({"begin": plan.intent.to_string(), "cluster": plan.cluster, "who": ledger::who(),
+                           "at": now.to_rfc3339_opts(SecondsFormat::Secs, true), "moves": moves}))
             .await?;
         Ok(journal)
     }
@@ -101,6 +104,10 @@ impl Journal {
         Ok(())
     }
 
+    pub(super) fn name(&self) -> String {
+        name(&self.path)
+    }
+
     /// The ledger tells of the operation now: if nothing is left of it, its journal would only be read at every start.
     pub(super) fn put_away(self) {
         // One that cannot be removed costs a moment then; nothing worse.
@@ -112,6 +119,17 @@ impl Journal {
     }
 }
 
+/// What the ledger calls the operation of this journal.
+pub(super) fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// For who puts a dead operation's journal away: held while it is told, so that two consoles do not tell of it twice.
+pub(super) fn claim(path: &Path) -> Option<File> {
+    let file = File::open(path).ok()?;
+    file.try_lock().is_ok().then_some(file)
+}
+
 fn clean(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
@@ -119,12 +137,17 @@ fn clean(name: &str) -> String {
 /// Journals of this cluster without an end, oldest first. What cannot be read is passed over, and so is what is being
 /// written: that operation is under way, here or in another console.
 pub fn unfinished(folder: &Path, cluster: &str) -> Vec<Unfinished> {
+    left(folder, cluster).into_iter().filter(|one| !one.is_over()).collect()
+}
+
+/// The same, and those with an end: their console died before it told the ledger.
+pub(super) fn left(folder: &Path, cluster: &str) -> Vec<Unfinished> {
     journals(folder, cluster, false)
 }
 
 /// Operations on this cluster that are being carried out now, here or in another console.
 pub fn under_way(folder: &Path, cluster: &str) -> Vec<Unfinished> {
-    journals(folder, cluster, true)
+    journals(folder, cluster, true).into_iter().filter(|one| !one.is_over()).collect()
 }
 
 fn journals(folder: &Path, cluster: &str, alive: bool) -> Vec<Unfinished> {
@@ -134,7 +157,7 @@ fn journals(folder: &Path, cluster: &str, alive: bool) -> Vec<Unfinished> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
         .collect();
     paths.sort();
-    paths.into_iter().filter_map(|path| unfinished_in(&records(&path, cluster, alive)?, path)).collect()
+    paths.into_iter().filter_map(|path| read(&records(&path, cluster, alive)?, path)).collect()
 }
 
 /// The records of a journal of this cluster, if it is as alive as asked for.
@@ -151,17 +174,14 @@ fn records(path: &Path, cluster: &str, alive: bool) -> Option<Vec<Value>> {
     of_cluster.then_some(records)
 }
 
-fn unfinished_in(records: &[Value], path: PathBuf) -> Option<Unfinished> {
+fn read(records: &[Value], path: PathBuf) -> Option<Unfinished> {
     let begin = records.first()?;
-    if records.iter().any(|record| record.get("end").is_some()) {
-        return None;
-    }
     let text_of = |record: &Value, name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
     let slots = |text: String| -> SlotSet {
         let ranges: Vec<crate::cluster::SlotRange> = text.split(' ').filter_map(|range| range.parse().ok()).collect();
         ranges.iter().collect()
     };
-    let (mut in_flight, mut closed) = (SlotSet::default(), SlotSet::default());
+    let (mut in_flight, mut closed, mut ended) = (SlotSet::default(), SlotSet::default(), None);
     for record in records {
         if let Some(open) = text_of(record, "open") {
             for slot in slots(open).iter() {
@@ -174,15 +194,19 @@ fn unfinished_in(records: &[Value], path: PathBuf) -> Option<Unfinished> {
                 closed.insert(slot);
             }
         }
-        // It stopped by itself and knew what it left; groups that were announced were never begun.
-        if let Some(left) = record.get("stopped").and_then(|stopped| text_of(stopped, "left_open")) {
-            in_flight = slots(left);
+        // It ended by itself and knew what it left; groups that were announced were never begun.
+        if let Some(end) = record.get("end").or_else(|| record.get("stopped")) {
+            in_flight = slots(text_of(end, "left_open").unwrap_or_default());
+            let reasons = end.get("reasons").and_then(Value::as_array).into_iter().flatten();
+            let reasons = reasons.filter_map(|reason| reason.as_str().map(str::to_owned)).collect();
+            ended = Some((text_of(end, "outcome").unwrap_or_default(), reasons));
         }
     }
-    let told = records.iter().any(|record| record.get("stopped").is_some());
     let moves = begin.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();
     let total = moves.iter().filter_map(|part| text_of(part, "slots")).map(|text| slots(text).len()).sum();
     let ends = moves.iter().flat_map(|part| ["from", "to"].map(|end| text_of(part, end)));
     let nodes: Vec<NodeId> = ends.filter_map(|id| id?.parse().ok()).collect();
-    Some(Unfinished { path, intent: text_of(begin, "begin")?, began: text_of(begin, "at")?, in_flight, closed, total, told, nodes })
+    let who = text_of(begin, "who").unwrap_or_else(|| "unknown".into());
+    let (intent, began) = (text_of(begin, "begin")?, text_of(begin, "at")?);
+    Some(Unfinished { path, intent, who, began, in_flight, closed, total, ended, nodes })
 }

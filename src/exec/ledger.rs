@@ -11,6 +11,8 @@ use crate::cluster::{Address, Model, Time};
 use crate::plan::entry::{self, Circumstances};
 use crate::plan::{Plan, Report, Unfinished};
 
+use super::journal;
+
 /// The file's name in the folder of journals.
 pub const LEDGER: &str = "ledger.jsonl";
 /// Commands that one entry keeps; a move of thousands of slots has more, and its plan has the slots.
@@ -36,7 +38,7 @@ impl Transcript {
 }
 
 /// Who is at the keyboard, as far as the environment tells.
-fn who() -> String {
+pub(super) fn who() -> String {
     let name = |variable: &str| std::env::var(variable).ok().filter(|value| !value.is_empty());
     let user = name("USER").or_else(|| name("LOGNAME")).or_else(uid).unwrap_or_else(|| "unknown".into());
     match name("SSH_CONNECTION").and_then(|connection| connection.split(' ').next().map(str::to_owned)) {
@@ -59,16 +61,28 @@ pub(super) fn append(
     report: &Report,
     model: &Model,
     transcript: &Transcript,
+    journal: Option<String>,
     now: Time,
 ) -> Result<(), String> {
     let (commands, not_kept) = transcript.take();
-    write(folder, &entry::write(plan, report, model, Circumstances { at: now, who: who(), commands, not_kept }))
+    write(folder, &entry::write(plan, report, model, Circumstances { at: now, who: who(), journal, commands, not_kept }))
 }
 
-/// Appends that an operation, whose console died, has been put right by now.
-pub(super) fn append_broken_off(folder: &Path, unfinished: &Unfinished, cluster: &str, now: Time) -> Result<(), String> {
-    let beside = Circumstances { at: now, who: who(), commands: Vec::new(), not_kept: 0 };
-    write(folder, &entry::write_broken_off(unfinished, cluster, beside))
+/// Appends an operation of which nothing is left but its journal, unless there is a line of it.
+pub(super) fn append_afterwards(folder: &Path, unfinished: &Unfinished, cluster: &str, now: Time) -> Result<(), String> {
+    let journal = journal::name(&unfinished.path);
+    if tells_of(folder, &journal) {
+        return Ok(());
+    }
+    let who = unfinished.who.clone();
+    let beside = Circumstances { at: now, who, journal: Some(journal), commands: Vec::new(), not_kept: 0 };
+    write(folder, &entry::write_afterwards(unfinished, cluster, beside))
+}
+
+fn tells_of(folder: &Path, journal: &str) -> bool {
+    let text = std::fs::read_to_string(folder.join(LEDGER)).unwrap_or_default();
+    let named = json!({"journal": journal}).to_string();
+    text.lines().any(|line| line.contains(named.trim_matches(['{', '}'])))
 }
 
 fn write(folder: &Path, entry: &Value) -> Result<(), String> {

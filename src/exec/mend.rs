@@ -1,6 +1,6 @@
 //! IO. One slot put right: the facts are read, the cure is looked up, carried out key by key, and read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -66,36 +66,41 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
     let deadline = Instant::now() + (timeout * 3 + Duration::from_secs(10)).min(Duration::from_secs(70));
     let meter = Meter::new(0);
     let mut now = model.clone();
-    let mut left = slots.clone();
+    let mut queue: VecDeque<(u16, u32)> = slots.iter().map(|slot| (slot, 0)).collect();
     let mut done: BTreeMap<String, SlotSet> = BTreeMap::new();
-    let mut troubles: BTreeMap<String, SlotSet> = BTreeMap::new();
-    let mut attempt = 0;
-    while !left.is_empty() && (attempt == 0 || Instant::now() < deadline) {
-        troubles.clear();
-        for slot in left.clone().iter() {
-            // What was tried one way and did not work is tried the other way.
-            let way = if roll_back ^ (attempt % 4 == 3) { Way::BackAtOnce } else { Way::On };
-            match one(telling, &meter, &mut now, slot, way).await {
-                Ok((said, remark)) => {
-                    left.remove(slot);
-                    let said = match remark {
-                        None => said,
-                        Some(remark) => format!("{said}; {remark}"),
-                    };
-                    done.entry(said).or_default().insert(slot);
-                }
-                Err(reason) => {
-                    troubles.entry(reason).or_default().insert(slot);
-                }
+    let mut troubles: BTreeMap<u16, String> = BTreeMap::new();
+    // With a silent node every look takes its time: nobody is given up before each has been tried since the last success.
+    let mut in_vain = 0;
+    while (in_vain < queue.len() || Instant::now() < deadline)
+        && let Some((slot, attempt)) = queue.pop_front()
+    {
+        // What was tried one way and did not work is tried the other way.
+        let way = if roll_back ^ (attempt % 4 == 3) { Way::BackAtOnce } else { Way::On };
+        match one(telling, &meter, &mut now, slot, way).await {
+            Ok((said, remark)) => {
+                in_vain = 0;
+                troubles.remove(&slot);
+                let said = match remark {
+                    None => said,
+                    Some(remark) => format!("{said}; {remark}"),
+                };
+                done.entry(said).or_default().insert(slot);
+            }
+            Err(reason) => {
+                in_vain += 1;
+                troubles.insert(slot, reason);
+                queue.push_back((slot, attempt + 1));
+                sleep(LOOK_AGAIN).await;
             }
         }
-        attempt += 1;
-        if !left.is_empty() {
-            sleep(LOOK_AGAIN).await;
-        }
+    }
+    let left = queue.iter().map(|(slot, _)| *slot).collect();
+    let mut why: BTreeMap<String, SlotSet> = BTreeMap::new();
+    for (slot, reason) in troubles {
+        why.entry(reason).or_default().insert(slot);
     }
     let mut said: Vec<String> = done.iter().map(|(what, slots)| format!("slots {slots}: {what}")).collect();
-    said.extend(troubles.iter().filter(|_| !left.is_empty()).map(|(why, slots)| format!("slots {slots} are left open: {why}")));
+    said.extend(why.iter().map(|(why, slots)| format!("slots {slots} are left open: {why}")));
     (left, said)
 }
 

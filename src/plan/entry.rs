@@ -12,6 +12,8 @@ use super::{Plan, Report, Unfinished, json as plain};
 pub struct Circumstances {
     pub at: Time,
     pub who: String,
+    /// Of an operation that wrote one; its file is gone when nothing is left of it.
+    pub journal: Option<String>,
     /// Each with its node and its reply.
     pub commands: Vec<Value>,
     /// So many more were sent than are kept.
@@ -30,6 +32,7 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
         "at": beside.at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "who": beside.who,
         "cluster": plan.cluster,
+        "journal": beside.journal,
         "intent": plan.intent.to_string(),
         "outcome": report.outcome.word(),
         "reasons": report.outcome.reasons(),
@@ -41,16 +44,21 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
     })
 }
 
-/// The entry of a deed whose console died, written when what it left has been put right.
-pub fn write_broken_off(unfinished: &Unfinished, cluster: &str, beside: Circumstances) -> Value {
-    let reason = format!("begun {} and broken off: {}; put right since", unfinished.began, unfinished.progress());
+/// The entry of a deed whose console died before it wrote one, written when nothing is left of it to be put right.
+pub fn write_afterwards(unfinished: &Unfinished, cluster: &str, beside: Circumstances) -> Value {
+    let broken_off = || {
+        let reason = format!("begun {} and broken off: {}; put right since", unfinished.began, unfinished.progress());
+        ("failed".to_owned(), vec![reason])
+    };
+    let (outcome, reasons) = unfinished.ended.clone().unwrap_or_else(broken_off);
     json!({
         "at": beside.at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "who": beside.who,
         "cluster": cluster,
+        "journal": beside.journal,
         "intent": unfinished.intent,
-        "outcome": "failed",
-        "reasons": [reason],
+        "outcome": outcome,
+        "reasons": reasons,
         "seconds": 0.0,
         "figures": {},
         "commands": beside.commands,
@@ -102,7 +110,7 @@ mod tests {
         let plan = plan(&intent, &Facts::of(&model), noon()).unwrap();
         let outcome = Outcome::Failed(vec!["no".into(), "not \"now\"".into()]);
         let report = Report { outcome, elapsed: std::time::Duration::from_millis(1500), figures: Vec::new() };
-        let beside = Circumstances { at: noon(), who: "ann".into(), commands: Vec::new(), not_kept: 0 };
+        let beside = Circumstances { at: noon(), who: "ann".into(), journal: None, commands: Vec::new(), not_kept: 0 };
         let line = write(&plan, &report, &model, beside).to_string();
         let entry = Entry::read(&line).unwrap();
         assert_eq!((entry.who.as_str(), entry.outcome.as_str(), entry.seconds), ("ann", "failed", 1.5));

@@ -10,14 +10,15 @@ pub struct Unfinished {
     pub path: PathBuf,
     /// What was wanted, as a command line.
     pub intent: String,
+    pub who: String,
     pub began: String,
     /// Slots that were being moved when it stopped; they may be open.
     pub in_flight: SlotSet,
     /// Slots that have their new owner.
     pub closed: SlotSet,
     pub total: usize,
-    /// It stopped by itself and left slots open, as the ledger tells; else its console died and nobody has told.
-    pub told: bool,
+    /// Its outcome and the reasons, when it came to say them; None when its console died before.
+    pub ended: Option<(String, Vec<String>)>,
     /// Givers and takers.
     pub nodes: Vec<NodeId>,
 }
@@ -32,6 +33,11 @@ impl Unfinished {
             self.began,
             self.progress()
         )
+    }
+
+    /// Nothing is left to be done about it, except to tell.
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some() && self.in_flight.is_empty()
     }
 
     /// How far it came.

@@ -214,11 +214,12 @@ pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
             let unfinished = Unfinished {
                 path: "prod-20260314T115213Z.journal".into(),
                 intent: format!("move-slots 4900-5460 --to {}", scene.id(1)),
+                who: "ann".into(),
                 began: "2026-03-14T11:52:13Z".into(),
                 in_flight: [SlotRange::new(4996, 5011)].iter().collect(),
                 closed: [SlotRange::new(4900, 4995)].iter().collect(),
                 total: 561,
-                told: false,
+                ended: None,
                 nodes,
             };
             scene.event(Event::Unfinished(vec![unfinished]));

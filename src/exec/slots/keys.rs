@@ -17,25 +17,19 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::batch::{Key, Pacer};
+use super::listing;
 use super::meter::Meter;
 use super::migrate::{self, Migrated};
 use super::twins::{self, Twin};
 use super::{Engine, Job, Stop};
 use crate::cluster::{Address, SlotSet};
 use crate::exec::journal::Journal;
-use crate::exec::survey;
 use crate::exec::telling::Telling;
 use crate::link::{Command, Lane, Link, Reply};
 use crate::plan::{Pace, Progress};
 
 /// SETSLOT may wait two seconds for replicas on Valkey, and everything for a big key of the other hand.
-const SLOW: Duration = Duration::from_secs(15);
-/// Counts as so many bytes while a server does not tell: a key that goes alone.
-const UNKNOWN: u64 = 16 << 20;
-/// Keys of a slot that are weighed: where they are small, the others count as their like.
-const SAMPLE: usize = 12;
-/// Keys listed at a time.
-const LISTED: u64 = 1000;
+pub(super) const SLOW: Duration = Duration::from_secs(15);
 /// Times that an unclear MIGRATE is looked at and repeated.
 const ATTEMPTS: u32 = 3;
 /// Longest that a key's transfer is predicted to take, by megabyte.
@@ -65,11 +59,6 @@ pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) refused: bool,
 }
 
-/// Some of a slot's keys, from all over it.
-fn sample(keys: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
-    keys.iter().step_by(keys.len().div_ceil(SAMPLE).max(1))
-}
-
 impl KeyEngine {
     /// One that works alone and tells nobody's journal.
     pub(in crate::exec) fn new(telling: Telling, meter: Meter, pace: Pace, patience: Duration) -> Self {
@@ -94,19 +83,23 @@ impl Engine for KeyEngine {
     async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
         let groups: Vec<&[u16]> = job.slots.chunks(self.pacer.group.max(1)).collect();
         self.record(job, groups.first().copied(), None).await?;
+        let giver = self.link(&job.from_at);
+        let mut known = Vec::new();
         for (nth, group) in groups.iter().enumerate() {
+            let (before, next) = (nth.checked_sub(1).and_then(|nth| groups.get(nth)).copied(), groups.get(nth + 1).copied());
             if self.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
-                self.record(job, None, nth.checked_sub(1).and_then(|nth| groups.get(nth)).copied()).await?;
+                self.record(job, None, before).await?;
                 return Err(Stop { cancelled: true, ..Stop::default() });
             }
-            // What comes next is written down while this is being done.
-            let journal = self.journal.clone();
-            let before = nth.checked_sub(1).and_then(|nth| groups.get(nth)).copied();
-            let ahead = record(journal, job, groups.get(nth + 1).copied(), before);
-            let (moved, written) = tokio::join!(self.group(job, group), ahead);
+            // While this is being done, what comes next is written down and looked at.
+            let small = self.pacer.small();
+            let ahead = record(self.journal.clone(), job, next, before);
+            let look = listing::forecast(&giver, next.unwrap_or_default(), small);
+            let (moved, written, foreseen) = tokio::join!(self.group_of(job, group, known), ahead, look);
             moved?;
             self.meter.slots(group.len());
             written?;
+            known = foreseen;
         }
         self.record(job, None, groups.last().copied()).await
     }
@@ -141,7 +134,12 @@ impl KeyEngine {
 
     /// Moves a few slots from start to end. After a stop all of them count as open.
     pub(in crate::exec) async fn group(&mut self, job: &Job, slots: &[u16]) -> Result<(), Stop> {
-        let moved = self.steps(job, slots).await;
+        self.group_of(job, slots, Vec::new()).await
+    }
+
+    /// The same for slots of which some keys, perhaps all, are known.
+    async fn group_of(&mut self, job: &Job, slots: &[u16], known: Vec<Vec<Key>>) -> Result<(), Stop> {
+        let moved = self.steps(job, slots, known).await;
         moved.map_err(|reason| Stop {
             reasons: vec![reason],
             open: slots.iter().copied().collect(),
@@ -150,10 +148,11 @@ impl KeyEngine {
         })
     }
 
-    async fn steps(&mut self, job: &Job, slots: &[u16]) -> Result<(), String> {
+    async fn steps(&mut self, job: &Job, slots: &[u16], known: Vec<Vec<Key>>) -> Result<(), String> {
         let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
         self.set(&taker, slots, &format!("IMPORTING {}", job.from), &[]).await?;
         self.set(&giver, slots, &format!("MIGRATING {}", job.to), &[]).await?;
+        self.bring(job, known).await?;
         self.empty(job, slots).await?;
         self.close(job, slots).await
     }
@@ -210,56 +209,23 @@ impl KeyEngine {
     pub(in crate::exec) async fn empty(&mut self, job: &Job, slots: &[u16]) -> Result<(), String> {
         let giver = self.link(&job.from_at);
         loop {
-            let commands: Vec<Command> =
-                slots.iter().map(|slot| Command::words(&format!("CLUSTER GETKEYSINSLOT {slot} {LISTED}"))).collect();
-            let listed = giver.pipeline(&commands, SLOW).await.map_err(|failure| {
-                format!("{} does not list the keys of {}: {failure}", job.from_at, slots.iter().copied().collect::<SlotSet>())
-            })?;
-            if let Some(Reply::Error(error)) = listed.iter().find(|reply| matches!(reply, Reply::Error(_))) {
-                return Err(format!("{} does not list its keys: {error}", job.from_at));
-            }
-            let mut by_slot: Vec<Vec<Vec<u8>>> = listed.iter().map(survey::keys).collect();
+            let mut by_slot = listing::names(&giver, slots).await?;
             by_slot.iter_mut().for_each(|keys| keys.retain(|key| !self.differing.contains_key(key)));
             if by_slot.iter().all(Vec::is_empty) {
                 return Ok(());
             }
-            for keys in self.weighed(&giver, by_slot).await? {
-                for batch in self.pacer.cut(keys) {
-                    self.batch(job, &batch).await?;
-                }
+            let weighed = listing::weighed(&giver, by_slot, self.pacer.small()).await?;
+            self.bring(job, weighed).await?;
+        }
+    }
+
+    async fn bring(&mut self, job: &Job, by_slot: Vec<Vec<Key>>) -> Result<(), String> {
+        for keys in by_slot {
+            for batch in self.pacer.cut(keys) {
+                self.batch(job, &batch).await?;
             }
         }
-    }
-
-    /// The keys of each slot with their sizes. Where a sample is small the others are taken for its like.
-    async fn weighed(&self, giver: &Link, by_slot: Vec<Vec<Vec<u8>>>) -> Result<Vec<Vec<Key>>, String> {
-        let samples: Vec<&Vec<u8>> = by_slot.iter().flat_map(|names| sample(names)).collect();
-        let mut seen = self.weigh(giver, &samples).await?.into_iter();
-        let mut weighed = Vec::with_capacity(by_slot.len());
-        for names in by_slot {
-            let some: Vec<u64> = seen.by_ref().take(sample(&names).count()).collect();
-            let small = some.iter().all(|&bytes| bytes <= self.pacer.small());
-            let sizes = match names.len() {
-                all if all == some.len() => some,
-                all if small => vec![some.iter().sum::<u64>() / some.len().max(1) as u64; all],
-                _ => self.weigh(giver, &names.iter().collect::<Vec<_>>()).await?,
-            };
-            weighed.push(names.into_iter().zip(sizes).map(|(name, bytes)| Key { name, bytes }).collect());
-        }
-        Ok(weighed)
-    }
-
-    /// Bytes of each key; 0 when it is gone meanwhile.
-    async fn weigh(&self, giver: &Link, keys: &[&Vec<u8>]) -> Result<Vec<u64>, String> {
-        let replies = survey::pipelined(giver, keys.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
-        if replies.len() < keys.len() {
-            return Err(format!("{} does not tell the sizes of its keys (MEMORY USAGE)", giver.address()));
-        }
-        let size = |reply: &Reply| match reply {
-            Reply::Nil => 0,
-            reply => reply.int().and_then(|size| u64::try_from(size).ok()).unwrap_or(UNKNOWN),
-        };
-        Ok(replies.iter().map(size).collect())
+        Ok(())
     }
 
     /// One MIGRATE, and whatever it takes to be sure of its outcome.
@@ -304,7 +270,7 @@ impl KeyEngine {
                     }
                     // A key that was not weighed may be why it took so long.
                     let names: Vec<&Vec<u8>> = keys.iter().map(|key| &key.name).collect();
-                    bytes = self.weigh(&self.link(&job.from_at), &names).await.map_or(bytes, |sizes| sizes.iter().sum());
+                    bytes = listing::weigh(&self.link(&job.from_at), &names).await.map_or(bytes, |sizes| sizes.iter().sum());
                     sleep(Duration::from_millis(50) * attempt).await;
                 }
             }
@@ -379,7 +345,7 @@ impl KeyEngine {
                 }
             };
             // Its size may have been taken from a sample, and its time depends on it.
-            let bytes = self.weigh(&self.link(&job.from_at), &[&key.name]).await?.iter().sum();
+            let bytes = listing::weigh(&self.link(&job.from_at), &[&key.name]).await?.iter().sum();
             match self.migrate(job, one, bytes, replace).await {
                 Migrated::All => self.meter.keys(1, bytes),
                 Migrated::Refused(text) => {
@@ -403,14 +369,5 @@ mod tests {
         let between = ["MULTI", "CLUSTER SETSLOT 8 STABLE", "CLUSTER SETSLOT 8 NODE x", "CLUSTER SETSLOT 9 NODE x", "EXEC"];
         assert_eq!(words(&[8, 9]), between);
         assert!(words(&[]).is_empty());
-    }
-
-    #[test]
-    fn a_sample_is_small_and_from_all_over() {
-        for count in [0, 1, 12, 13, 61, 1000] {
-            let keys: Vec<Vec<u8>> = (0..count).map(|n: usize| n.to_string().into_bytes()).collect();
-            let taken = sample(&keys).count();
-            assert!(taken <= SAMPLE && taken >= count.min(SAMPLE / 2), "{taken} of {count}");
-        }
     }
 }

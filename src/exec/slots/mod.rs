@@ -3,6 +3,7 @@
 mod atomic;
 pub(super) mod batch;
 pub(super) mod keys;
+mod listing;
 pub(super) mod meter;
 pub(super) mod migrate;
 mod run;
