@@ -28,10 +28,12 @@ async fn slots_move_under_players_and_nothing_is_lost() {
     nothing_is_lost_on(Cluster::start(3, 1).await).await;
 }
 
-/// Its SETSLOT waits for replicas, and it deletes keys of slots that it neither owns nor imports.
+/// Valkey 8's SETSLOT waits for replicas, and it deletes keys of slots that it neither owns nor imports.
 #[tokio::test(flavor = "multi_thread")]
-async fn slots_move_under_players_on_valkey_8_too() {
-    nothing_is_lost_on(Cluster::start_on("valkey8", 3, 1).await).await;
+async fn slots_move_under_players_on_other_servers_too() {
+    for name in ["valkey8", "redis8"] {
+        nothing_is_lost_on(Cluster::start_on(name, 3, 1).await).await;
+    }
 }
 
 async fn nothing_is_lost_on(cluster: Cluster) {

@@ -116,15 +116,30 @@ fn split(jobs: &[Job], hands: u32) -> VecDeque<Job> {
     jobs.iter().flat_map(split).collect()
 }
 
+/// The engine that the plan has chosen.
+enum Chosen {
+    Keys(Box<KeyEngine>),
+    Atomic(AtomicEngine),
+}
+
+impl Engine for Chosen {
+    async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
+        match self {
+            Self::Keys(engine) => engine.carry(job).await,
+            Self::Atomic(engine) => engine.carry(job).await,
+        }
+    }
+}
+
 /// From whom to whom a job under way goes, and on which hosts they are.
 #[derive(Clone, Debug, PartialEq)]
-struct Way {
+struct Route {
     from: NodeId,
     to: NodeId,
     hosts: [Arc<str>; 2],
 }
 
-impl Way {
+impl Route {
     fn of(job: &Job) -> Self {
         Self { from: job.from, to: job.to, hosts: [job.from_at.host.clone(), job.to_at.host.clone()] }
     }
@@ -172,8 +187,24 @@ async fn carry_all(
     let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
     let halt = Arc::new(AtomicBool::new(false));
     let hands = if by_server || pace == Pace::Calm { 1 } else { HANDS };
+    let engine = |job: &Job| match by_server {
+        true => Chosen::Atomic(AtomicEngine {
+            telling: telling.clone(),
+            meter: meter.clone(),
+            journal: journal.clone(),
+            halt: halt.clone(),
+            pace,
+            key_bytes: key_bytes(model, job.from),
+        }),
+        false => Chosen::Keys(Box::new(KeyEngine {
+            journal: Some(journal.clone()),
+            halt: halt.clone(),
+            quiet: model.node(job.to).and_then(|node| node.info.as_ref()?.server.as_ref()).is_some_and(may_claim_quietly),
+            ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model) / hands)
+        })),
+    };
     let mut waiting = split(jobs, hands);
-    let mut under_way: Vec<Way> = Vec::new();
+    let mut under_way: Vec<Route> = Vec::new();
     let mut taken: BTreeSet<NodeId> = BTreeSet::new();
     let mut running = FuturesUnordered::new();
     let mut stops = Vec::new();
@@ -181,29 +212,16 @@ async fn carry_all(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         if !halt.load(Ordering::Relaxed) {
-            let is_free = |job: &Job, under_way: &[Way]| Way::of(job).is_free(under_way, by_server, pace);
+            let is_free = |job: &Job, under_way: &[Route]| Route::of(job).is_free(under_way, by_server, pace);
             while running.len() < AT_ONCE
                 && let Some(job) = waiting.iter().position(|job| is_free(job, &under_way)).and_then(|at| waiting.remove(at))
             {
-                under_way.push(Way::of(&job));
-                let engine = KeyEngine {
-                    journal: Some(journal.clone()),
-                    halt: halt.clone(),
-                    quiet: model.node(job.to).and_then(|node| node.info.as_ref()?.server.as_ref()).is_some_and(may_claim_quietly),
-                    ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model) / hands)
-                };
-                let atomic = AtomicEngine {
-                    telling: telling.clone(),
-                    meter: meter.clone(),
-                    journal: journal.clone(),
-                    halt: halt.clone(),
-                    pace,
-                    key_bytes: key_bytes(model, job.from),
-                };
+                under_way.push(Route::of(&job));
                 // Who has taken slots has a new epoch: the next taker must know it to claim above it.
                 let risen = taken.contains(&job.from).then(|| (job.from, job.from_at.clone()));
                 taken.insert(job.to);
                 let (links, places) = (telling.links.clone(), read::places(model));
+                let mut engine = engine(&job);
                 running.push(async move {
                     if let Some(risen) = risen {
                         let known = agree::on_epochs(&links, &places, &[risen], AGREE_WITHIN).await;
@@ -214,7 +232,8 @@ async fn carry_all(
                             return (job, Err(Stop { reasons, ..Stop::default() }));
                         }
                     }
-                    if by_server { carry(atomic, job).await } else { carry(engine, job).await }
+                    let carried = engine.carry(&job).await;
+                    (job, carried)
                 });
             }
         }
@@ -222,7 +241,7 @@ async fn carry_all(
             ended = running.next() => match ended {
                 None => return stops,
                 Some((job, result)) => {
-                    if let Some(at) = under_way.iter().position(|way| *way == Way::of(&job)) {
+                    if let Some(at) = under_way.iter().position(|route| *route == Route::of(&job)) {
                         under_way.swap_remove(at);
                     }
                     if let Err(stop) = result {
@@ -234,11 +253,6 @@ async fn carry_all(
             _ = ticks.tick() => telling.say(meter.progress()).await,
         }
     }
-}
-
-async fn carry(mut engine: impl Engine, job: Job) -> (Job, Result<(), Stop>) {
-    let result = engine.carry(&job).await;
-    (job, result)
 }
 
 /// Every node that answers must say that the takers own their slots, none may be open, and no key be left behind.
@@ -323,26 +337,26 @@ fn disagreement(agreement: &Agreement) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn way(from: &str, to: &str) -> Way {
+    fn route(from: &str, to: &str) -> Route {
         let at = |text: &str| text.parse::<Address>().unwrap();
-        Way { from: NodeId::place(&at(from)), to: NodeId::place(&at(to)), hosts: [at(from).host, at(to).host] }
+        Route { from: NodeId::place(&at(from)), to: NodeId::place(&at(to)), hosts: [at(from).host, at(to).host] }
     }
 
     #[test]
     fn calm_is_one_move_a_host_and_fast_two_a_giver() {
-        let one = way("a:1", "b:1");
-        let free = |way: &Way, under_way: &[Way], pace| way.is_free(under_way, false, pace);
-        for (other, calm) in [(way("c:1", "d:1"), true), (way("c:1", "b:2"), false), (way("b:2", "c:1"), false)] {
+        let one = route("a:1", "b:1");
+        let free = |route: &Route, under_way: &[Route], pace| route.is_free(under_way, false, pace);
+        for (other, calm) in [(route("c:1", "d:1"), true), (route("c:1", "b:2"), false), (route("b:2", "c:1"), false)] {
             assert_eq!(free(&other, std::slice::from_ref(&one), Pace::Calm), calm, "{other:?}");
             assert!(free(&other, std::slice::from_ref(&one), Pace::Fast));
         }
-        for both in [way("b:1", "c:1"), way("c:1", "a:1")] {
+        for both in [route("b:1", "c:1"), route("c:1", "a:1")] {
             assert!(!free(&both, std::slice::from_ref(&one), Pace::Fast), "a giver must not take: {both:?}");
         }
-        let twice = [one.clone(), way("a:1", "c:1")];
+        let twice = [one.clone(), route("a:1", "c:1")];
         assert!(free(&one, &twice[..1], Pace::Fast) && !free(&one, &twice, Pace::Fast));
         // Those that the servers do by themselves: one a giver, whatever the pace.
-        assert!(!one.is_free(&twice[..1], true, Pace::Fast) && way("d:1", "b:1").is_free(&twice, true, Pace::Calm));
+        assert!(!one.is_free(&twice[..1], true, Pace::Fast) && route("d:1", "b:1").is_free(&twice, true, Pace::Calm));
     }
 
     #[test]
