@@ -9,6 +9,7 @@
 //! them, so any error of MIGRATE ends the job before NODE is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -91,11 +92,18 @@ impl Engine for KeyEngine {
                 self.record(job, None, before).await?;
                 return Err(Stop { cancelled: true, ..Stop::default() });
             }
-            // While this is being done, what comes next is written down and looked at.
+            // While this is being done, what comes next is written down and looked at; nobody waits for the look.
+            let mut foreseen = Vec::new();
             let small = self.pacer.small();
             let ahead = record(self.journal.clone(), job, next, before);
-            let look = listing::forecast(&giver, next.unwrap_or_default(), small);
-            let (moved, written, foreseen) = tokio::join!(self.group_of(job, group, known), ahead, look);
+            let look = async {
+                foreseen = listing::forecast(&giver, next.unwrap_or_default(), small).await;
+                std::future::pending::<Infallible>().await
+            };
+            let (moved, written) = tokio::select! {
+                both = async { tokio::join!(self.group_of(job, group, std::mem::take(&mut known)), ahead) } => both,
+                never = look => match never {},
+            };
             moved?;
             self.meter.slots(group.len());
             written?;
