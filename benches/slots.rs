@@ -115,7 +115,7 @@ fn rebalance(server: Option<&Path>, tool: &Tool) -> Run {
     let field = Field::start(server);
     field.fill(KEYS);
     let taker = field.add_empty_master();
-    let writer = Writer::start(field.ports(), KEYS);
+    let writer = Writer::start(field.owners(), KEYS);
     let began = Instant::now();
     tool.rebalance(field.seed(), &["--use-empty-masters"], "--cluster-use-empty-masters");
     let took = began.elapsed();

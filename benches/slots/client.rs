@@ -1,6 +1,6 @@
 //! A player of the bench: writes everywhere, one write after the other, and remembers how long each took.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ pub struct Writer {
 
 impl Writer {
     /// Overwrites keys of `key:0` … `key:{keys-1}`. One write in four touches two keys of a slot, as a room's moves do: only
-    /// those can meet TRYAGAIN.
-    pub fn start(ports: Vec<u16>, keys: u32) -> Self {
+    /// those can meet TRYAGAIN. It knows who owns what from the start, as clients of clusters do.
+    pub fn start(owners: BTreeMap<u16, u16>, keys: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let mut by_slot: HashMap<u16, Vec<String>> = HashMap::new();
@@ -48,7 +48,7 @@ impl Writer {
         }
         let slots: Vec<u16> = by_slot.keys().copied().collect();
         let thread = std::thread::spawn(move || {
-            let mut player = Player { wires: HashMap::new(), owners: HashMap::new(), any: ports[0], felt: Feelings::default() };
+            let mut player = Player { wires: HashMap::new(), owners, felt: Feelings::default() };
             let mut dice = 0x2545_f491_4f6c_dd1d_u64;
             while !stopped.load(Ordering::Relaxed) {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -74,21 +74,19 @@ impl Writer {
 
 struct Player {
     wires: HashMap<u16, BufReader<TcpStream>>,
-    owners: HashMap<u16, u16>,
-    any: u16,
+    owners: BTreeMap<u16, u16>,
     felt: Feelings,
 }
 
 impl Player {
     /// One write, until it is acknowledged.
     fn write(&mut self, slot: u16, words: &[&str]) {
-        let (mut port, mut asking) = (*self.owners.get(&slot).unwrap_or(&self.any), false);
+        let (mut port, mut asking) = (self.owners[&slot], false);
         loop {
             let reply = self.call(port, words, asking);
             asking = false;
             let target = |reply: &str| reply.trim_end().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
             if reply.starts_with('+') {
-                self.owners.entry(slot).or_insert(port);
                 return;
             } else if reply.starts_with("-MOVED") {
                 port = target(&reply);
@@ -100,7 +98,7 @@ impl Player {
             } else if reply.starts_with("-TRYAGAIN") {
                 self.felt.try_again += 1;
                 std::thread::sleep(Duration::from_millis(1));
-                port = *self.owners.get(&slot).unwrap_or(&self.any);
+                port = self.owners[&slot];
             } else {
                 panic!("a write to {port} was answered {reply}");
             }

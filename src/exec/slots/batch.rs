@@ -34,7 +34,7 @@ pub(in crate::exec) struct Pacer {
 impl Pacer {
     pub(in crate::exec) fn new(pace: Pace) -> Self {
         let (most_keys, most_bytes, group) = match pace {
-            Pace::Calm => (50.0, 512.0 * 1024.0, 32),
+            Pace::Calm => (64.0, 512.0 * 1024.0, 32),
             Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 32),
         };
         Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes, group }
@@ -122,7 +122,7 @@ mod tests {
         let sizes = |keys: Vec<Key>| pacer.cut(keys).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes((0..65).map(|n| key(&format!("k{n}"), 90)).collect()), [33, 32]);
         assert_eq!(sizes((0..60).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [60]);
-        assert_eq!(sizes((0..150).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [100, 50]);
+        assert_eq!(sizes((0..150).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [128, 22]);
         assert_eq!(sizes(Vec::new()), [0; 0]);
     }
 
@@ -140,6 +140,6 @@ mod tests {
         for _ in 0..40 {
             pacer.learn(8, 1000, Duration::from_micros(100));
         }
-        assert_eq!((pacer.keys, pacer.bytes), (50.0, 524_288.0));
+        assert_eq!((pacer.keys, pacer.bytes), (64.0, 524_288.0));
     }
 }
