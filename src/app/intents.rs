@@ -30,8 +30,9 @@ impl<'a> Words<'a> {
             } else if SWITCHES.contains(&word) {
                 read.switches.push(word);
             } else if word.starts_with("--") {
-                let near = nearest(word, VALUED.iter().chain(SWITCHES).copied()).unwrap_or("--to");
-                return Err(format!("there is no option `{word}`: did you mean `{near}`?"));
+                let near = nearest(word, VALUED.iter().chain(SWITCHES).copied());
+                let hint = near.map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+                return Err(format!("there is no option `{word}`{hint}"));
             } else {
                 read.plain.push(word);
             }
