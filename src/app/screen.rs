@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::OperationId;
 use crate::cluster::{Metric, NodeId, ShardName};
+use crate::plan::entry::Entry;
 
 /// A full screen. Drill-down pushes one, `esc` goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +164,8 @@ pub struct Screen {
     pub scroll: usize,
     /// The metric shown first in the nodes' full view.
     pub metric: Metric,
-    pub ledger: Vec<String>,
+    /// Newest first; None until it has been read.
+    pub ledger: Option<Vec<Entry>>,
 }
 
 impl Default for Screen {
@@ -183,7 +185,7 @@ impl Default for Screen {
             prompt: None,
             scroll: 0,
             metric: Metric::Ops,
-            ledger: Vec::new(),
+            ledger: None,
         }
     }
 }
