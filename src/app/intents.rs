@@ -18,6 +18,11 @@ struct Words<'a> {
 const VALUED: &[&str] = &["--to", "--by", "--mode", "--weight", "--threshold", "--pace", "--master", "--replica-of", "--replaces"];
 const SWITCHES: &[&str] = &["--use-empty-masters", "--roll-back"];
 
+/// The line ends with an option whose value has yet to be typed.
+pub(super) fn wants_value(line: &str) -> bool {
+    line.strip_suffix(' ').and_then(|line| line.split_whitespace().last()).is_some_and(|word| VALUED.contains(&word))
+}
+
 impl<'a> Words<'a> {
     fn read(words: &[&'a str]) -> Result<Self, String> {
         let mut read = Words { plain: Vec::new(), values: BTreeMap::new(), switches: Vec::new() };

@@ -139,6 +139,8 @@ pub struct Prompt {
     pub cursor: usize,
     /// Completions of what has been typed, best first (commands only).
     pub completions: Vec<String>,
+    /// The first of them has been chosen with the arrows: enter takes it.
+    pub chosen: bool,
     /// Why the command was not understood.
     pub error: Option<String>,
 }
