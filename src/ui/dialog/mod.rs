@@ -31,7 +31,7 @@ pub(super) fn draw(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mu
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     Clear.render(place, buf);
     buf.set_style(place, ui.style(Role::Text));
-    let planning = dialog.replanning.then(|| Span::styled("planning it in another way …", ui.style(Role::Warning)));
+    let planning = dialog.replanning.then(|| Span::styled("planning it in another way", ui.style(Role::Warning)));
     pane::frame(ui, true, &title, planning.into_iter().collect(), place, buf);
     let inside = layout::inner(place);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
