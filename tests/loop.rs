@@ -16,6 +16,7 @@ use rgc_tui::cluster::sample::{self, Sample};
 use rgc_tui::cluster::{Address, Model, Observation};
 use rgc_tui::keys::{Chord, Keymap};
 use rgc_tui::link::Clock;
+use rgc_tui::plan::entry::Entry;
 use rgc_tui::plan::{Blast, Danger, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
@@ -97,7 +98,7 @@ impl Hands for FakeHands {
     }
 
     fn ledger(&mut self, to: &Answers) {
-        to.post(Event::Ledger(vec!["{\"intent\":\"failover\"}".into()]));
+        to.post(Event::Ledger(vec![Entry { intent: "failover".into(), ..Entry::default() }]));
     }
 }
 

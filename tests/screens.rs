@@ -149,6 +149,7 @@ fn full_views_show_everything_there_is() {
         "operations",
         "operation",
         "operation-failed",
+        "ledger",
         "views",
         "help",
     ] {
@@ -163,6 +164,7 @@ fn dialogs_show_the_consequence_and_focus_cancel() {
         "dialog",
         "dialog-typed",
         "dialog-rebalance",
+        "dialog-replanning",
         "dialog-refused",
         "dialog-menu",
         "dialog-fault",

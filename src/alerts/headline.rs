@@ -14,7 +14,7 @@ pub fn headline(model: &Model, findings: &[Finding], _now: Time) -> String {
     let standing = |severity| findings.iter().filter(move |finding| finding.severity == severity);
     if standing(Severity::Critical).next().is_some() {
         let thin = || thin(model, findings, Severity::Critical);
-        return outage(model).or_else(thin).unwrap_or_else(|| gist(findings, Severity::Critical));
+        return outage(model, findings).or_else(thin).unwrap_or_else(|| gist(findings, Severity::Critical));
     }
     if standing(Severity::Warning).next().is_some() {
         return thin(model, findings, Severity::Warning).unwrap_or_else(|| gist(findings, Severity::Warning));
@@ -23,7 +23,7 @@ pub fn headline(model: &Model, findings: &[Finding], _now: Time) -> String {
 }
 
 /// What players feel comes before everything else: slots that nobody serves.
-fn outage(model: &Model) -> Option<String> {
+fn outage(model: &Model, findings: &[Finding]) -> Option<String> {
     if model.nodes().all(|node| node.is_down()) {
         return None;
     }
@@ -32,6 +32,10 @@ fn outage(model: &Model) -> Option<String> {
         return None;
     }
     let mut parts = Vec::new();
+    // Who waits for an election then waits in vain.
+    if findings.iter().any(|finding| finding.rule == "quorum.lost") {
+        parts.push("no majority".to_string());
+    }
     let headless =
         |shard: &&Shard| shard.slot_count > 0 && shard.master.and_then(|id| model.node(id)).is_none_or(|master| master.is_down());
     let names: Vec<String> = model.topology().shards.iter().filter(headless).map(|shard| shard.name.to_string()).collect();

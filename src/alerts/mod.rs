@@ -237,7 +237,11 @@ mod tests {
                 .iter()
                 .any(|line| line == "shard.no_master critical shard A 10.0.0.4:7003 cannot be elected: 1 of 3 masters answer")
         );
-        assert!(judge(&sample).1.starts_with("shards A B have no master · 10923 slots unserved"), "{}", judge(&sample).1);
+        assert!(
+            judge(&sample).1.starts_with("no majority · shards A B have no master · 10923 slots unserved"),
+            "{}",
+            judge(&sample).1
+        );
     }
 
     #[test]

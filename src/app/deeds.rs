@@ -48,8 +48,8 @@ pub(super) fn intend(app: &mut App, intent: Intent, now: Time) -> Vec<Effect> {
 
 /// The answer to [`intend`]; one that nobody waits for any more is dropped.
 pub(super) fn planned(app: &mut App, intent: &Intent, result: Result<Plan, Refusal>) {
-    let waiting = matches!(&app.dialog, Some(Dialog { kind: DialogKind::Planning { .. }, .. }));
-    if !waiting || app.surveying.as_ref() != Some(intent) {
+    let waits = |dialog: &Dialog| dialog.replanning || matches!(dialog.kind, DialogKind::Planning { .. });
+    if !app.dialog.as_ref().is_some_and(waits) || app.surveying.as_ref() != Some(intent) {
         return;
     }
     app.dialog = Some(Dialog::new(match result {

@@ -19,6 +19,8 @@ pub struct Dialog {
     pub input: String,
     /// First line shown, when the text is longer than the screen.
     pub scroll: u16,
+    /// The same deed is being planned in another way: what is shown cannot be confirmed any more.
+    pub replanning: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ pub enum DialogKind {
 
 impl Dialog {
     pub fn new(kind: DialogKind) -> Self {
-        Self { kind, focus: Button::Cancel, input: String::new(), scroll: 0 }
+        Self { kind, focus: Button::Cancel, input: String::new(), scroll: 0, replanning: false }
     }
 
     /// The cluster's name has to be typed before Confirm does anything.

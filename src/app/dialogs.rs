@@ -13,9 +13,9 @@ impl Dialog {
         matches!(self.kind, DialogKind::Confirm(_) | DialogKind::Fault { .. } | DialogKind::Unlock | DialogKind::Quit)
     }
 
-    /// Confirm would do something: no name is wanted, or it has been typed.
+    /// Confirm would do something: no other plan is awaited, and no name is wanted, or it has been typed.
     pub fn is_ready(&self, cluster: &str) -> bool {
-        !self.wants_name() || self.input == cluster
+        !self.replanning && (!self.wants_name() || self.input == cluster)
     }
 }
 
@@ -30,6 +30,10 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
     if chord.code == KeyCode::Char('c') && chord.modifiers == KeyModifiers::CONTROL {
         // Asked twice, it is meant.
         return if matches!(dialog.kind, DialogKind::Quit) { vec![Effect::Quit] } else { cancel(app) };
+    }
+    if dialog.replanning {
+        scroll(dialog, chord);
+        return Vec::new();
     }
     match &mut dialog.kind {
         DialogKind::NodeMenu { node, cursor } => {
@@ -120,13 +124,15 @@ fn scroll(dialog: &mut Dialog, chord: Chord) {
 pub(super) fn variants(intent: &Intent) -> &'static [(char, &'static str)] {
     match intent {
         Intent::Failover { .. } => &[('m', "other mode"), ('r', "other replica")],
-        Intent::Fix { .. } => &[('r', "resume or roll back")],
+        Intent::Fix { roll_back: false, .. } => &[('r', "roll back instead")],
+        Intent::Fix { roll_back: true, .. } => &[('r', "resume instead")],
         Intent::Rebalance { .. } => &[('o', "other objective"), ('p', "other pace"), ('e', "use empty masters")],
         _ => &[],
     }
 }
 
-/// Plans the deed of this dialog anew, in another way. Keys without such a meaning scroll.
+/// Plans the deed of this dialog anew, in another way; it stays on the screen until the answer is there. Keys without such
+/// a meaning scroll.
 fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
     let Some(mut intent) = app.surveying.clone().filter(|intent| variants(intent).iter().any(|(known, _)| *known == key)) else {
         if let Some(dialog) = app.dialog.as_mut() {
@@ -149,7 +155,10 @@ fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
         Intent::Rebalance { use_empty, .. } => *use_empty = !*use_empty,
         _ => {}
     }
-    deeds::intend(app, intent, now)
+    let shown = app.dialog.take();
+    let effects = deeds::intend(app, intent, now);
+    app.dialog = shown.map(|shown| Dialog { replanning: !effects.is_empty(), focus: Button::Cancel, ..shown });
+    effects
 }
 
 fn after<T: Copy + PartialEq>(now: T, all: &[T]) -> T {

@@ -4,6 +4,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::OperationId;
 use crate::cluster::{NodeId, Observation};
+use crate::plan::entry::Entry;
 use crate::plan::{Intent, Plan, Progress, Refusal, Unfinished};
 
 /// Something happened.
@@ -28,8 +29,8 @@ pub enum Event {
     Planned(Intent, Box<Result<Plan, Refusal>>),
     /// Operations that did not come to their end, found at the start; some may be about another cluster of this name.
     Unfinished(Vec<Unfinished>),
-    /// The lines of the ledger, newest last, that `Effect::ReadLedger` asked for.
-    Ledger(Vec<String>),
+    /// The entries of the ledger, newest first, that `Effect::ReadLedger` asked for.
+    Ledger(Vec<Entry>),
 }
 
 /// What the loop must do, since `update` does nothing itself. Keep it under ten variants.

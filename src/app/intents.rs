@@ -18,6 +18,11 @@ struct Words<'a> {
 const VALUED: &[&str] = &["--to", "--by", "--mode", "--weight", "--threshold", "--pace", "--master", "--replica-of", "--replaces"];
 const SWITCHES: &[&str] = &["--use-empty-masters", "--roll-back"];
 
+/// The line ends with an option whose value has yet to be typed.
+pub(super) fn wants_value(line: &str) -> bool {
+    line.strip_suffix(' ').and_then(|line| line.split_whitespace().last()).is_some_and(|word| VALUED.contains(&word))
+}
+
 impl<'a> Words<'a> {
     fn read(words: &[&'a str]) -> Result<Self, String> {
         let mut read = Words { plain: Vec::new(), values: BTreeMap::new(), switches: Vec::new() };
@@ -30,8 +35,9 @@ impl<'a> Words<'a> {
             } else if SWITCHES.contains(&word) {
                 read.switches.push(word);
             } else if word.starts_with("--") {
-                let near = nearest(word, VALUED.iter().chain(SWITCHES).copied()).unwrap_or("--to");
-                return Err(format!("there is no option `{word}`: did you mean `{near}`?"));
+                let near = nearest(word, VALUED.iter().chain(SWITCHES).copied());
+                let hint = near.map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+                return Err(format!("there is no option `{word}`{hint}"));
             } else {
                 read.plain.push(word);
             }

@@ -37,28 +37,28 @@ impl App {
             let disabled = if free { disabled } else { locked.or(disabled) };
             MenuItem { key, word, says, disabled, does }
         };
-        let replica = (!node.is_replica()).then_some("only a replica can be promoted so");
-        let alive = (!node.health.is_down()).then_some("it lives");
+        let down = node.health.is_down();
+        let slotless = node.slot_count == 0;
+        let why = |holds: bool, why: &'static str| holds.then_some(why);
+        let promoted = why(!node.is_replica(), "only a replica can be promoted so").or(why(down, "it is down"));
+        let failover = if node.is_replica() { promoted } else { why(slotless, "it has no slots to hand over") };
+        let drain = why(slotless, "it has no slots").or(why(down, "it is down"));
+        let dead = why(down, "it is down: forget or replace it");
+        let alive = (!down).then_some("it lives");
         let mut items = vec![
             item('l', "look", "all it says of itself", None, Does::Look),
             item('y', "copy", "its address to the clipboard", None, Does::Copy),
-            item('F', "failover", "hand over without loss, verified", None, Does::Failover(Mode::Graceful)),
-            item('o', "force", "promote without its master's consent: writes may be lost", replica, Does::Failover(Mode::Force)),
+            item('F', "failover", "hand over without loss, verified", failover, Does::Failover(Mode::Graceful)),
+            item('o', "force", "promote without its master's consent: writes may be lost", promoted, Does::Failover(Mode::Force)),
             item(
                 'e',
                 "takeover",
                 "promote without the masters' vote: only when they cannot",
-                replica,
+                promoted,
                 Does::Failover(Mode::Takeover),
             ),
-            item(
-                'd',
-                "drain",
-                "move all its slots to the others",
-                (node.slot_count == 0).then_some("it has no slots"),
-                Does::Drain,
-            ),
-            item('v', "remove", "drain it and make every node forget it", None, Does::Remove),
+            item('d', "drain", "move all its slots to the others", drain, Does::Drain),
+            item('v', "remove", "drain it and make every node forget it", dead, Does::Remove),
             item('g', "forget", "make every node forget a dead node", alive, Does::Forget),
             item('p', "replace", "let an empty server take a dead node's place", alive, Does::Replace),
         ];

@@ -188,14 +188,12 @@ impl App {
         };
         match (&self.dialog, &self.screen.prompt) {
             (Some(dialog), _) if dialog.wants_name() => fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]),
+            (Some(Dialog { replanning: true, .. }), _) => fixed(&[("esc", "cancel"), ("↑↓", "scroll")]),
             (Some(Dialog { kind: DialogKind::Confirm(plan), .. }), _) if plan.danger == crate::plan::Danger::Normal => {
-                let mut hints: Vec<Hint> = fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy")]);
-                hints.extend(dialogs::variants(&plan.intent).iter().zip(10..).map(|((key, word), rank)| Hint {
-                    chord: key.to_string(),
-                    word,
-                    disabled: None,
-                    rank,
-                }));
+                let mut hints: Vec<Hint> = fixed(&[("esc", "cancel"), ("enter", "choose"), ("tab", "other button"), ("y", "copy")]);
+                // Nothing else on the screen tells of these.
+                let hint = |(key, word): &(char, &'static str)| Hint { chord: key.to_string(), word, disabled: None, rank: 1 };
+                hints.splice(2..2, dialogs::variants(&plan.intent).iter().map(hint));
                 hints
             }
             (Some(dialog), _) if dialog.has_buttons() => {

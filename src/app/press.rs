@@ -21,10 +21,20 @@ impl App {
             columns: list.is_some_and(|(kind, _)| !kind.columns().is_empty()),
             marks: list.is_some_and(|(_, list)| !list.marks.is_empty()),
             running: self.operations.iter().any(super::Operation::is_running),
+            paused: self.controlled().is_some_and(|operation| operation.paused),
             locked: self.locked(),
             snapshot: self.snapshot || self.frozen.is_some(),
             history: !self.screen.history.is_empty(),
         }
+    }
+
+    /// The operation that is paused, resumed or stopped: the one on the screen, else the newest that runs.
+    fn controlled(&self) -> Option<&super::Operation> {
+        let shown = match self.selected() {
+            Some(super::Item::Operation(id)) => self.operation(id).filter(|operation| operation.is_running()),
+            _ => None,
+        };
+        shown.or_else(|| self.operations.iter().find(|operation| operation.is_running()))
     }
 
     /// Where keys mean something now, narrow first.
@@ -166,15 +176,9 @@ fn alert_id(item: &super::Item) -> Option<u64> {
     }
 }
 
-/// Pauses, resumes or stops the operation on the screen, else the newest that runs.
-fn control(app: &mut App, abort: bool) -> Vec<Effect> {
-    let shown = app.selected().and_then(|item| match item {
-        super::Item::Operation(id) => app.operation(id).filter(|operation| operation.is_running()),
-        _ => None,
-    });
-    let Some(operation) = shown.or_else(|| app.operations.iter().find(|operation| operation.is_running())) else {
-        return Vec::new();
-    };
+/// Pauses, resumes or stops an operation.
+fn control(app: &App, abort: bool) -> Vec<Effect> {
+    let Some(operation) = app.controlled() else { return Vec::new() };
     let control = match (abort, operation.paused) {
         (true, _) => super::Control::Abort,
         (false, true) => super::Control::Resume,

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{App, Effect, Filter, Prompt, PromptKind, commands, run};
+use super::{App, Effect, Filter, Prompt, PromptKind, commands, intents, run};
 use crate::cluster::Time;
 use crate::keys::Chord;
 
@@ -12,7 +12,7 @@ const LONGEST: usize = 4096;
 impl Prompt {
     pub(super) fn open(kind: PromptKind, text: String) -> Self {
         let cursor = text.chars().count();
-        Self { kind, text, cursor, completions: Vec::new(), error: None }
+        Self { kind, text, cursor, completions: Vec::new(), chosen: false, error: None }
     }
 
     fn byte(&self) -> usize {
@@ -113,8 +113,15 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
                 changed(app);
             }
         }
-        (KeyCode::Down, _) if !prompt.completions.is_empty() => prompt.completions.rotate_left(1),
-        (KeyCode::Up, _) if !prompt.completions.is_empty() => prompt.completions.rotate_right(1),
+        (KeyCode::Up | KeyCode::Down, _) => {
+            // The list grows upwards from the line: the next one is above.
+            match chord.code {
+                _ if prompt.completions.is_empty() => {}
+                KeyCode::Up => prompt.completions.rotate_left(1),
+                _ => prompt.completions.rotate_right(1),
+            }
+            prompt.chosen = !prompt.completions.is_empty();
+        }
         (_, Some(c)) => {
             prompt.insert(c.encode_utf8(&mut [0; 4]));
             changed(app);
@@ -152,6 +159,7 @@ fn changed(app: &mut App) {
             let completions = commands::completions(app, &prompt.text);
             if let Some(prompt) = app.screen.prompt.as_mut() {
                 prompt.completions = completions;
+                prompt.chosen = false;
                 prompt.error = None;
             }
         }
@@ -165,7 +173,13 @@ pub(super) fn set_filter(app: &mut App, filter: Filter) {
 }
 
 fn enter(app: &mut App, now: Time) -> Vec<Effect> {
-    let Some(prompt) = app.screen.prompt.take() else { return Vec::new() };
+    let Some(mut prompt) = app.screen.prompt.take() else { return Vec::new() };
+    // Nothing can be meant by an option without its value but the one that is offered.
+    if (prompt.chosen || intents::wants_value(&prompt.text))
+        && let Some(best) = prompt.completions.first().cloned()
+    {
+        prompt.set(best);
+    }
     if prompt.kind == PromptKind::Filter || prompt.text.trim().is_empty() {
         return Vec::new();
     }

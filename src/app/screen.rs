@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::OperationId;
 use crate::cluster::{Metric, NodeId, ShardName};
+use crate::plan::entry::Entry;
 
 /// A full screen. Drill-down pushes one, `esc` goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +139,8 @@ pub struct Prompt {
     pub cursor: usize,
     /// Completions of what has been typed, best first (commands only).
     pub completions: Vec<String>,
+    /// The first of them has been chosen with the arrows: enter takes it.
+    pub chosen: bool,
     /// Why the command was not understood.
     pub error: Option<String>,
 }
@@ -163,7 +166,8 @@ pub struct Screen {
     pub scroll: usize,
     /// The metric shown first in the nodes' full view.
     pub metric: Metric,
-    pub ledger: Vec<String>,
+    /// Newest first; None until it has been read.
+    pub ledger: Option<Vec<Entry>>,
 }
 
 impl Default for Screen {
@@ -183,7 +187,7 @@ impl Default for Screen {
             prompt: None,
             scroll: 0,
             metric: Metric::Ops,
-            ledger: Vec::new(),
+            ledger: None,
         }
     }
 }

@@ -376,3 +376,70 @@ fn a_dead_node_s_menu_leads_to_its_replacement() {
     let address: crate::cluster::Address = "10.0.0.9:7009".parse().unwrap();
     assert_eq!(asked, [Effect::Survey(Intent::Replace { address, node: dead.to_string() })]);
 }
+
+#[test]
+fn a_dialog_stays_while_its_deed_is_planned_in_another_way_and_does_not_do_the_old_one() {
+    let mut bench = Bench::new(Settings::default());
+    let asked = press(&mut bench, "F");
+    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
+    let asked = press(&mut bench, "tab m");
+    let [Effect::Survey(other)] = &asked[..] else { panic!("{asked:?}") };
+    assert!(matches!(&bench.app.dialog, Some(Dialog { kind: DialogKind::Confirm(_), replanning: true, .. })));
+    assert_eq!(press(&mut bench, "m tab enter y"), [], "nothing is done with what is not meant any more");
+    bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
+    assert!(bench.app.dialog.as_ref().is_some_and(|dialog| dialog.replanning), "an answer to something else");
+    bench.send(Event::Planned(other.clone(), Box::new(Ok(plan(other.clone(), Danger::Normal)))));
+    let Some(Dialog { kind: DialogKind::Confirm(shown), replanning: false, focus: Button::Cancel, .. }) = &bench.app.dialog else {
+        panic!("{:?}", bench.app.dialog)
+    };
+    assert_eq!(shown.intent, *other);
+    press(&mut bench, "m esc");
+    assert!(bench.app.dialog.is_none());
+}
+
+#[test]
+fn what_a_former_master_cannot_do_is_not_offered() {
+    let mut bench = Bench::new(Settings::default());
+    bench.sample.kill(0);
+    bench.sample.promote(3);
+    bench.happen(Happens::Seconds(3));
+    let offered = |number: usize| -> Vec<&str> {
+        let items = bench.app.node_menu(bench.sample.id(number));
+        items.into_iter().filter(|item| item.disabled.is_none()).map(|item| item.word).collect()
+    };
+    assert_eq!(offered(0), ["look", "copy", "forget", "replace"]);
+    assert_eq!(offered(1), ["look", "copy", "failover", "drain", "remove"]);
+    assert_eq!(offered(4), ["look", "copy", "failover", "force", "takeover", "remove"]);
+}
+
+#[test]
+fn enter_takes_the_completion_that_was_chosen_and_up_is_up() {
+    let by = |keys: &str| {
+        let mut bench = Bench::new(Settings::default());
+        press(&mut bench, "B");
+        match &press(&mut bench, keys)[..] {
+            [Effect::Survey(Intent::Rebalance { by, .. })] => by.word(),
+            other => panic!("{keys}: {other:?}"),
+        }
+    };
+    // The list grows upwards from the line, the first of it nearest to the line.
+    let all = crate::plan::Objective::ALL.map(crate::plan::Objective::word);
+    assert_eq!([by("enter"), by("up enter"), by("up up enter"), by("up down enter")], [all[0], all[1], all[2], all[0]]);
+    assert_eq!(by("down enter"), all[all.len() - 1]);
+    assert_eq!(by("k e y s space enter"), "keys", "a whole line is taken as it is");
+}
+
+#[test]
+fn the_footer_says_resume_while_an_operation_is_paused() {
+    let mut bench = Bench::new(Settings::default());
+    let asked = press(&mut bench, "F");
+    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
+    press(&mut bench, "tab enter");
+    let id = bench.running[0];
+    for (paused, word) in [(false, "pause"), (true, "resume")] {
+        bench.send(Event::Progress(id, Progress::Paused(paused)));
+        assert_eq!(bench.app.hints().into_iter().find(|hint| hint.chord == "p").map(|hint| hint.word), Some(word));
+    }
+}

@@ -60,8 +60,8 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
             app.unfinished = found;
             Vec::new()
         }
-        Event::Ledger(lines) => {
-            app.screen.ledger = lines;
+        Event::Ledger(entries) => {
+            app.screen.ledger = Some(entries);
             Vec::new()
         }
     }

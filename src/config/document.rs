@@ -7,8 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::place;
 use super::value::{Reader, found, unknown};
-use super::{Config, ConfigError, Kind, Outside, Problem, SECTIONS, SETTINGS, Setting, nearest};
+use super::{Config, ConfigError, Kind, Outside, Problem, SECTIONS, SETTINGS, Setting};
 use crate::keys::Keymap;
+use crate::keys::nearest;
 
 impl Config {
     /// Reads the text of a configuration file. `path` is what messages call it; `outside` looks up `{ env = … }` and

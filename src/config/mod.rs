@@ -5,7 +5,6 @@
 mod address_map;
 mod document;
 pub mod load;
-mod nearest;
 mod problem;
 mod sample;
 mod settings;
@@ -24,7 +23,6 @@ use crate::keys::Keymap;
 use crate::theme::Theme;
 
 pub use address_map::{MapFrom, MapTo, Mapping};
-pub use nearest::nearest;
 pub use problem::{ConfigError, Problem};
 pub use sample::sample;
 pub use settings::{SECTIONS, SETTINGS, Setting};

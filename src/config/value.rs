@@ -7,8 +7,9 @@ use secrecy::SecretString;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Mapping, Tls, nearest};
+use super::{Mapping, Tls};
 use crate::cluster::Address;
+use crate::keys::nearest;
 use crate::theme::Theme;
 
 /// A value that stands elsewhere.

@@ -117,18 +117,18 @@ macro_rules! table {
 
 table! {
     // action    id            chords           word            group scope  needs           deed  rank  help
-    Failover     "failover"    "F"              "Failover"      ACT Everywhere [NodeOrShard]  true  10 "fail over to a replica: plan, confirm, measure";
-    Rebalance    "rebalance"   "B"              "Balance"       ACT Everywhere []             true  11 "rebalance by slots, keys, memory, ops or rooms";
-    Migrate      "migrate"     "M"              "Migrate"       ACT Everywhere [RoomOrSlots]  true  12 "move the marked rooms or the marked slots to another master";
-    Fix          "fix"         "x"              "fix"           ACT Everywhere []             true  13 "finish or roll back what an interrupted reshard left";
-    Acknowledge  "ack"         "a"              "ack"           ACT Everywhere [Alert]        false 14 "acknowledge the alert: seen, being worked on";
-    NodeMenu     "node-menu"   "n"              "node menu"     ACT Everywhere [Node]         false 15 "what can be done to this node (in the demo: kill, freeze, thaw, restart)";
-    Pause        "pause"       "p"              "pause"         ACT Everywhere [Running]      false 5  "pause or resume the running operation at its next safe point";
-    Abort        "abort"       "X"              "abort"         ACT Everywhere [Running]      false 6  "stop the running operation at its next safe point";
-    Unlock       "unlock"      "u"              "unlock"        ACT Everywhere [Locked]       false 7  "unlock a read-only cluster by typing its name";
+    Failover     "failover"    "F"              "Failover"      ACT Everywhere [NodeOrShard]  true  4  "fail over to a replica: plan, confirm, measure";
+    Rebalance    "rebalance"   "B"              "Balance"       ACT Everywhere []             true  5  "rebalance by slots, keys, memory, ops or rooms";
+    Migrate      "migrate"     "M"              "Migrate"       ACT Everywhere [RoomOrSlots]  true  6  "move the marked rooms or the marked slots to another master";
+    Fix          "fix"         "x"              "fix"           ACT Everywhere []             true  2  "finish or roll back what an interrupted reshard left";
+    Acknowledge  "ack"         "a"              "ack"           ACT Everywhere [Alert]        false 7  "acknowledge the alert: seen, being worked on";
+    NodeMenu     "node-menu"   "n"              "node"          ACT Everywhere [Node]         false 3  "what can be done to this node (in the demo: kill, freeze, thaw, restart)";
+    Pause        "pause"       "p"              "pause"         ACT Everywhere [Running]      false 0  "pause or resume the running operation at its next safe point";
+    Abort        "abort"       "X"              "abort"         ACT Everywhere [Running]      false 1  "stop the running operation at its next safe point";
+    Unlock       "unlock"      "u"              "unlock"        ACT Everywhere [Locked]       false 1  "unlock a read-only cluster by typing its name";
 
-    Command      "command"     ":"              "command"       LOOK Everywhere []            false 2  "type a command (tab completes, ↑ ↓ choose)";
-    Filter       "filter"      "/"              "filter"        LOOK List       []            false 1  "filter the list: /text, /!text for all others, /-f text fuzzy";
+    Command      "command"     ":"              "command"       LOOK Everywhere []            false 1  "type a command (tab completes, ↑ ↓ choose)";
+    Filter       "filter"      "/"              "filter"        LOOK List       []            false 8  "filter the list: /text, /!text for all others, /-f text fuzzy";
     Help         "help"        "?"              "help"          LOOK Everywhere []            false 0  "this page";
     Enter        "enter"       "enter"          ""              LOOK Everywhere []            false 40 "look into what is selected";
     Back         "back"        "esc"            ""              LOOK Everywhere []            false 41 "back: closes, clears the filter, returns to the view before";
@@ -172,7 +172,7 @@ table! {
     Copy         "copy"        "y"              ""              SCREEN Everywhere [Selection] false 51 "copy what is selected to the terminal's clipboard";
     SaveScreen   "save-screen" "ctrl-s"         ""              SCREEN Everywhere []          false 52 "save the screen as a text file";
     Theme        "theme"       "t"              ""              SCREEN Everywhere []          false 53 "the next theme";
-    Quit         "quit"        "q ctrl-c"       "quit"          SCREEN Everywhere []          false 3  "quit";
+    Quit         "quit"        "q ctrl-c"       "quit"          SCREEN Everywhere []          false 9  "quit";
 }
 
 impl Action {

@@ -110,8 +110,11 @@ impl FromStr for Chord {
                 "alt" => KeyModifiers::ALT,
                 "shift" => KeyModifiers::SHIFT,
                 other => {
-                    let near = super::nearest(other, ["ctrl", "alt", "shift"]).unwrap_or("ctrl");
-                    return Err(wrong(&format!("`{name}` is no modifier, did you mean `{near}-`?")));
+                    let hint = match super::nearest(other, ["ctrl", "alt", "shift"]) {
+                        Some(near) => format!("did you mean `{near}-`?"),
+                        None => "expected `ctrl-`, `alt-` or `shift-`".into(),
+                    };
+                    return Err(wrong(&format!("`{name}` is no modifier, {hint}")));
                 }
             };
             rest = after;
@@ -126,8 +129,9 @@ impl FromStr for Chord {
                 let named = NAMES.iter().find(|(known, _)| *known == name).map(|(_, code)| *code);
                 let function = name.strip_prefix('f').and_then(|n| n.parse().ok()).filter(|n| (1..=12).contains(n));
                 named.or(function.map(KeyCode::F)).ok_or_else(|| {
-                    let near = super::nearest(&name, NAMES.iter().map(|(known, _)| *known)).unwrap_or("enter");
-                    wrong(&format!("there is no key `{rest}`, did you mean `{near}`?"))
+                    let near = super::nearest(&name, NAMES.iter().map(|(known, _)| *known));
+                    let hint = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+                    wrong(&format!("there is no key `{rest}`{hint}"))
                 })?
             }
         };

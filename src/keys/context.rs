@@ -19,6 +19,8 @@ pub struct Context {
     pub marks: bool,
     /// An operation is running.
     pub running: bool,
+    /// It is paused.
+    pub paused: bool,
     /// The cluster is read-only and not unlocked.
     pub locked: bool,
     /// What is shown is a frozen screen.

@@ -116,7 +116,10 @@ impl Keymap {
         shown
             .map(|spec| (spec, spec.disabled(context)))
             .filter(|(spec, disabled)| !(transient(spec.action) && disabled.is_some()))
-            .map(|(spec, disabled)| Hint { chord: self.chord(spec.action), word: spec.word, disabled, rank: spec.rank })
+            .map(|(spec, disabled)| {
+                let word = if spec.action == Action::Pause && context.paused { "resume" } else { spec.word };
+                Hint { chord: self.chord(spec.action), word, disabled, rank: spec.rank }
+            })
             .filter(|hint| !hint.chord.is_empty())
             .collect()
     }

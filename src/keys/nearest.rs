@@ -1,11 +1,11 @@
 //! PURE. The nearest of some names to what was typed: for "did you mean" everywhere.
 
-/// The name with the fewest edits to `text`, when that is few enough to be meant.
+/// The name with the fewest edits to `text`, when that is few enough to be meant: at most every third letter.
 pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = text.to_lowercase();
-    let enough = (typed.chars().count() / 2).max(2);
+    let near = |(edits, name): &(usize, &str)| 3 * edits <= name.chars().count().max(typed.chars().count());
     let scored = names.into_iter().map(|name| (distance(&typed, &name.to_lowercase()), name));
-    scored.min_by_key(|(edits, _)| *edits).filter(|(edits, _)| *edits <= enough).map(|(_, name)| name)
+    scored.filter(near).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
@@ -38,6 +38,8 @@ mod tests {
         assert_eq!(nearest("fialover", names), Some("failover"));
         assert_eq!(nearest("Room", names), Some("rooms"));
         assert_eq!(nearest("xyz", names), None);
+        assert_eq!(nearest("moms", names), None, "two of four letters differ");
+        assert_eq!(nearest("X", ["A", "B"]), None);
         assert_eq!(distance("abc", "acb"), 1);
         assert_eq!(distance("", "abc"), 3);
     }

@@ -1,9 +1,9 @@
 //! PURE. What all plans that move slots share: grouping by pair, what stands in the way, what it costs, the steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::cluster::{Model, Node, NodeId, Server, SlotSet};
+use crate::cluster::{Model, Node, NodeId, SLOTS, Server, SlotSet};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
@@ -71,7 +71,7 @@ pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<String> {
             reasons.push(format!("{} is a replica, and only masters own slots", node.address));
         }
     }
-    let takers: std::collections::BTreeSet<NodeId> = targets.values().copied().collect();
+    let takers: BTreeSet<NodeId> = targets.values().copied().collect();
     for node in takers.iter().filter_map(|id| model.node(*id)) {
         if is_up(node) && node.cluster_info.as_ref().is_some_and(|info| !info.ok) {
             reasons.push(format!("{} says cluster_state:fail and would take no keys: wait until it says ok", node.address));
@@ -123,6 +123,7 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
         big_keys(facts, node, part, engine, &mut warnings, &mut reasons, &mut danger);
     }
     last_slots(model, &moves, &mut warnings);
+    majority(model, &moves, &mut warnings);
     other_open(model, &slots, &moves, &mut warnings);
     for id in facts.slots.iter().flat_map(|slots| &slots.numbered_databases) {
         reasons.push(format!("{} has keys in databases above 0, which MIGRATE of database 0 would leave behind", model.label(*id)));
@@ -317,6 +318,21 @@ fn last_slots(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
     }
 }
 
+/// A failover needs the votes of more than half of the masters with slots; of one or two that is all of them.
+fn majority(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
+    let owners = |owner: &dyn Fn(u16) -> Option<NodeId>| (0..SLOTS).filter_map(owner).collect::<BTreeSet<NodeId>>().len();
+    let now = |slot: u16| model.topology().owner(slot);
+    let then = |slot: u16| moves.iter().find(|part| part.slots.contains(slot)).map(|part| part.to).or_else(|| now(slot));
+    let (before, after) = (owners(&now), owners(&then));
+    if after < 3 && after < before {
+        let left = words::count(after as u64, "master");
+        let is = if after == 1 { "is" } else { "are" };
+        warnings.push(format!(
+            "only {left} with slots {is} left: the death of one leaves no majority, and no replica takes over by itself"
+        ));
+    }
+}
+
 fn other_open(model: &Model, slots: &SlotSet, moves: &[Move], warnings: &mut Vec<String>) {
     let touched = |id: NodeId| moves.iter().any(|part| part.from == id || part.to == id);
     let open = &model.topology().open;
@@ -330,4 +346,25 @@ fn other_open(model: &Model, slots: &SlotSet, moves: &[Move], warnings: &mut Vec
 /// Valkey 9 and later move slots by themselves.
 pub fn moves_atomically(server: Option<&Server>) -> bool {
     server.is_some_and(|server| server.is_valkey() && server.release() >= (9, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::sample::{Sample, noon};
+    use crate::plan::plan;
+
+    /// What a drain of the first master is warned of, where there are so many masters.
+    fn warnings(masters: usize) -> String {
+        let model = Sample::new(masters, 1).model;
+        let node = model.topology().shards.iter().find_map(|shard| shard.master).map(|id| model.label(id)).unwrap();
+        plan(&Intent::Drain { node }, &Facts::of(&model), noon()).unwrap().warnings.join("\n")
+    }
+
+    #[test]
+    fn too_few_masters_for_a_majority_are_warned_of() {
+        assert!(!warnings(4).contains("majority"));
+        assert!(warnings(3).contains("only 2 masters with slots are left: the death of one leaves no majority"));
+        assert!(warnings(2).contains("only 1 master with slots is left"));
+    }
 }

@@ -68,13 +68,18 @@ pub(super) fn unknown(model: &Model, name: &str, what: &str) -> Refusal {
     let shards = model.topology().shards.iter().map(|shard| shard.name.to_string());
     match nearest(name, names.chain(shards)) {
         Some(near) => Refusal::usage(format!("no {what} `{name}` in cluster {}: did you mean {near}?", model.name)),
-        None => Refusal::usage(format!("no {what} `{name}`: cluster {} has no known node yet", model.name)),
+        None if model.nodes().next().is_none() => {
+            Refusal::usage(format!("no {what} `{name}`: cluster {} has no known node yet", model.name))
+        }
+        None => Refusal::usage(format!("no {what} `{name}` in cluster {}: `nodes` lists them", model.name)),
     }
 }
 
-/// The name that needs the fewest edits.
+/// The name that needs the fewest edits, when they are few enough for it to be meant.
 pub(super) fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    names.min_by_key(|candidate| (distance(name, candidate), candidate.clone()))
+    let scored = names.map(|candidate| (distance(name, &candidate), candidate));
+    let near = |(edits, candidate): &(usize, String)| 3 * edits <= candidate.chars().count().max(name.chars().count());
+    scored.filter(near).min().map(|(_, candidate)| candidate)
 }
 
 fn distance(a: &str, b: &str) -> usize {
@@ -118,6 +123,8 @@ mod tests {
     fn an_unknown_name_gets_the_nearest_one() {
         let refusal = node(&three_shards(), "10.0.0.4:7004").unwrap_err();
         assert!(refusal.usage && refusal.to_string().contains("did you mean 10.0.0.4:7003?"), "{refusal}");
+        let refusal = node(&three_shards(), "redis-9").unwrap_err();
+        assert!(refusal.to_string().ends_with("`nodes` lists them"), "{refusal}");
         let refusal = master(&three_shards(), "10.0.0.4:7003").unwrap_err();
         assert!(refusal.to_string().contains("did you mean 10.0.0.1:7000?"), "{refusal}");
     }

@@ -89,8 +89,10 @@ impl<'de> Deserialize<'de> for RoleName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Role::from_name(&name).map(RoleName).ok_or_else(|| {
-            let nearest = Role::names().min_by_key(|known| edits(known, &name)).unwrap_or("text");
-            de::Error::custom(format!("there is no role `{name}`, did you mean `{nearest}`?"))
+            let nearest = Role::names().min_by_key(|known| edits(known, &name));
+            let near = nearest.filter(|known| 3 * edits(known, &name) <= known.len().max(name.len()));
+            let hint = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+            de::Error::custom(format!("there is no role `{name}`{hint}"))
         })
     }
 }

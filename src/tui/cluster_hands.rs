@@ -1,7 +1,9 @@
 //! IO. Hands on an open cluster: plans with fresh facts, operations carried out, faults where the demo gives the means.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -10,13 +12,15 @@ use super::{Answers, Hands};
 use crate::app::{Control, Event, Fault, OperationId};
 use crate::cluster::{Address, Model};
 use crate::exec::{Controls, Executor};
+use crate::plan::entry::Entry;
 use crate::plan::{Intent, Plan, Progress};
 
 /// How the demo does things to its servers; an error is a sentence.
 pub type Faults = Arc<dyn Fn(Address, Fault) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// Lines of the ledger that are shown.
-const LEDGER_LINES: usize = 5000;
+/// Entries of the ledger that are shown, and how much of its end is read for them.
+const ENTRIES: usize = 1000;
+const ENTRIES_BYTES: u64 = 8 << 20;
 
 pub struct ClusterHands {
     executor: Executor,
@@ -30,6 +34,18 @@ impl ClusterHands {
     pub fn new(executor: Executor, faults: Option<Faults>, ledger: Option<PathBuf>) -> Self {
         Self { executor, faults, ledger, controls: HashMap::new() }
     }
+}
+
+/// The last whole lines of a file, at most so many bytes of them.
+fn end_of(path: &Path, most: u64) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let skip = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(skip))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = if skip > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+    Ok(whole.to_owned())
 }
 
 impl Hands for ClusterHands {
@@ -85,14 +101,11 @@ impl Hands for ClusterHands {
 
     fn ledger(&mut self, to: &Answers) {
         let (path, to) = (self.ledger.clone(), to.clone());
-        tokio::spawn(async move {
-            let text = match &path {
-                Some(path) => tokio::fs::read_to_string(path).await.unwrap_or_default(),
-                None => String::new(),
-            };
-            let lines: Vec<String> = text.lines().map(str::to_string).collect();
-            let skip = lines.len().saturating_sub(LEDGER_LINES);
-            to.send(Event::Ledger(lines.into_iter().skip(skip).collect())).await;
+        tokio::task::spawn_blocking(move || {
+            let text = path.and_then(|path| end_of(&path, ENTRIES_BYTES).ok()).unwrap_or_default();
+            let torn = |line: &str| Entry { intent: line.chars().take(200).collect(), ..Entry::default() };
+            let newest = text.lines().rev().take(ENTRIES);
+            to.post(Event::Ledger(newest.map(|line| Entry::read(line).unwrap_or_else(|| torn(line))).collect()));
         });
     }
 
@@ -108,5 +121,19 @@ impl Hands for ClusterHands {
 
     fn unlock(&mut self) {
         self.executor.lock(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_a_long_ledger_is_read() {
+        let file = std::env::temp_dir().join(format!("rgc-tui-end-{}", std::process::id()));
+        std::fs::write(&file, "first\nsecond\nthird\n").unwrap();
+        let end = |most| end_of(&file, most).unwrap();
+        assert_eq!((end(100), end(9), end(3)), ("first\nsecond\nthird\n".into(), "third\n".into(), String::new()));
+        std::fs::remove_file(&file).unwrap();
     }
 }

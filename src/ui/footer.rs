@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Ui;
 use super::pen::Pen;
-use crate::app::{Prompt, PromptKind, Toast};
+use crate::app::{Prompt, PromptKind, Toast, layout};
 use crate::keys::Hint;
 use crate::theme::Role;
 
@@ -31,21 +31,25 @@ pub(super) fn draw(ui: &Ui<'_>, toast: Option<&Toast>, area: Rect, buf: &mut Buf
     }
     let pace = format!("{} {:.1}s ", ui.glyphs.refresh, app.settings.interval.as_secs_f64());
     let width = u16::try_from(pace.width()).unwrap_or(0);
-    let hints_area = Rect { width: area.width.saturating_sub(width + 1), ..area };
+    // On a narrow screen the keys need its place.
+    let has_pace = layout::is_tiled((buf.area.width, buf.area.height));
+    let hints_area = if has_pace { Rect { width: area.width.saturating_sub(width + 1), ..area } } else { area };
     hints(ui, app.hints(), hints_area, buf);
-    if area.width > width + 40 {
+    if has_pace {
         let at = Rect { x: area.right() - width, width, ..area };
         Pen::new(buf, at, 0, "").put(pace, ui.style(Role::Muted));
     }
 }
 
-/// As many hints as fit, in the order they are given; those of a high rank are the first to go.
+/// As many hints as fit, in the order they are given; what cannot be used now is the first to go, then those of a high rank.
 fn hints(ui: &Ui<'_>, all: Vec<Hint>, area: Rect, buf: &mut Buffer) {
     let width = |hint: &Hint| hint.chord.width() + 1 + hint.word.width() + 2;
+    let worth = |hint: &Hint| (hint.disabled.is_some(), hint.rank);
     let mut kept = all;
-    while kept.iter().map(width).sum::<usize>() > usize::from(area.width) {
-        let Some(worst) = kept.iter().map(|hint| hint.rank).max() else { break };
-        let Some(at) = kept.iter().rposition(|hint| hint.rank == worst) else { break };
+    // A blank comes before the first, and the last needs no gap after it.
+    while kept.iter().map(width).sum::<usize>() > usize::from(area.width) + 1 {
+        let Some(worst) = kept.iter().map(worth).max() else { break };
+        let Some(at) = kept.iter().rposition(|hint| worth(hint) == worst) else { break };
         kept.remove(at);
     }
     let mut pen = Pen::new(buf, area, 0, "");

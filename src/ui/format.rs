@@ -13,6 +13,15 @@ pub(super) fn number(value: u64) -> String {
     count(value as f64)
 }
 
+/// "1 slot", "2 slots", "3 entries".
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {noun}s"),
+    }
+}
+
 /// Bytes in at most five characters, 1024 to the K: `0B`, `512B`, `1.2K`, `12K`, `3.4M`.
 pub(super) fn bytes(value: f64) -> String {
     let value = value.max(0.0);

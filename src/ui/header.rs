@@ -35,7 +35,7 @@ pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
     let clock_width = width(&clock) + 2;
     let right = if pen.room() > badge_width + clock_width + 20 { badge_width + clock_width } else { badge_width };
     let sentence = if app.verdict == Verdict::Critical { ui.style(role) } else { ui.style(Role::Text) };
-    pen.reserve(right).put(headline, sentence);
+    pen.reserve(right).sentence(headline, sentence);
     let after = pen.x;
 
     // Who is watched, where it does not cost the sentence a letter: with tabs or breadcrumbs it stands beside those.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::doc::{self, Doc};
-use super::{Ui, format, operations, pane, spark};
+use super::{Ui, dialog, format, operations, pane, spark};
 use crate::app::{Operation, OperationId, layout};
 use crate::cluster::age;
 use crate::plan::Progress;
@@ -23,6 +23,7 @@ pub(super) fn draw(ui: &Ui<'_>, id: OperationId, area: Rect, buf: &mut Buffer) {
     pane::frame(ui, true, &operation.plan.intent.to_string(), beside, area, buf);
     let mut doc = Doc::new(ui, inside.width);
     state(ui, operation, &mut doc);
+    dialog::plan::loads(ui, &operation.plan, "Before and after, as planned", &mut doc);
     steps(ui, operation, &mut doc);
     sent(ui, operation, &mut doc);
     doc::show(ui, &doc.lines, ui.screen.scroll, inside, buf);
@@ -76,7 +77,7 @@ fn progress(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
         Span::styled(full, ui.style(Role::Gauge)),
         Span::styled(empty, ui.style(Role::Track)),
         Span::styled(format!("  {:>3.0}%", share * 100.0), ui.style(Role::Text)),
-        Span::styled(format!("  {slots_done} of {slots_total} slots"), ui.style(Role::Muted)),
+        Span::styled(format!("  {slots_done} of {}", format::counted(*slots_total as u64, "slot")), ui.style(Role::Muted)),
     ]);
     doc.fact("moved", format!("{} keys, {}", format::number(*keys), format::bytes_long(*bytes)), Role::Text);
     doc.fact("speed", format!("{} keys/s", format::count(*keys_per_sec)), Role::Text);

@@ -51,6 +51,18 @@ impl<'b> Pen<'b> {
         self
     }
 
+    /// The same, but a sentence that does not fit ends with a whole word.
+    pub(super) fn sentence(&mut self, text: &str, style: impl Into<Style>) -> &mut Self {
+        let room = usize::from(self.room()).saturating_sub(self.ellipsis.width() + 1);
+        if text.width() <= usize::from(self.room()) {
+            return self.put(text, style);
+        }
+        let blanks = text.match_indices(' ').filter_map(|(at, _)| text.get(..at));
+        let whole = blanks.take_while(|head| head.width() <= room).last().unwrap_or(text);
+        let ellipsis = self.ellipsis;
+        self.put(format!("{} {ellipsis}", whole.trim_end_matches([' ', '·', ',', ':'])), style)
+    }
+
     /// Writes the text when all of it fits, else nothing.
     pub(super) fn whole(&mut self, text: impl AsRef<str>, style: impl Into<Style>) -> bool {
         let text = text.as_ref();
@@ -128,6 +140,12 @@ mod tests {
                 pen.put("a line too long", plain);
             }),
             "a line too …"
+        );
+        assert_eq!(
+            line(|pen| {
+                pen.sentence("a line · too long", plain);
+            }),
+            "a line …    "
         );
         assert_eq!(
             line(|pen| {

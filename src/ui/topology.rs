@@ -72,7 +72,7 @@ fn shard(ui: &Ui<'_>, shard: &Shard, width: u16, area: Rect, buf: &mut Buffer) {
     let slots = match shard.slots.len() {
         0 => "no slots".into(),
         1 => ranges(ui, &shard.slots),
-        _ => format!("{} slots", shard.slot_count),
+        _ => format::counted(shard.slot_count.into(), "slot"),
     };
     pen.left(slots, SLOTS_WIDTH, ui.style(Role::Text)).gap(1);
     match shard.master.and_then(|id| ui.app.model.node(id)) {
@@ -81,7 +81,7 @@ fn shard(ui: &Ui<'_>, shard: &Shard, width: u16, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// `0–5460`, and how many more when there are several.
+/// `0–5460`, `0–5460 and 3 more` when there are several.
 pub(super) fn ranges(ui: &Ui<'_>, ranges: &[SlotRange]) -> String {
     let one = |range: &SlotRange| match range.start == range.end {
         true => range.start.to_string(),
@@ -90,7 +90,7 @@ pub(super) fn ranges(ui: &Ui<'_>, ranges: &[SlotRange]) -> String {
     match ranges {
         [] => "none".into(),
         [only] => one(only),
-        [first, rest @ ..] => format!("{} +{}", one(first), rest.len()),
+        [first, rest @ ..] => format!("{} and {} more", one(first), rest.len()),
     }
 }
 

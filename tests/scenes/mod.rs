@@ -9,6 +9,7 @@ use rgc_tui::app::{App, Effect, Event, Settings, update};
 use rgc_tui::cluster::sample::Sample;
 use rgc_tui::cluster::{Address, Fact, Observation, PlayStats, SlotRange, Time};
 use rgc_tui::keys::Keymap;
+use rgc_tui::plan::entry::Entry;
 use rgc_tui::plan::{Facts, Unfinished, plan};
 use rgc_tui::theme::Theme;
 
@@ -172,6 +173,7 @@ pub(crate) const NAMES: &[&str] = &[
     "dialog",
     "dialog-typed",
     "dialog-rebalance",
+    "dialog-replanning",
     "dialog-refused",
     "dialog-menu",
     "dialog-fault",
@@ -195,7 +197,9 @@ pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
     }
     let mut scene = Scene::healthy(size);
     match name {
-        "operations" | "operation" | "operation-failed" | "dialog-rebalance" => operations::stage(&mut scene, name),
+        "operations" | "operation" | "operation-failed" | "dialog-rebalance" | "dialog-replanning" => {
+            operations::stage(&mut scene, name)
+        }
         "dialog-refused" => {
             scene.sample.kill(5);
             scene.seconds(3);
@@ -329,7 +333,23 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
 fn views(name: &str, size: (u16, u16)) -> Option<Scene> {
     let mut scene = Scene::healthy(size);
     match name {
-        "topology" | "nodes" | "rooms" | "ledger" | "views" | "help" => drop(scene.command(name)),
+        "topology" | "nodes" | "rooms" | "views" | "help" => drop(scene.command(name)),
+        "ledger" => {
+            scene.command("ledger");
+            let one = |at: &str, intent: &str, outcome: &str, reasons: &[&str]| Entry {
+                at: at.into(),
+                who: "ann".into(),
+                intent: intent.into(),
+                outcome: outcome.into(),
+                reasons: reasons.iter().map(ToString::to_string).collect(),
+                seconds: 1.2,
+                ..Entry::default()
+            };
+            scene.event(Event::Ledger(vec![
+                one("2026-03-14T11:58:02.120Z", "rebalance --by keys", "done", &[]),
+                one("2026-03-14T11:52:13.007Z", "failover 10.0.0.6:7005", "refused", &["its link to the master is down"]),
+            ]));
+        }
         "log" => {
             log::warn!("10.0.0.3:7002 refused: connection refused");
             scene.command("log");

@@ -17,6 +17,11 @@ pub(super) fn stage(scene: &mut Scene, name: &str) {
         scene.app.dialog = Some(Dialog::new(DialogKind::Confirm(Box::new(plan))));
         return;
     }
+    if name == "dialog-replanning" {
+        let shown = Dialog::new(DialogKind::Confirm(Box::new(plan)));
+        scene.app.dialog = Some(Dialog { replanning: true, ..shown });
+        return;
+    }
     let failed = [
         "step 1 of 2: CLUSTER SETSLOT 4200 NODE on 10.0.0.2:7001: ERR Please use SETSLOT only with masters.",
         "slot 4200 is left migrating on 10.0.0.1:7000: fix resumes or rolls back",

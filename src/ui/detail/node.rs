@@ -103,7 +103,7 @@ fn role(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         doc.fact("slots", text, Role::Text);
         let tally = ui.app.model.rooms().in_slots(&node.slots.iter().collect());
         if tally.rooms > 0 {
-            doc.fact("rooms", format!("{} with {} players", tally.rooms, tally.players), Role::Text);
+            doc.fact("rooms", format!("{} with {}", tally.rooms, format::counted(tally.players, "player")), Role::Text);
         }
     }
     doc.fact("epoch", node.epoch.to_string(), Role::Text);

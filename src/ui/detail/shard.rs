@@ -15,7 +15,13 @@ pub(super) fn left(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
     doc.fact("slots", slots, Role::Text);
     doc.fact("count", format!("{} of 16384", shard.slot_count), Role::Text);
     let tally = model.rooms().in_slots(&shard.slot_set());
-    let text = format!("{} with {} players, {} keys, {}", tally.rooms, tally.players, tally.keys, format::bytes_long(tally.bytes));
+    let text = format!(
+        "{} with {}, {}, {}",
+        tally.rooms,
+        format::counted(tally.players, "player"),
+        format::counted(tally.keys, "key"),
+        format::bytes_long(tally.bytes)
+    );
     doc.fact("rooms", text, Role::Text);
     let open = model.topology().open.iter().filter(|open| shard.nodes().any(|id| id == open.node)).count();
     if open > 0 {
@@ -61,7 +67,11 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
     let votes = format!("{} of {} masters can vote, {} must", flight.votes.alive, flight.votes.voters, flight.votes.needed);
     doc.fact("votes", votes, if flight.votes.suffice() { Role::Text } else { Role::Critical });
     let tally = flight.blast.tally;
-    doc.fact("who notices", format!("{} rooms, {} players", tally.rooms, tally.players), Role::Text);
+    doc.fact(
+        "who notices",
+        format!("{}, {}", format::counted(tally.rooms, "room"), format::counted(tally.players, "player")),
+        Role::Text,
+    );
     if flight.assumed_timeout {
         doc.fact("", "no node has told its node timeout: the servers' default is assumed", Role::Muted);
     }

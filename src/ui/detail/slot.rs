@@ -73,11 +73,16 @@ pub(super) fn right(ui: &Ui<'_>, slot: u16, doc: &mut Doc<'_, '_>) {
     if tally.rooms == 0 {
         return doc.text("none found in this slot", Role::Muted);
     }
-    doc.fact("rooms", format!("{} with {} players", tally.rooms, tally.players), Role::Text);
+    doc.fact("rooms", format!("{} with {}", tally.rooms, format::counted(tally.players, "player")), Role::Text);
     doc.fact("their keys", format!("{}, {}", tally.keys, format::bytes_long(tally.bytes)), Role::Text);
     doc.blank();
     for room in ui.app.model.rooms().iter().filter(|room| room.slot == slot).take(LISTED) {
-        let text = format!("{:<12} {} players  {}", room.phase, room.players, format::bytes_long(room.size_bytes));
+        let text = format!(
+            "{:<12} {}  {}",
+            room.phase,
+            format::counted(room.players.into(), "player"),
+            format::bytes_long(room.size_bytes)
+        );
         doc.fact(&room.code, text, Role::Text);
     }
 }

@@ -52,11 +52,19 @@ pub(super) fn targets(
     doc: &mut Doc<'_, '_>,
 ) {
     let tally = app.model.rooms().in_slots(slots);
-    let text =
-        format!("{} slots, {} rooms with {} players, {}", slots.len(), tally.rooms, tally.players, format::bytes_long(tally.bytes));
+    let text = format!(
+        "{}, {} with {}, {}",
+        format::counted(slots.len() as u64, "slot"),
+        format::counted(tally.rooms, "room"),
+        format::counted(tally.players, "player"),
+        format::bytes_long(tally.bytes)
+    );
     doc.fact("moves", text, Role::Text);
     if rooms > 0 && tally.rooms > rooms as u64 {
-        let text = format!("a room is its slot: {} others share it and move too", tally.rooms - rooms as u64);
+        let text = match tally.rooms - rooms as u64 {
+            1 => "a room is its slot: another room shares it and moves too".to_string(),
+            others => format!("a room is its slot: {others} others share it and move too"),
+        };
         doc.point(ui.glyphs.warning, &text, Role::Warning);
     }
     doc.heading("To which master?");

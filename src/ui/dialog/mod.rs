@@ -1,11 +1,12 @@
 //! PURE. Dialogs: a box in the middle, its text, and buttons of which Cancel comes first.
 
 mod lists;
-mod plan;
+pub(super) mod plan;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
+use ratatui::text::Span;
 use ratatui::widgets::{Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
@@ -30,7 +31,8 @@ pub(super) fn draw(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mu
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     Clear.render(place, buf);
     buf.set_style(place, ui.style(Role::Text));
-    pane::frame(ui, true, &title, Vec::new(), place, buf);
+    let planning = dialog.replanning.then(|| Span::styled("planning it in another way", ui.style(Role::Warning)));
+    pane::frame(ui, true, &title, planning.into_iter().collect(), place, buf);
     let inside = layout::inner(place);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
     let text_area = Rect { height: inside.height.saturating_sub(field + buttons), ..inside };

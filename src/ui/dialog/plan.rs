@@ -18,7 +18,7 @@ pub(super) fn text(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     }
     prediction(ui, plan, doc);
     blast(ui, plan, doc);
-    loads(ui, plan, doc);
+    loads(ui, plan, "Before and after", doc);
     moves(ui, plan, doc);
     steps(plan, doc);
     doc.heading("Same as");
@@ -65,9 +65,9 @@ fn blast(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     doc.fact("slots", listed, Role::Text);
     let tally = blast.tally;
     let text = format!(
-        "{} with {} players, {} keys, {}",
+        "{} with {}, {} keys, {}",
         tally.rooms,
-        tally.players,
+        format::counted(tally.players, "player"),
         format::number(tally.keys),
         format::bytes_long(tally.bytes)
     );
@@ -75,11 +75,11 @@ fn blast(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
 }
 
 /// Masters before and after, with bars.
-fn loads(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
+pub(in crate::ui) fn loads(ui: &Ui<'_>, plan: &Plan, heading: &str, doc: &mut Doc<'_, '_>) {
     if plan.before.is_empty() || plan.after.is_empty() {
         return;
     }
-    doc.heading("Before and after");
+    doc.heading(heading);
     let top = plan.before.iter().chain(&plan.after).map(|load| load.value).fold(1.0, f64::max);
     for after in &plan.after {
         let before = plan.before.iter().find(|load| load.node == after.node).map_or(0.0, |load| load.value);
@@ -147,5 +147,9 @@ pub(super) fn flight(ui: &Ui<'_>, flight: &Preflight, doc: &mut Doc<'_, '_>) {
     }
     doc.known("may be lost", flight.bytes_at_risk.map(format::bytes_long));
     let tally = flight.blast.tally;
-    doc.fact("who notices", format!("{} rooms, {} players", tally.rooms, tally.players), Role::Text);
+    doc.fact(
+        "who notices",
+        format!("{}, {}", format::counted(tally.rooms, "room"), format::counted(tally.players, "player")),
+        Role::Text,
+    );
 }

@@ -99,7 +99,9 @@ fn describe(ui: &Ui<'_>, facts: &cells::Facts, area: Rect, buf: &mut Buffer) {
         let set = [range].iter().collect();
         let tally = model.rooms().in_slots(&set);
         pen.put(format!("{} {}{}{}", ui.glyphs.mark, range.start, ui.glyphs.dash, range.end), ui.style(Role::Mark));
-        pen.put(format!("  {} slots  {} rooms  {} players", range.len(), tally.rooms, tally.players), text);
+        let [slots, rooms, players] = [(u64::from(range.len()), "slot"), (tally.rooms, "room"), (tally.players, "player")]
+            .map(|(n, noun)| format::counted(n, noun));
+        pen.put(format!("  {slots}  {rooms}  {players}"), text);
         pen.put(format!("  {}B", format::bytes(tally.bytes as f64).trim_end_matches('B')), muted);
         return;
     }
