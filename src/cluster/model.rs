@@ -138,9 +138,22 @@ impl Model {
         claimed.chain(self.nodes.values().map(|node| node.epoch)).max().unwrap_or(0)
     }
 
-    /// cluster-node-timeout as the nodes have it, the longest where they differ; None when none has told.
+    /// cluster-node-timeout as the masters with slots have it, who judge and vote; the longest where they differ. Others'
+    /// when none of them has told, None when nobody has.
     pub fn node_timeout(&self) -> Option<Duration> {
-        self.nodes.values().filter_map(|node| node.settings.as_ref()?.node_timeout).max()
+        let longest = |votes: bool| {
+            let asked = self.nodes.values().filter(move |node| !votes || (node.is_master() && node.slot_count > 0));
+            asked.filter_map(|node| node.settings.as_ref()?.node_timeout).max()
+        };
+        longest(true).or_else(|| longest(false))
+    }
+
+    /// A failover that the watch has not seen, of which somebody else tells: the winner's master of now gave way to it then.
+    pub fn remember_failover(&mut self, winner: &Address, at: Time) {
+        let master = self.node_at(winner).and_then(|node| node.master);
+        if let Some(node) = master.and_then(|id| self.nodes.get_mut(&id)) {
+            node.demoted_at = node.demoted_at.max(Some(at));
+        }
     }
 
     /// Every node has been asked at least once and somebody has told who is in the cluster.

@@ -58,6 +58,12 @@ impl Executor {
     pub async fn plan(&self, intent: &Intent, model: &Model) -> Result<Plan, Refusal> {
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
+        // What another console has done is not seen in the servers' words.
+        if let Intent::Failover { .. } = intent {
+            for (winner, at) in ledger::failovers(&self.settings.journal_dir) {
+                model.remember_failover(&winner, at);
+            }
+        }
         // Slots on their way are open too: to put them right would be to work against whoever moves them.
         if let Intent::Fix { .. } = intent
             && let Some(busy) = journal::under_way(&self.settings.journal_dir, &model.name).iter().find(|one| one.concerns(&model))

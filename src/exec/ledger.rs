@@ -1,20 +1,22 @@
 //! IO. The ledger: every deed that was done or tried on this cluster, one JSON object a line, appended and never changed.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use crate::cluster::{Address, Model, Time};
-use crate::plan::entry::{self, Circumstances};
+use crate::plan::entry::{self, Circumstances, Entry};
 use crate::plan::{Plan, Report, Unfinished};
 
 use super::journal;
 
 /// The file's name in the folder of journals.
 pub const LEDGER: &str = "ledger.jsonl";
+/// Bytes at the end of the file in which a failover of the last minute is looked for.
+const NEWEST: u64 = 256 * 1024;
 /// Commands that one entry keeps; a move of thousands of slots has more, and its plan has the slots.
 const KEPT: usize = 400;
 
@@ -83,6 +85,22 @@ fn tells_of(folder: &Path, journal: &str) -> bool {
     let text = std::fs::read_to_string(folder.join(LEDGER)).unwrap_or_default();
     let named = json!({"journal": journal}).to_string();
     text.lines().any(|line| line.contains(named.trim_matches(['{', '}'])))
+}
+
+/// Failovers among the newest entries that may have come to an election: who was to win, and when they ended.
+pub(super) fn failovers(folder: &Path) -> Vec<(Address, Time)> {
+    let Ok(mut file) = File::open(folder.join(LEDGER)) else { return Vec::new() };
+    let start = file.metadata().map_or(0, |about| about.len().saturating_sub(NEWEST));
+    let mut bytes = Vec::new();
+    if file.seek(SeekFrom::Start(start)).and_then(|_| file.read_to_end(&mut bytes)).is_err() {
+        return Vec::new();
+    }
+    let failover = |line: &str| {
+        let entry = Entry::read(line).filter(|entry| matches!(entry.outcome.as_str(), "done" | "failed"))?;
+        let at = chrono::DateTime::parse_from_rfc3339(&entry.at).ok()?;
+        Some((entry.winner?.parse().ok()?, at.into()))
+    };
+    String::from_utf8_lossy(&bytes).lines().filter_map(failover).collect()
 }
 
 fn write(folder: &Path, entry: &Value) -> Result<(), String> {

@@ -5,7 +5,7 @@
 //! would not make the worst of the two better is never made, so the result is never worse than the start, and a
 //! second run on it finds nothing to do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One master as the balancer sees it.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub(crate) fn balance(bearers: &[Bearer], threshold: f64, aim: f64) -> Balance {
     }
     let stuck = work.stuck(threshold);
     let Work { transfers, loads: after, targets, .. } = work;
-    Balance { transfers: shortest(&transfers), before, after, targets, stuck }
+    Balance { transfers: neighbours_together(&shortest(&transfers)), before, after, targets, stuck }
 }
 
 struct Work {
@@ -227,11 +227,28 @@ impl Work {
 
 /// A slot that was handed on more than once goes straight from its first owner to its last; one that came home stays.
 fn shortest(transfers: &[Transfer]) -> Vec<Transfer> {
-    let mut last: std::collections::BTreeMap<u16, Transfer> = std::collections::BTreeMap::new();
+    let mut last: BTreeMap<u16, Transfer> = BTreeMap::new();
     for transfer in transfers {
         last.entry(transfer.slot).and_modify(|known| known.to = transfer.to).or_insert(*transfer);
     }
     last.into_values().filter(|transfer| transfer.from != transfer.to).collect()
+}
+
+/// Among slots of one giver that cost the same it is all one who takes which: each taker gets neighbours, since every node
+/// writes and reads slots as ranges.
+fn neighbours_together(transfers: &[Transfer]) -> Vec<Transfer> {
+    let mut alike: BTreeMap<(usize, u64), Vec<Transfer>> = BTreeMap::new();
+    for transfer in transfers {
+        alike.entry((transfer.from, transfer.cost.to_bits())).or_default().push(*transfer);
+    }
+    let deal = |alike: Vec<Transfer>| {
+        let mut takers: Vec<usize> = alike.iter().map(|transfer| transfer.to).collect();
+        takers.sort_unstable();
+        alike.into_iter().zip(takers).map(|(transfer, to)| Transfer { to, ..transfer })
+    };
+    let mut dealt: Vec<Transfer> = alike.into_values().flat_map(deal).collect();
+    dealt.sort_by_key(|transfer| transfer.slot);
+    dealt
 }
 
 #[cfg(test)]
@@ -266,6 +283,15 @@ mod tests {
         assert_eq!(balance.transfers.len(), 4096);
         assert_eq!(balance.after, [4096.0; 4]);
         assert!(balance.transfers.iter().all(|transfer| transfer.to == 3));
+    }
+
+    #[test]
+    fn who_takes_from_one_giver_takes_neighbours() {
+        let bearers = [bearer(1.0, even(9000, 0)), bearer(1.0, even(1000, 9000)), bearer(1.0, vec![]), bearer(1.0, vec![])];
+        let balance = balance(&bearers, 0.02, 0.0);
+        assert_eq!(balance.after, [2500.0; 4]);
+        let changes = balance.transfers.windows(2).filter(|two| two[0].to != two[1].to || two[0].slot + 1 != two[1].slot).count();
+        assert_eq!((balance.transfers.len(), changes), (6500, 2), "a range for each taker");
     }
 
     #[test]

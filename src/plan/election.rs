@@ -13,8 +13,9 @@ pub struct Timing {
     pub delay: (Duration, Duration),
     /// Added for every replica that has more of the data.
     pub per_rank: Duration,
-    /// How long voters do not vote again about one master.
-    pub vote_again: Duration,
+    /// From an election until the same replica can win another: before, it counts the old votes as new ones and is no
+    /// master for long, or stands for none while its master holds writes back.
+    pub again: Duration,
 }
 
 /// The table. An unknown server counts as Redis.
@@ -27,7 +28,8 @@ pub fn timing(server: Option<&Server>, node_timeout: Duration) -> Timing {
         detect: (node_timeout, node_timeout * 3 / 2 + Duration::from_secs(1)),
         delay: (base, base * 2),
         per_rank: Duration::from_secs(1),
-        vote_again: node_timeout * 2,
+        // Twice the time that an election may take. Seen on Redis 7.0 and 8.0; Valkey 9.1 has no such time.
+        again: if fast { Duration::ZERO } else { (node_timeout * 2).max(Duration::from_secs(2)) * 2 },
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Entry {
     pub outcome: String,
     pub reasons: Vec<String>,
     pub seconds: f64,
+    /// Who a failover was to make master.
+    pub winner: Option<String>,
 }
 
 impl Entry {
@@ -93,6 +95,7 @@ impl Entry {
             outcome: text("outcome")?,
             reasons: reasons.into_iter().flatten().filter_map(|reason| reason.as_str().map(str::to_owned)).collect(),
             seconds: entry.get("seconds").and_then(Value::as_f64).unwrap_or(0.0),
+            winner: entry.get("plan").and_then(|plan| plan.pointer("/predicted/winner")?.as_str().map(str::to_owned)),
         })
     }
 }

@@ -183,13 +183,13 @@ fn quorum(case: &Case<'_>) -> Vec<String> {
              (--mode takeover needs no votes, for when they will not come back)"
         ));
     }
-    let again = election::timing(case.info.and_then(|info| info.server.as_ref()), case.node_timeout).vote_again;
+    let again = election::timing(case.info.and_then(|info| info.server.as_ref()), case.node_timeout).again;
     if let Some(demoted) = case.master.and_then(|master| master.demoted_at) {
         let since = age(case.now, demoted);
         if since < again {
             reasons.push(format!(
-                "the masters voted about {} only {} ago and do not again within {}: wait {}",
-                master_name(case),
+                "{} won an election only {} ago, and these servers do not get through another within {}: wait {}",
+                case.replica.address,
                 words::span(since),
                 words::span(again),
                 words::span(again - since)
