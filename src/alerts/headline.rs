@@ -121,7 +121,9 @@ fn healthy(model: &Model) -> String {
     }
     let total = model.rooms().total();
     if let Some(people) = people(&total) {
-        text += &format!(" · {people}");
+        let masters = owning.iter().filter_map(|shard| Some(&model.node(shard.master?)?.address));
+        let about = if model.rooms().complete(masters) { "" } else { "at least " };
+        text += &format!(" · {about}{people}");
     }
     text
 }

@@ -30,16 +30,22 @@ fn moves(plan: &Plan, lines: &mut Vec<String>) {
     }
     for part in &plan.moves {
         lines.push(format!(
-            "    {} → {}  {}, {}, {}, {}  ({})",
+            "    {} → {}  {}, {}, {}, {}{}  ({})",
             part.from_address,
             part.to_address,
             plural(part.slots.len() as u64, "slot"),
             plural(part.keys, "key"),
             bytes(part.bytes),
+            at_least(plan),
             plural(part.rooms, "room"),
             short(&part.slots.to_string()),
         ));
     }
+}
+
+/// Rooms are counted by looking through all keys: a command does not wait for that.
+fn at_least(plan: &Plan) -> &'static str {
+    if plan.blast.rooms_in_part { "at least " } else { "" }
 }
 
 /// Long lists of slots are for the JSON.
@@ -102,10 +108,11 @@ fn predicted(plan: &Plan, model: &Model, lines: &mut Vec<String>) {
     let blast = &plan.blast;
     if !blast.slots.is_empty() {
         lines.push(format!(
-            "  touches: {}, {}, {}, {}, {}",
+            "  touches: {}, {}, {}, {}{}, {}",
             plural(blast.slots.len() as u64, "slot"),
             plural(blast.tally.keys, "key"),
             bytes(blast.tally.bytes),
+            at_least(plan),
             plural(blast.tally.rooms, "room"),
             plural(blast.tally.players, "player"),
         ));

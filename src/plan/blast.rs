@@ -18,10 +18,11 @@ pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>
     // Owners come in long runs: look each run up once, since the console asks this for every frame.
     let mut owners: Vec<_> = slots.iter().filter_map(|slot| model.topology().owner(slot)).collect();
     owners.dedup();
+    let rooms_in_part = !model.rooms().complete(owners.iter().filter_map(|owner| Some(&model.node(*owner)?.address)));
     let mut shards: Vec<ShardName> = owners.into_iter().filter_map(|owner| model.node(owner)?.shard).collect();
     shards.sort();
     shards.dedup();
-    Blast { shards, slots: slots.clone(), tally }
+    Blast { shards, slots: slots.clone(), tally, rooms_in_part }
 }
 
 /// A whole shard: its master counts its keys itself, and its bytes where rooms do not account for them. What a server uses

@@ -65,6 +65,7 @@ fn blast(blast: &Blast) -> Value {
         "slots": blast.slots.to_string(),
         "slot_count": blast.slots.len(),
         "rooms": blast.tally.rooms,
+        "rooms_complete": !blast.rooms_in_part,
         "players": blast.tally.players,
         "keys": blast.tally.keys,
         "bytes": blast.tally.bytes,

@@ -108,6 +108,8 @@ pub struct Blast {
     pub shards: Vec<ShardName>,
     pub slots: SlotSet,
     pub tally: RoomTally,
+    /// Not every owner of the slots has been looked through for rooms: there may be more of them, and players.
+    pub rooms_in_part: bool,
 }
 
 /// One master's load before and after, in the unit of the objective.

@@ -116,6 +116,7 @@ fn rebalance(scene: &Scene) -> Plan {
         blast: Blast {
             shards: Vec::new(),
             slots: moves.iter().flat_map(|one| one.slots.iter().collect::<Vec<_>>()).collect(),
+            rooms_in_part: false,
             tally: rgc_tui::cluster::RoomTally { rooms: 62, players: 184, keys: 719_210, bytes: 243 << 20 },
         },
         moves,
