@@ -110,14 +110,16 @@ impl Deed<'_> {
         if self.global.read_only {
             return Some(Refusal::because("--read-only refuses every deed; --dry-run shows the plan"));
         }
-        if !cluster.protected || self.act.unlock.as_deref() == Some(&cluster.name) {
+        if let Some(unlock) = &self.act.unlock {
+            // A name that is not this cluster's was meant for another, whether this one needs it or not.
+            let wrong = || Refusal::because(format!("--unlock {unlock}: this cluster's name is `{}`", cluster.name));
+            return (*unlock != cluster.name).then(wrong);
+        }
+        if !cluster.protected {
             return None;
         }
-        let typed = match (&self.act.unlock, out::can_ask()) {
-            (Some(_), _) => return Some(Refusal::because(format!("--unlock must be the cluster's name, `{}`", cluster.name))),
-            (None, true) => out::ask(&format!("cluster `{}` is protected; type its name to unlock it:", cluster.name)),
-            (None, false) => None,
-        };
+        let question = format!("cluster `{}` is protected; type its name to unlock it:", cluster.name);
+        let typed = if out::can_ask() { out::ask(&question) } else { None };
         (typed.as_deref() != Some(&cluster.name)).then(|| {
             Refusal::because(format!("cluster `{0}` is protected: --unlock {0} unlocks it for this command", cluster.name))
         })

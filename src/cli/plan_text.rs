@@ -18,7 +18,7 @@ pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
     predicted(plan, model, &mut lines);
     lines.extend(plan.warnings.iter().map(|warning| format!("  ! {warning}")));
     if plan.danger == Danger::Typed {
-        lines.push("  ! this can lose data: it asks for the cluster's name".into());
+        lines.push("  ! this can lose data: a terminal asks for the cluster's name, and --yes answers for it".into());
     }
     lines.push(format!("  same as: {invocation} {}", plan.intent));
     lines.join("\n") + "\n"
