@@ -110,6 +110,12 @@ impl Ground {
             .map(|line| {
                 let mut words: Vec<&str> = line.split(' ').collect();
                 words.drain(4..6);
+                // To a dead node a link is tried ten times a second, and counts as one until it is refused.
+                if let [_, _, flags, _, _, link, ..] = words.as_mut_slice()
+                    && flags.contains("fail")
+                {
+                    *link = "(tried)";
+                }
                 self.named(&words.join(" ")).replace(&format!("@1{}", ":port"), "")
             })
             .map(|line| line.split_once(' ').map(|(id, rest)| format!("{id} {}", rest.split_once(' ').unwrap().1)).unwrap())
