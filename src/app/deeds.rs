@@ -38,7 +38,7 @@ impl App {
 /// Asks the session for a plan; the answer is shown in a dialog.
 pub(super) fn intend(app: &mut App, intent: Intent, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred() {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     app.dialog = Some(Dialog::new(DialogKind::Planning { title: intent.to_string() }));
@@ -61,7 +61,7 @@ pub(super) fn planned(app: &mut App, intent: &Intent, result: Result<Plan, Refus
 /// A confirmed plan. The only place that gives [`Effect::Execute`].
 pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred().map(String::from).or_else(|| app.busy(&plan)) {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     let id = OperationId(app.operations.iter().map(|operation| operation.id.0).max().unwrap_or(0) + 1);
@@ -104,11 +104,11 @@ pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
 /// A fault in the demo. The only place that gives [`Effect::Inject`].
 pub(super) fn inject(app: &mut App, node: NodeId, fault: Fault, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred() {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     if !app.settings.demo {
-        app.tell("faults are for the demo only", true, now);
+        app.refuse("faults are for the demo only", now);
         return Vec::new();
     }
     app.tell(format!("{} {}", fault.word(), app.model.label(node)), false, now);
@@ -171,7 +171,7 @@ pub(super) fn failover(app: &mut App, mode: Mode, now: Time) -> Vec<Effect> {
 /// M: the marked rooms, the selected room, or the chosen slots.
 pub(super) fn migrate(app: &mut App, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred() {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     let codes = app.chosen_rooms();

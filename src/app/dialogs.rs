@@ -191,12 +191,19 @@ fn cancel(app: &mut App) -> Vec<Effect> {
 
 fn enter(app: &mut App, now: Time) -> Vec<Effect> {
     let ready = app.dialog.as_ref().is_some_and(|dialog| dialog.is_ready(&app.model.name));
-    let Some(dialog) = app.dialog.take() else { return Vec::new() };
+    let Some(mut dialog) = app.dialog.take() else { return Vec::new() };
     if dialog.focus == Button::Cancel {
+        // Whoever has typed something did not mean Cancel; pressed again, it is meant.
+        if dialog.wants_name() && !ready && !dialog.input.is_empty() {
+            let typed = std::mem::take(&mut dialog.input);
+            let still = if matches!(dialog.kind, DialogKind::Unlock) { "still locked" } else { "nothing was done" };
+            app.refuse(format!("`{typed}` is not the cluster's name, {}: {still}", app.model.name), now);
+            app.dialog = Some(dialog);
+        }
         return Vec::new();
     }
     if !ready {
-        app.tell(format!("type the cluster's name, {}, to confirm", app.model.name), true, now);
+        app.refuse(format!("type the cluster's name, {}, to confirm", app.model.name), now);
         app.dialog = Some(dialog);
         return Vec::new();
     }

@@ -85,8 +85,17 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Toast {
     pub text: String,
-    pub bad: bool,
+    pub tone: Tone,
     pub until: Time,
+}
+
+/// How a sentence for the operator is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    /// What was asked for is not done, and nothing is wrong.
+    Refused,
+    Bad,
 }
 
 /// Everything a frame is drawn from. Facts in `model`, conclusions beside it, and `screen`: what the operator looks at.
@@ -220,8 +229,17 @@ impl App {
 
     /// Shows a sentence for a while; a bad one longer.
     pub fn tell(&mut self, text: impl Into<String>, bad: bool, now: Time) {
-        let until = now + chrono::TimeDelta::seconds(if bad { 12 } else { 5 });
-        self.toast = Some(Toast { text: text.into(), bad, until });
+        self.say(text.into(), if bad { Tone::Bad } else { Tone::Good }, now);
+    }
+
+    /// Says why what was asked for is not done.
+    fn refuse(&mut self, why: impl Into<String>, now: Time) {
+        self.say(why.into(), Tone::Refused, now);
+    }
+
+    fn say(&mut self, text: String, tone: Tone, now: Time) {
+        let until = now + chrono::TimeDelta::seconds(if tone == Tone::Good { 5 } else { 12 });
+        self.toast = Some(Toast { text, tone, until });
     }
 
     /// Keeps the screen as it is, to be read in peace; facts go on being taken in behind it.

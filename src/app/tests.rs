@@ -443,3 +443,22 @@ fn the_footer_says_resume_while_an_operation_is_paused() {
         assert_eq!(bench.app.hints().into_iter().find(|hint| hint.chord == "p").map(|hint| hint.word), Some(word));
     }
 }
+
+#[test]
+fn a_wrong_name_is_said_and_unlocks_nothing_and_the_right_one_does() {
+    let mut bench = Bench::new(Settings { read_only: true, ..Settings::default() });
+    let tone = |bench: &Bench| bench.app.toast.as_ref().map(|toast| toast.tone);
+    press(&mut bench, "F");
+    assert_eq!(tone(&bench), Some(Tone::Refused), "a refusal is no success");
+    bench.app.toast = None;
+    press(&mut bench, "u p r o p enter");
+    assert_eq!(tone(&bench), Some(Tone::Refused));
+    assert!(bench.app.toast.as_ref().is_some_and(|toast| toast.text == "`prop` is not the cluster's name, prod: still locked"));
+    assert!(bench.app.locked() && bench.app.dialog.as_ref().is_some_and(|dialog| dialog.input.is_empty()));
+    press(&mut bench, "enter");
+    assert!(bench.app.locked() && bench.app.dialog.is_none(), "with nothing typed enter is Cancel");
+    // On a frozen screen, too.
+    press(&mut bench, "z u p r o d enter z");
+    assert!(!bench.app.locked());
+    assert_eq!(tone(&bench), Some(Tone::Good));
+}

@@ -65,8 +65,10 @@ fn badges(ui: &Ui<'_>, frozen: bool) -> Vec<(String, Role)> {
     if settings.protected {
         badges.push((" PROTECTED ".into(), Role::Protected));
     }
-    if settings.read_only {
+    if ui.app.locked() {
         badges.push((" READ-ONLY ".into(), Role::Badge));
+    } else if settings.read_only || settings.protected {
+        badges.push((" UNLOCKED ".into(), Role::Badge));
     }
     if frozen {
         badges.push((" FROZEN SCREEN ".into(), Role::Badge));
