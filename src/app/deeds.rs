@@ -146,7 +146,8 @@ pub(super) fn progress(app: &mut App, id: OperationId, progress: Progress, now: 
 fn figure(name: &str, value: f64) -> String {
     let units = [("_ms", " ms"), ("_per_sec", "/s"), ("_percent", " %"), ("_bytes", " B"), ("_seconds", " s")];
     let (stem, unit) = units.iter().find_map(|(end, unit)| Some((name.strip_suffix(end)?, *unit))).unwrap_or((name, ""));
-    format!("{} {value:.0}{unit}", stem.replace('_', " "))
+    // Adding nothing makes -0 a 0.
+    format!("{} {}{unit}", stem.replace('_', " "), value.round() + 0.0)
 }
 
 fn push<T>(lines: &mut Vec<T>, line: T) {

@@ -30,7 +30,7 @@ pub use dialog::{Button, Dialog, DialogKind};
 pub use event::{Control, Effect, Event, Fault};
 pub use leftover::{Way, in_flight};
 pub use menu::MenuItem;
-pub use operation::{Operation, OperationId};
+pub use operation::{Operation, OperationId, Stage};
 pub use rows::Rows;
 pub use screen::{Filter, FilterKind, Item, Layer, ListState, Pane, Prompt, PromptKind, Screen, SlotScreen, Sort, View};
 pub use select::ListKind;
@@ -195,15 +195,24 @@ impl App {
             };
             hints.iter().enumerate().map(hint).collect()
         };
+        // Nothing else on the screen tells of the other ways.
+        let with_ways = |dialog: &Dialog, mut hints: Vec<Hint>| {
+            let hint = |(chord, _, word): (crate::keys::Chord, char, &'static str)| Hint {
+                chord: chord.to_string(),
+                word,
+                disabled: None,
+                rank: 1,
+            };
+            hints.splice(2..2, dialog.ways(&self.model.name).map(hint));
+            hints
+        };
         match (&self.dialog, &self.screen.prompt) {
-            (Some(dialog), _) if dialog.wants_name() => fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]),
             (Some(Dialog { replanning: true, .. }), _) => fixed(&[("esc", "cancel"), ("↑↓", "scroll")]),
-            (Some(Dialog { kind: DialogKind::Confirm(plan), .. }), _) if plan.danger == crate::plan::Danger::Normal => {
-                let mut hints: Vec<Hint> = fixed(&[("esc", "cancel"), ("enter", "choose"), ("tab", "other button"), ("y", "copy")]);
-                // Nothing else on the screen tells of these.
-                let hint = |(key, word): &(char, &'static str)| Hint { chord: key.to_string(), word, disabled: None, rank: 1 };
-                hints.splice(2..2, dialogs::variants(&plan.intent).iter().map(hint));
-                hints
+            (Some(dialog), _) if dialog.wants_name() => {
+                with_ways(dialog, fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]))
+            }
+            (Some(dialog @ Dialog { kind: DialogKind::Confirm(_), .. }), _) => {
+                with_ways(dialog, fixed(&[("esc", "cancel"), ("enter", "choose"), ("tab", "other button"), ("y", "copy")]))
             }
             (Some(dialog), _) if dialog.has_buttons() => {
                 fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy"), ("↑↓", "scroll")])

@@ -82,8 +82,7 @@ fn facts(ui: &Ui<'_>) -> String {
     let info = model.nodes().find_map(|node| node.info.as_ref());
     let mode = info.and_then(|info| info.mode.clone()).unwrap_or_else(|| "cluster".into());
     let server = info.and_then(|info| info.server.as_ref()).map(|server| format!("{} {}", server.name, server.version));
-    let count = model.nodes().count();
-    let nodes = if count == 1 { "1 node".to_string() } else { format!("{count} nodes") };
+    let nodes = format::counted(model.nodes().count() as u64, "node");
     let parts: Vec<String> = [Some(mode.to_string()), server, Some(nodes)].into_iter().flatten().collect();
     parts.join(&format!(" {} ", ui.glyphs.dot))
 }
