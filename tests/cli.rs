@@ -341,6 +341,11 @@ async fn mistakes_on_the_command_line_are_usage_errors() {
     }
     let help = run(&["--help"]).await;
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+    let asked = run(&["help"]).await;
+    assert_eq!((asked.code, asked.stdout, asked.stderr), (0, help.stdout.clone(), String::new()));
+    let of = run(&["help", "failover"]).await;
+    assert_eq!((of.code, of.stderr.as_str()), (0, ""));
+    assert_eq!(run(&["help", "drill"]).await.code, 64);
     assert!(help.stdout.contains("Exit codes: 0"), "{}", help.stdout);
     assert_eq!(run(&["--version"]).await.stdout, concat!("rgc-tui ", env!("CARGO_PKG_VERSION"), "\n"));
 }

@@ -52,7 +52,9 @@ impl Demo {
     fn seeds(&mut self) -> Vec<Address> {
         let line = self.line("the seeds", |line| line.contains("rgc-tui --node "));
         let (_, seeds) = line.split_once("--node ").unwrap();
-        seeds.split(',').map(|seed| seed.trim_end_matches(['"', '}']).parse().unwrap()).collect()
+        let (seeds, name) = seeds.split_once(' ').unwrap();
+        assert!(name.starts_with("--cluster demo"), "{line}");
+        seeds.split(',').map(|seed| seed.parse().unwrap()).collect()
     }
 
     fn signal(&self, name: &str) {

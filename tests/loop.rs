@@ -214,7 +214,7 @@ async fn a_failover_is_planned_shown_confirmed_and_reported() {
     assert!(matches!(&seen.asked[1], Asked::Execute(Intent::Failover { .. })));
     assert_eq!(seen.app.operations.len(), 1);
     assert!(seen.app.operations[0].report.is_some());
-    assert!(seen.app.toast.is_some_and(|toast| toast.text.contains("done in 0.0 s") && !toast.bad));
+    assert!(seen.app.toast.is_some_and(|toast| toast.text.contains("done in 0.0 s") && toast.tone == rgc_tui::app::Tone::Good));
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,7 +117,19 @@ fn home_looks_right_at_three_sizes() {
 
 #[test]
 fn special_conditions_can_be_seen() {
-    for name in ["promoted", "election", "read-only", "protected", "frozen-screen", "lonely", "camps", "toast"] {
+    for name in [
+        "promoted",
+        "election",
+        "read-only",
+        "protected",
+        "unlocked",
+        "refused",
+        "wrong-name",
+        "frozen-screen",
+        "lonely",
+        "camps",
+        "toast",
+    ] {
         snapshot(name, (120, 40));
     }
 }

@@ -38,7 +38,7 @@ impl App {
 /// Asks the session for a plan; the answer is shown in a dialog.
 pub(super) fn intend(app: &mut App, intent: Intent, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred() {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     app.dialog = Some(Dialog::new(DialogKind::Planning { title: intent.to_string() }));
@@ -61,7 +61,7 @@ pub(super) fn planned(app: &mut App, intent: &Intent, result: Result<Plan, Refus
 /// A confirmed plan. The only place that gives [`Effect::Execute`].
 pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred().map(String::from).or_else(|| app.busy(&plan)) {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     let id = OperationId(app.operations.iter().map(|operation| operation.id.0).max().unwrap_or(0) + 1);
@@ -104,11 +104,11 @@ pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
 /// A fault in the demo. The only place that gives [`Effect::Inject`].
 pub(super) fn inject(app: &mut App, node: NodeId, fault: Fault, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred() {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     if !app.settings.demo {
-        app.tell("faults are for the demo only", true, now);
+        app.refuse("faults are for the demo only", now);
         return Vec::new();
     }
     app.tell(format!("{} {}", fault.word(), app.model.label(node)), false, now);
@@ -146,7 +146,8 @@ pub(super) fn progress(app: &mut App, id: OperationId, progress: Progress, now: 
 fn figure(name: &str, value: f64) -> String {
     let units = [("_ms", " ms"), ("_per_sec", "/s"), ("_percent", " %"), ("_bytes", " B"), ("_seconds", " s")];
     let (stem, unit) = units.iter().find_map(|(end, unit)| Some((name.strip_suffix(end)?, *unit))).unwrap_or((name, ""));
-    format!("{} {value:.0}{unit}", stem.replace('_', " "))
+    // Adding nothing makes -0 a 0.
+    format!("{} {}{unit}", stem.replace('_', " "), value.round() + 0.0)
 }
 
 fn push<T>(lines: &mut Vec<T>, line: T) {
@@ -171,7 +172,7 @@ pub(super) fn failover(app: &mut App, mode: Mode, now: Time) -> Vec<Effect> {
 /// M: the marked rooms, the selected room, or the chosen slots.
 pub(super) fn migrate(app: &mut App, now: Time) -> Vec<Effect> {
     if let Some(why) = app.barred() {
-        app.tell(why, true, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     let codes = app.chosen_rooms();

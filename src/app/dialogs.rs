@@ -62,6 +62,9 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
         _ => {}
     }
     let wants_name = dialog.wants_name();
+    if let Some(key) = dialog.variant(chord, &name) {
+        return variant(app, key, now);
+    }
     match (chord.code, plain) {
         (KeyCode::Enter, _) => return enter(app, now),
         (KeyCode::Tab, _) | (KeyCode::Left | KeyCode::Right, _) => {
@@ -120,8 +123,30 @@ fn scroll(dialog: &mut Dialog, chord: Chord) {
     dialog.scroll = u16::try_from(i32::from(dialog.scroll).saturating_add(by).clamp(0, 2000)).unwrap_or(0);
 }
 
+impl Dialog {
+    /// The chords that ask for the same deed in another way, with the key that stands for each, and their words. Where a name
+    /// is typed they are letters as long as it cannot begin with them, else the same with ctrl.
+    pub(super) fn ways(&self, cluster: &str) -> impl Iterator<Item = (Chord, char, &'static str)> {
+        let known = match &self.kind {
+            DialogKind::Confirm(plan) => variants(&plan.intent),
+            _ => &[],
+        };
+        let letters = |key: char| !self.wants_name() || self.input.is_empty() && !cluster.starts_with(key);
+        known.iter().map(move |&(key, word)| match key {
+            _ if letters(key) => (Chord::new(KeyCode::Char(key), KeyModifiers::NONE), key, word),
+            // To a terminal ctrl-m is enter.
+            'm' => (Chord::new(KeyCode::Char('o'), KeyModifiers::CONTROL), key, word),
+            _ => (Chord::new(KeyCode::Char(key), KeyModifiers::CONTROL), key, word),
+        })
+    }
+
+    fn variant(&self, chord: Chord, cluster: &str) -> Option<char> {
+        self.ways(cluster).find(|(known, ..)| *known == chord).map(|(_, key, _)| key)
+    }
+}
+
 /// Keys that ask for the same deed in another way, with their words.
-pub(super) fn variants(intent: &Intent) -> &'static [(char, &'static str)] {
+fn variants(intent: &Intent) -> &'static [(char, &'static str)] {
     match intent {
         Intent::Failover { .. } => &[('m', "other mode"), ('r', "other replica")],
         Intent::Fix { roll_back: false, .. } => &[('r', "roll back instead")],
@@ -191,12 +216,19 @@ fn cancel(app: &mut App) -> Vec<Effect> {
 
 fn enter(app: &mut App, now: Time) -> Vec<Effect> {
     let ready = app.dialog.as_ref().is_some_and(|dialog| dialog.is_ready(&app.model.name));
-    let Some(dialog) = app.dialog.take() else { return Vec::new() };
+    let Some(mut dialog) = app.dialog.take() else { return Vec::new() };
     if dialog.focus == Button::Cancel {
+        // Whoever has typed something did not mean Cancel; pressed again, it is meant.
+        if dialog.wants_name() && !ready && !dialog.input.is_empty() {
+            let typed = std::mem::take(&mut dialog.input);
+            let still = if matches!(dialog.kind, DialogKind::Unlock) { "still locked" } else { "nothing was done" };
+            app.refuse(format!("`{typed}` is not the cluster's name, {}: {still}", app.model.name), now);
+            app.dialog = Some(dialog);
+        }
         return Vec::new();
     }
     if !ready {
-        app.tell(format!("type the cluster's name, {}, to confirm", app.model.name), true, now);
+        app.refuse(format!("type the cluster's name, {}, to confirm", app.model.name), now);
         app.dialog = Some(dialog);
         return Vec::new();
     }

@@ -97,7 +97,7 @@ fn unfit(node: &Node, fault: Fault) -> Option<&'static str> {
 /// Chooses an entry.
 pub(super) fn choose(app: &mut App, node: NodeId, item: &MenuItem, now: Time) -> Vec<Effect> {
     if let Some(why) = item.disabled {
-        app.tell(format!("{}: {why}", item.word), true, now);
+        app.refuse(format!("{}: {why}", item.word), now);
         return Vec::new();
     }
     app.dialog = None;

@@ -30,7 +30,7 @@ pub use dialog::{Button, Dialog, DialogKind};
 pub use event::{Control, Effect, Event, Fault};
 pub use leftover::{Way, in_flight};
 pub use menu::MenuItem;
-pub use operation::{Operation, OperationId};
+pub use operation::{Operation, OperationId, Stage};
 pub use rows::Rows;
 pub use screen::{Filter, FilterKind, Item, Layer, ListState, Pane, Prompt, PromptKind, Screen, SlotScreen, Sort, View};
 pub use select::ListKind;
@@ -85,8 +85,17 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Toast {
     pub text: String,
-    pub bad: bool,
+    pub tone: Tone,
     pub until: Time,
+}
+
+/// How a sentence for the operator is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    /// What was asked for is not done, and nothing is wrong.
+    Refused,
+    Bad,
 }
 
 /// Everything a frame is drawn from. Facts in `model`, conclusions beside it, and `screen`: what the operator looks at.
@@ -186,15 +195,24 @@ impl App {
             };
             hints.iter().enumerate().map(hint).collect()
         };
+        // Nothing else on the screen tells of the other ways.
+        let with_ways = |dialog: &Dialog, mut hints: Vec<Hint>| {
+            let hint = |(chord, _, word): (crate::keys::Chord, char, &'static str)| Hint {
+                chord: chord.to_string(),
+                word,
+                disabled: None,
+                rank: 1,
+            };
+            hints.splice(2..2, dialog.ways(&self.model.name).map(hint));
+            hints
+        };
         match (&self.dialog, &self.screen.prompt) {
-            (Some(dialog), _) if dialog.wants_name() => fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]),
             (Some(Dialog { replanning: true, .. }), _) => fixed(&[("esc", "cancel"), ("↑↓", "scroll")]),
-            (Some(Dialog { kind: DialogKind::Confirm(plan), .. }), _) if plan.danger == crate::plan::Danger::Normal => {
-                let mut hints: Vec<Hint> = fixed(&[("esc", "cancel"), ("enter", "choose"), ("tab", "other button"), ("y", "copy")]);
-                // Nothing else on the screen tells of these.
-                let hint = |(key, word): &(char, &'static str)| Hint { chord: key.to_string(), word, disabled: None, rank: 1 };
-                hints.splice(2..2, dialogs::variants(&plan.intent).iter().map(hint));
-                hints
+            (Some(dialog), _) if dialog.wants_name() => {
+                with_ways(dialog, fixed(&[("esc", "cancel"), ("enter", "confirm once the name is typed")]))
+            }
+            (Some(dialog @ Dialog { kind: DialogKind::Confirm(_), .. }), _) => {
+                with_ways(dialog, fixed(&[("esc", "cancel"), ("enter", "choose"), ("tab", "other button"), ("y", "copy")]))
             }
             (Some(dialog), _) if dialog.has_buttons() => {
                 fixed(&[("esc", "cancel"), ("tab", "other button"), ("enter", "choose"), ("y", "copy"), ("↑↓", "scroll")])
@@ -220,8 +238,17 @@ impl App {
 
     /// Shows a sentence for a while; a bad one longer.
     pub fn tell(&mut self, text: impl Into<String>, bad: bool, now: Time) {
-        let until = now + chrono::TimeDelta::seconds(if bad { 12 } else { 5 });
-        self.toast = Some(Toast { text: text.into(), bad, until });
+        self.say(text.into(), if bad { Tone::Bad } else { Tone::Good }, now);
+    }
+
+    /// Says why what was asked for is not done.
+    fn refuse(&mut self, why: impl Into<String>, now: Time) {
+        self.say(why.into(), Tone::Refused, now);
+    }
+
+    fn say(&mut self, text: String, tone: Tone, now: Time) {
+        let until = now + chrono::TimeDelta::seconds(if tone == Tone::Good { 5 } else { 12 });
+        self.toast = Some(Toast { text, tone, until });
     }
 
     /// Keeps the screen as it is, to be read in peace; facts go on being taken in behind it.

@@ -1,7 +1,7 @@
 //! PURE. An operation as the console sees it: a plan being carried out, and how it ended.
 
 use crate::cluster::{Address, Time};
-use crate::plan::{Plan, Progress, Report};
+use crate::plan::{Outcome, Plan, Progress, Report, StepKind};
 
 /// Counts operations of this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,4 +27,30 @@ impl Operation {
     pub fn is_running(&self) -> bool {
         self.report.is_none()
     }
+
+    /// How far the step with this index has come.
+    pub fn stage(&self, at: usize) -> Stage {
+        let moves = |at: usize| matches!(self.plan.steps.get(at).map(|step| &step.kind), Some(StepKind::MoveSlots { .. }));
+        // All moves of slots go on at the same time: none is known to be done before what comes after them has begun.
+        let together = at < self.step && moves(at) && moves(self.step);
+        match self.report.as_ref().map(|report| &report.outcome) {
+            Some(Outcome::Done) => Stage::Done,
+            _ if at > self.step => Stage::Later,
+            _ if at < self.step && !together => Stage::Done,
+            None => Stage::Running,
+            Some(_) if moves(at) => Stage::Halfway,
+            Some(_) => Stage::Stopped,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Later,
+    Running,
+    Done,
+    /// The operation ended in this step, and not well.
+    Stopped,
+    /// The operation ended while slots were moving: some may have moved.
+    Halfway,
 }

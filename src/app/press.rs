@@ -47,7 +47,7 @@ impl App {
 pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
     let Some(action) = app.keymap.action(&app.scopes(), chord) else { return Vec::new() };
     if let Some(why) = action.spec().disabled(&app.context()) {
-        app.tell(why, false, now);
+        app.refuse(why, now);
         return Vec::new();
     }
     act(app, action, now)

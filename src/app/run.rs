@@ -39,7 +39,7 @@ pub(super) fn again(app: &mut App, back: bool, now: Time) -> Vec<Effect> {
     let at = app.screen.history_at;
     let next = if back { at.checked_sub(1) } else { Some(at + 1) };
     let Some((next, text)) = next.and_then(|next| Some((next, app.screen.history.get(next)?.clone()))) else {
-        app.tell(if back { "no command before this one" } else { "no command after this one" }, false, now);
+        app.refuse(if back { "no command before this one" } else { "no command after this one" }, now);
         return Vec::new();
     };
     app.screen.history_at = next;
@@ -100,7 +100,7 @@ pub(super) fn unlock(app: &mut App, now: Time) {
     if app.locked() {
         app.dialog = Some(Dialog::new(DialogKind::Unlock));
     } else {
-        app.tell("the cluster is not locked", false, now);
+        app.refuse("the cluster is not locked", now);
     }
 }
 

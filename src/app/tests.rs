@@ -1,5 +1,7 @@
 //! PURE. Properties of the console under random scripts: nothing panics, nothing is done unasked, nothing points nowhere.
 
+mod typed;
+
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

@@ -91,8 +91,9 @@ fn frozen_key(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
             _ => {}
         }
     }
-    let (mut effects, toast) =
-        app.with_picture(|picture| (key_press(picture, chord, now), picture.toast.take())).unwrap_or_default();
+    let (mut effects, toast, unlocked) =
+        app.with_picture(|picture| (key_press(picture, chord, now), picture.toast.take(), picture.unlocked)).unwrap_or_default();
+    app.unlocked |= unlocked;
     effects.retain(|effect| {
         matches!(effect, Effect::Copy(_) | Effect::SaveScreen | Effect::Theme(_) | Effect::ReadLedger | Effect::Quit)
     });

@@ -15,7 +15,7 @@ configuration folder for rgc-tui (with --cluster NAME, NAME.toml there comes fir
 
 /// A terminal console for Redis and Valkey clusters that hold game rooms.
 #[derive(Debug, Parser)]
-#[command(name = "rgc-tui", version, after_help = AFTER, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "rgc-tui", version, after_help = AFTER, max_term_width = 100)]
 #[command(override_usage = "rgc-tui [OPTIONS] [COMMAND]")]
 pub(super) struct Cli {
     #[command(flatten)]

@@ -72,12 +72,7 @@ fn settings(config: &Config, global: &Global, demo: bool) -> Settings {
         theme: config.ui.theme.clone(),
         themes: names,
         room_key: config.rooms.key.clone(),
-        invocation: if demo {
-            let seeds: Vec<String> = config.cluster.nodes.iter().take(1).map(ToString::to_string).collect();
-            format!("rgc-tui --node {}", seeds.join(","))
-        } else {
-            settle::invocation(global)
-        },
+        invocation: if demo { settle::to_demo(&config.cluster, 1) } else { settle::invocation(global) },
     }
 }
 

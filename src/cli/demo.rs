@@ -76,8 +76,8 @@ async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster
     let session = Session::open(look::spec(config, global.read_only)?, clock);
     let _play = play::start(session.links().clone(), cluster.addresses(), play_spec, clock, session.sender());
     let style = Style { format: global.format, paint: Paint(out::colours()) };
-    let seeds: Vec<String> = cluster.addresses().iter().map(ToString::to_string).collect();
-    out::line(&style.note(clock.now(), &format!("demo cluster is up: rgc-tui --node {}", seeds.join(","))));
+    let reach = settle::to_demo(&config.cluster, usize::MAX);
+    out::line(&style.note(clock.now(), &format!("demo cluster is up: {reach}")));
     follow(session, config, style).await
 }
 

@@ -37,7 +37,7 @@ fn man() -> String {
 }
 
 fn section(command: &clap::Command, above: &str, page: &mut String) {
-    for verb in command.get_subcommands() {
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
         let name = format!("{above} {}", roff(verb.get_name()));
         if verb.has_subcommands() {
             section(verb, &name, page);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Global;
 use super::exit::{Exit, Stop};
-use crate::config::{Config, Reference, load, theme};
+use crate::config::{Cluster, Config, Reference, load, theme};
 
 /// The configuration in force. `needs_cluster` is false for commands that talk to nobody.
 pub(super) fn config(global: &Global, needs_cluster: bool) -> Result<Config, Stop> {
@@ -69,6 +69,15 @@ pub(super) fn invocation(global: &Global) -> String {
     words.join(" ")
 }
 
+/// How a second shell names the demo's cluster: by this many of its nodes, and by its name, which its journals and its
+/// ledger are found by.
+pub(super) fn to_demo(cluster: &Cluster, seeds: usize) -> String {
+    let nodes = cluster.nodes.iter().take(seeds).cloned().collect();
+    // Without a name it would be the one that every cluster has.
+    let name = Some(cluster.name.clone()).filter(|name| *name != Config::default().cluster.name);
+    invocation(&Global { node: nodes, cluster: name, ..Global::default() })
+}
+
 fn shell(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+@:~".contains(c));
@@ -82,4 +91,19 @@ pub(super) fn state_dir(cluster: &str) -> PathBuf {
     let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
     let name: String = cluster.chars().map(plain).collect();
     base.unwrap_or_else(std::env::temp_dir).join("rgc-tui").join(if name.starts_with('.') { format!("_{name}") } else { name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_shell_names_the_demo_so_that_it_finds_its_ledger() {
+        let nodes = vec!["127.0.0.1:7000".parse().unwrap(), "127.0.0.1:7001".parse().unwrap()];
+        let mut cluster = Cluster { name: "demo".into(), nodes, ..Config::default().cluster };
+        assert_eq!(to_demo(&cluster, 1), "rgc-tui --node 127.0.0.1:7000 --cluster demo");
+        assert_eq!(to_demo(&cluster, 2), "rgc-tui --node 127.0.0.1:7000,127.0.0.1:7001 --cluster demo");
+        cluster.name = Config::default().cluster.name;
+        assert_eq!(to_demo(&cluster, 1), "rgc-tui --node 127.0.0.1:7000");
+    }
 }

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Ui;
 use super::pen::Pen;
-use crate::app::{Prompt, PromptKind, Toast, layout};
+use crate::app::{Prompt, PromptKind, Toast, Tone, layout};
 use crate::keys::Hint;
 use crate::theme::Role;
 
@@ -24,9 +24,16 @@ pub(super) fn draw(ui: &Ui<'_>, toast: Option<&Toast>, area: Rect, buf: &mut Buf
         return self::prompt(ui, prompt, area, buf);
     }
     if let Some(toast) = toast {
-        let (glyph, role) = if toast.bad { (ui.glyphs.down, Role::Critical) } else { (ui.glyphs.ok, Role::Ok) };
+        let (glyph, role) = match toast.tone {
+            Tone::Good => (ui.glyphs.ok, Role::Ok),
+            Tone::Refused => (ui.glyphs.warning, Role::Warning),
+            Tone::Bad => (ui.glyphs.down, Role::Critical),
+        };
         let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
-        pen.gap(1).put(glyph, ui.style(role)).gap(1).put(&toast.text, ui.style(if toast.bad { role } else { Role::Text }));
+        pen.gap(1)
+            .put(glyph, ui.style(role))
+            .gap(1)
+            .put(&toast.text, ui.style(if toast.tone == Tone::Good { Role::Text } else { role }));
         return;
     }
     let pace = format!("{} {:.1}s ", ui.glyphs.refresh, app.settings.interval.as_secs_f64());

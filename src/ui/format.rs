@@ -13,18 +13,33 @@ pub(super) fn number(value: u64) -> String {
     count(value as f64)
 }
 
-/// "1 slot", "2 slots", "3 entries".
+/// "1 slot", "2 slots", "3 entries", "4 keys".
 pub(super) fn counted(count: u64, noun: &str) -> String {
-    match (count, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
-        (_, None) => format!("{count} {noun}s"),
+    format!("{count} {}", plural(count, noun))
+}
+
+/// The same in few characters: "1 key", "65.5k keys".
+pub(super) fn counted_short(count: u64, noun: &str) -> String {
+    format!("{} {}", number(count), plural(count, noun))
+}
+
+/// The noun as it follows this count.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    match noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if count == 1 => noun.into(),
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{noun}s"),
     }
+}
+
+/// A value that is not negative: what is not known to be more than nothing is nothing, and never `-0`.
+fn positive(value: f64) -> f64 {
+    if value > 0.0 { value } else { 0.0 }
 }
 
 /// Bytes in at most five characters, 1024 to the K: `0B`, `512B`, `1.2K`, `12K`, `3.4M`.
 pub(super) fn bytes(value: f64) -> String {
-    let value = value.max(0.0);
+    let value = positive(value);
     if value < 1024.0 {
         return format!("{}B", value.round());
     }
@@ -56,6 +71,7 @@ pub(super) fn bytes_long(value: u64) -> String {
 
 /// A percentage in at most four characters: `<1%`, `61%`, `100%`.
 pub(super) fn percent(value: f64) -> String {
+    let value = positive(value);
     if value > 0.0 && value < 1.0 { "<1%".into() } else { format!("{value:.0}%") }
 }
 
@@ -124,7 +140,7 @@ pub(super) fn clock(time: Time) -> String {
 }
 
 fn scaled(value: f64, base: f64, units: [&str; 4], plain: &str) -> String {
-    let value = value.max(0.0);
+    let value = positive(value);
     if value < base - 0.5 {
         return format!("{}{plain}", value.round());
     }
@@ -167,6 +183,12 @@ mod tests {
             ["0", "999", "1.0k", "12.4k", "124k", "1.2M"]
         );
         assert_eq!([0.0, 1023.0, 1024.0, 12_288.0, 1_023_900.0].map(bytes), ["0B", "1023B", "1.0K", "12K", "1.0M"]);
+        assert_eq!(
+            [-0.0, -0.3, [].iter().sum::<f64>()].map(|value| [count(value), bytes(value), percent(value)].join(" ")),
+            ["0 0B 0%"; 3]
+        );
+        assert_eq!([counted(1, "room"), counted(0, "key"), counted(2, "entry")], ["1 room", "0 keys", "2 entries"]);
+        assert_eq!([counted_short(1, "key"), counted_short(65_500, "key")], ["1 key", "65.5k keys"]);
         assert_eq!([0, 12_288].map(bytes_long), ["0 B", "12 KB"]);
         assert_eq!([0.0, 0.3, 61.4, 100.0].map(percent), ["0%", "<1%", "61%", "100%"]);
         assert_eq!([3, 59, 60, 7300, 200_000].map(|s| span(Duration::from_secs(s))), ["3s", "59s", "1m", "2h", "2d"]);

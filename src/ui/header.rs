@@ -65,8 +65,10 @@ fn badges(ui: &Ui<'_>, frozen: bool) -> Vec<(String, Role)> {
     if settings.protected {
         badges.push((" PROTECTED ".into(), Role::Protected));
     }
-    if settings.read_only {
+    if ui.app.locked() {
         badges.push((" READ-ONLY ".into(), Role::Badge));
+    } else if settings.read_only || settings.protected {
+        badges.push((" UNLOCKED ".into(), Role::Badge));
     }
     if frozen {
         badges.push((" FROZEN SCREEN ".into(), Role::Badge));
@@ -80,8 +82,7 @@ fn facts(ui: &Ui<'_>) -> String {
     let info = model.nodes().find_map(|node| node.info.as_ref());
     let mode = info.and_then(|info| info.mode.clone()).unwrap_or_else(|| "cluster".into());
     let server = info.and_then(|info| info.server.as_ref()).map(|server| format!("{} {}", server.name, server.version));
-    let count = model.nodes().count();
-    let nodes = if count == 1 { "1 node".to_string() } else { format!("{count} nodes") };
+    let nodes = format::counted(model.nodes().count() as u64, "node");
     let parts: Vec<String> = [Some(mode.to_string()), server, Some(nodes)].into_iter().flatten().collect();
     parts.join(&format!(" {} ", ui.glyphs.dot))
 }

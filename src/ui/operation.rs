@@ -6,7 +6,7 @@ use ratatui::text::Span;
 
 use super::doc::{self, Doc};
 use super::{Ui, dialog, format, operations, pane, spark};
-use crate::app::{Operation, OperationId, layout};
+use crate::app::{Operation, OperationId, Stage, layout};
 use crate::cluster::age;
 use crate::plan::Progress;
 use crate::theme::Role;
@@ -55,7 +55,7 @@ fn state(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
 /// A measured figure: its unit is the end of its name.
 fn figure(name: &str, value: f64) -> (String, String) {
     let (stem, text) = match name {
-        _ if name.ends_with("_ms") => (name.trim_end_matches("_ms"), format!("{value:.0} ms")),
+        _ if name.ends_with("_ms") => (name.trim_end_matches("_ms"), format!("{:.0} ms", value.round() + 0.0)),
         _ if name.ends_with("_bytes") => (name.trim_end_matches("_bytes"), format::bytes_long(value.max(0.0) as u64)),
         _ if name.ends_with("_per_sec") => (name.trim_end_matches("_per_sec"), format!("{}/s", format::count(value))),
         _ if name.ends_with("seconds") => (name.trim_end_matches("seconds").trim_end_matches('_'), format!("{value:.1} s")),
@@ -79,7 +79,7 @@ fn progress(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
         Span::styled(format!("  {:>3.0}%", share * 100.0), ui.style(Role::Text)),
         Span::styled(format!("  {slots_done} of {}", format::counted(*slots_total as u64, "slot")), ui.style(Role::Muted)),
     ]);
-    doc.fact("moved", format!("{} keys, {}", format::number(*keys), format::bytes_long(*bytes)), Role::Text);
+    doc.fact("moved", format!("{}, {}", format::counted_short(*keys, "key"), format::bytes_long(*bytes)), Role::Text);
     doc.fact("speed", format!("{} keys/s", format::count(*keys_per_sec)), Role::Text);
     if operation.is_running() {
         doc.known("left", eta.map(format::span_long));
@@ -90,12 +90,12 @@ fn progress(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
 fn steps(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
     doc.heading("Steps");
     for (at, step) in operation.plan.steps.iter().enumerate() {
-        let ended = operation.report.as_ref().map(|report| matches!(report.outcome, crate::plan::Outcome::Done));
-        let (sign, role) = match (at.cmp(&operation.step), ended) {
-            (std::cmp::Ordering::Less, _) | (_, Some(true)) => (ui.glyphs.ok, Role::Ok),
-            (std::cmp::Ordering::Equal, Some(false)) => (ui.glyphs.down, Role::Critical),
-            (std::cmp::Ordering::Equal, None) => (ui.glyphs.up, Role::Accent),
-            (std::cmp::Ordering::Greater, _) => (ui.glyphs.dot, Role::Muted),
+        let (sign, role) = match operation.stage(at) {
+            Stage::Done => (ui.glyphs.ok, Role::Ok),
+            Stage::Running => (ui.glyphs.up, Role::Accent),
+            Stage::Stopped => (ui.glyphs.down, Role::Critical),
+            Stage::Halfway => (ui.glyphs.ailing, Role::Warning),
+            Stage::Later => (ui.glyphs.dot, Role::Muted),
         };
         doc.point(sign, &step.says, role);
         for (node, command) in step.sent() {

@@ -26,7 +26,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let focused = ui.has_focus(Pane::Rooms);
     let rows = &ui.app.rows.rooms;
     let total = ui.app.model.rooms().total();
-    let more = if total.rooms > 0 { format!("{} players", format::number(total.players)) } else { String::new() };
+    let more = if total.rooms > 0 { format::counted_short(total.players, "player") } else { String::new() };
     let beside = pane::counts(ui, state, rows.len(), ui.app.model.rooms().len(), &more);
     pane::named(ui, Pane::Rooms, beside, area, buf);
     let (head, list) = layout::list(Pane::Rooms, area);

@@ -28,11 +28,11 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let focused = ui.has_focus(Pane::Topology);
     let total = ui.app.model.topology().shards.len();
     let shown = ui.app.rows.topology.iter().filter(|item| matches!(item, Item::Shard(_))).count();
-    let nodes = format!("{} nodes", ui.app.model.nodes().count());
+    let nodes = format::counted(ui.app.model.nodes().count() as u64, "node");
     let nodes = format!("{nodes} {} {} if it died", ui.glyphs.dot, ui.glyphs.hint);
     let mut beside = pane::counts(ui, state, shown, total, &nodes);
     if let Some(first) = beside.first_mut() {
-        first.content = format!("{} {}", first.content, if total == 1 { "shard" } else { "shards" }).into();
+        first.content = format!("{} {}", first.content, format::plural(total as u64, "shard")).into();
     }
     pane::named(ui, Pane::Topology, beside, area, buf);
     let (_, list) = layout::list(Pane::Topology, area);

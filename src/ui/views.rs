@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 use ratatui::text::Span;
 
 use super::doc::{self, Doc};
-use super::{Ui, pane};
+use super::{Ui, format, pane};
 use crate::app::layout;
 use crate::cluster::{Camp, NodeId, SlotRange, View, camps};
 use crate::theme::Role;
@@ -18,7 +18,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let speakers: Vec<(NodeId, &View)> = ui.app.model.views().collect();
     let camps = camps(speakers.iter().copied());
     let role = if camps.len() > 1 { Role::Warning } else { Role::Muted };
-    let text = if camps.len() == 1 { "1 camp".to_string() } else { format!("{} camps", camps.len()) };
+    let text = format::counted(camps.len() as u64, "camp");
     pane::frame(ui, true, "Views", vec![Span::styled(text, ui.style(role))], area, buf);
     let inside = layout::inner(area);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
@@ -39,7 +39,11 @@ fn letter(camp: usize) -> char {
 fn agreement(ui: &Ui<'_>, camps: &[Camp], speakers: usize, doc: &mut Doc<'_, '_>) {
     doc.heading("Camps");
     if camps.len() == 1 {
-        doc.point(ui.glyphs.ok, &format!("all {speakers} nodes that answer agree on who owns which slots"), Role::Ok);
+        let says = match speakers {
+            1 => "the one node that answers says who owns which slots".to_string(),
+            _ => format!("all {speakers} nodes that answer agree on who owns which slots"),
+        };
+        doc.point(ui.glyphs.ok, &says, Role::Ok);
     } else {
         let says = format!("the {speakers} nodes that answer do not agree on who owns which slots: {} opinions", camps.len());
         doc.point(ui.glyphs.warning, &says, Role::Warning);
@@ -67,7 +71,10 @@ fn owners(ui: &Ui<'_>, camps: &[Camp], doc: &mut Doc<'_, '_>) {
     let shown = camps.iter().take(4).enumerate();
     let mut head = vec![Span::styled(format!("  {:<24}", "owner"), ui.style(Role::Muted))];
     head.extend(shown.clone().map(|(at, camp)| {
-        Span::styled(format!("{:<26}", format!("camp {} ({} nodes)", letter(at), camp.nodes.len())), ui.style(Role::Muted))
+        Span::styled(
+            format!("{:<26}", format!("camp {} ({})", letter(at), format::counted(camp.nodes.len() as u64, "node"))),
+            ui.style(Role::Muted),
+        )
     }));
     doc.line(head);
     for owner in owners {

@@ -147,6 +147,9 @@ pub(crate) const NAMES: &[&str] = &[
     "ascii",
     "read-only",
     "protected",
+    "unlocked",
+    "refused",
+    "wrong-name",
     "frozen-screen",
     "lonely",
     "topology",
@@ -262,7 +265,8 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
         "lonely" => Scene::new(Sample::new(3, 0).rooms(50), size, Settings::default()),
         "ascii" => Scene::new(Sample::new(3, 1).rooms(400), size, Settings { ascii: true, ..Settings::default() }),
         "read-only" => Scene::new(Sample::new(3, 1).rooms(400), size, Settings { read_only: true, ..Settings::default() }),
-        "protected" | "dialog-unlock" => {
+        "refused" => Scene::new(Sample::new(3, 1).rooms(400), size, Settings { read_only: true, ..Settings::default() }),
+        "protected" | "dialog-unlock" | "unlocked" | "wrong-name" => {
             Scene::new(Sample::new(3, 1).rooms(400), size, Settings { protected: true, read_only: true, ..Settings::default() })
         }
         "frozen-node" | "election" | "open-slots" | "camps" | "frozen-screen" => Scene::healthy(size),
@@ -323,6 +327,9 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
         }
         "frozen-screen" => drop(scene.press("z")),
         "dialog-unlock" => drop(scene.press("u")),
+        "unlocked" => drop(scene.press("u").type_in("prod").press("enter")),
+        "wrong-name" => drop(scene.press("u").type_in("prop").press("enter")),
+        "refused" => drop(scene.press("F")),
         "dialog-menu" => drop(scene.press("n down down")),
         "dialog-fault" => drop(scene.press("n k")),
         _ => {}

@@ -48,7 +48,9 @@ fn start(scene: &mut Scene, plan: Plan) {
     let id = scene.app.operations.iter().map(|operation| operation.id).max().unwrap_or(OperationId(1));
     let address = scene.sample.address(0);
     let events = [
+        // All moves are begun together.
         Progress::Step { index: 0, says: "give 820 slots from 10.0.0.1:7000 to 10.0.0.2:7001".into() },
+        Progress::Step { index: 1, says: "give 400 slots from 10.0.0.3:7002 to 10.0.0.2:7001".into() },
         Progress::Sent {
             address: address.clone(), command: "CLUSTER SETSLOT 4200 MIGRATING aff44fec…".into(), reply: "OK".into()
         },
@@ -112,6 +114,13 @@ fn rebalance(scene: &Scene) -> Plan {
         steps: vec![
             step(0, 0, "give 820 slots from 10.0.0.1:7000 to 10.0.0.2:7001"),
             step(1, 2, "give 400 slots from 10.0.0.3:7002 to 10.0.0.2:7001"),
+            Step {
+                node: sample.id(1),
+                address: sample.address(1),
+                commands: Vec::new(),
+                kind: StepKind::Verify,
+                says: "read back from every node who owns these slots".into(),
+            },
         ],
         blast: Blast {
             shards: Vec::new(),

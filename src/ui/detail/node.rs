@@ -68,7 +68,7 @@ fn forecast(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
     let host: Vec<NodeId> = nodes().filter(|other| other.address.host == node.address.host).map(|other| other.id).collect();
     if host.len() > 1 {
         let all = if host.len() == nodes().count() { "all " } else { "" };
-        say(&format!("If host {} dies ({all}{} nodes)", node.address.host, host.len()), &host);
+        say(&format!("If host {} dies ({all}{})", node.address.host, format::counted(host.len() as u64, "node")), &host);
     }
 }
 
@@ -176,7 +176,11 @@ fn view(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         let slots =
             format!("{} ok of {}, {} fail?, {} fail", info.slots_ok, info.slots_assigned, info.slots_pfail, info.slots_fail);
         doc.fact("slots", slots, Role::Text);
-        doc.fact("voters", format!("{} masters with slots, {} must agree", info.size, info.quorum()), Role::Text);
+        doc.fact(
+            "voters",
+            format!("{} with slots, {} must agree", format::counted(info.size as u64, "master"), info.quorum()),
+            Role::Text,
+        );
         doc.fact("epoch", format!("{} now, its own {}", info.current_epoch, info.my_epoch), Role::Text);
     }
     let Some(view) = node.view.as_deref() else { return doc.text("it has not told", Role::Muted) };

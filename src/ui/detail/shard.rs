@@ -64,7 +64,12 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
     let risk =
         flight.bytes_at_risk.map_or("not known".into(), |bytes| format!("{} not yet on the winner", format::bytes_long(bytes)));
     doc.fact("at risk", risk, if flight.bytes_at_risk == Some(0) { Role::Text } else { Role::Warning });
-    let votes = format!("{} of {} masters can vote, {} must", flight.votes.alive, flight.votes.voters, flight.votes.needed);
+    let votes = format!(
+        "{} of {} can vote, {} must",
+        flight.votes.alive,
+        format::counted(flight.votes.voters as u64, "master"),
+        flight.votes.needed
+    );
     doc.fact("votes", votes, if flight.votes.suffice() { Role::Text } else { Role::Critical });
     let tally = flight.blast.tally;
     doc.fact(

@@ -57,7 +57,7 @@ pub(super) fn left(ui: &Ui<'_>, slot: u16, doc: &mut Doc<'_, '_>) {
 }
 
 fn who(count: usize) -> String {
-    if count == 1 { "1 node says".into() } else { format!("{count} nodes say") }
+    format!("{} {}", format::counted(count as u64, "node"), if count == 1 { "says" } else { "say" })
 }
 
 /// A few names, and how many more.

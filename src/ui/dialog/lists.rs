@@ -80,7 +80,10 @@ pub(super) fn targets(
             Span::styled(format!("{shard:<3}"), style(shard_style)),
             Span::styled(format!("{} ", health.glyph), style(ui.style(health.role))),
             Span::styled(format!("{:<22}", node.address.to_string()), style(ui.style(Role::Master))),
-            Span::styled(format!("{:>6} slots   {memory:<14}", node.slot_count), style(ui.style(Role::Muted))),
+            Span::styled(
+                format!("{:>6} {:<5}   {memory:<14}", node.slot_count, format::plural(node.slot_count.into(), "slot")),
+                style(ui.style(Role::Muted)),
+            ),
         ]);
     }
     doc.blank();

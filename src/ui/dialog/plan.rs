@@ -4,7 +4,7 @@ use ratatui::text::Span;
 
 use super::super::doc::Doc;
 use super::super::{Ui, format, spark};
-use crate::plan::{Plan, Preflight};
+use crate::plan::{Intent, Mode, Plan, Preflight};
 use crate::theme::Role;
 
 /// Moves that are listed one by one.
@@ -35,7 +35,14 @@ fn prediction(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     if let Some((from, to)) = prediction.pause {
         doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
-    if let Some(bytes) = prediction.bytes_at_risk {
+    if let Intent::Failover { mode: Mode::Force | Mode::Takeover, .. } = plan.intent {
+        // How far behind the replica was is all that is known: nobody makes writes wait for it.
+        let text = match prediction.bytes_at_risk {
+            Some(bytes) => format!("{} behind at the last look, and writes since then", format::bytes_long(bytes)),
+            None => "nobody knows how far behind it is".into(),
+        };
+        doc.fact("may be lost", format!("{} {text}", ui.glyphs.warning), Role::Warning);
+    } else if let Some(bytes) = prediction.bytes_at_risk {
         let role = if bytes > 0 { Role::Warning } else { Role::Ok };
         let text = if bytes == 0 {
             format!("{} nothing", ui.glyphs.ok)
@@ -65,10 +72,10 @@ fn blast(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     doc.fact("slots", listed, Role::Text);
     let tally = blast.tally;
     let text = format!(
-        "{} with {}, {} keys, {}",
+        "{} with {}, {}, {}",
         tally.rooms,
         format::counted(tally.players, "player"),
-        format::number(tally.keys),
+        format::counted_short(tally.keys, "key"),
         format::bytes_long(tally.bytes)
     );
     doc.fact("rooms", text, Role::Text);
@@ -105,12 +112,12 @@ fn moves(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     for one in plan.moves.iter().take(LISTED) {
         let slots = super::super::topology::ranges(ui, &one.slots.ranges());
         let text = format!(
-            "{:<16} {} {} {}  {} keys, {}",
+            "{:<16} {} {} {}  {}, {}",
             slots,
             one.from_address,
             ui.glyphs.arrow,
             one.to_address,
-            format::number(one.keys),
+            format::counted_short(one.keys, "key"),
             format::bytes_long(one.bytes)
         );
         doc.text(&text, Role::Text);

@@ -130,11 +130,11 @@ fn describe(ui: &Ui<'_>, facts: &cells::Facts, area: Rect, buf: &mut Buffer) {
         pen.put(format!("  {} {way} {peer}", ui.glyphs.open), ui.style(Role::Warning));
     }
     if let Some(keys) = model.slot_keys(slot) {
-        pen.put(format!("  {keys} keys"), muted);
+        pen.put(format!("  {}", format::counted(keys.into(), "key")), muted);
     }
     let tally = model.rooms().in_slot(slot);
     if tally.rooms > 0 {
-        pen.put(format!("  {} rooms", tally.rooms), muted);
+        pen.put(format!("  {}", format::counted(tally.rooms, "room")), muted);
     }
 }
 
@@ -145,7 +145,7 @@ fn legend(ui: &Ui<'_>, facts: &cells::Facts, pen: &mut Pen<'_>) {
             let [none, few, some, many, most] = ui.glyphs.shades;
             pen.put(format!("{none} none  "), muted);
             pen.put(format!("{few}{some}{many}{most}"), ui.style(Role::Gauge));
-            pen.put(format!(" up to {} keys a slot", format::number(u64::from(facts.most_keys()))), muted);
+            pen.put(format!(" up to {} a slot", format::counted_short(u64::from(facts.most_keys()), "key")), muted);
         }
         Layer::Owner | Layer::Open => {
             for shard in ui.app.model.topology().shards.iter().filter(|shard| shard.slot_count > 0) {

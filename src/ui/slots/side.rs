@@ -26,9 +26,11 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         let (full, empty) = spark::bar(ui.glyphs, f64::from(shard.slot_count) / f64::from(SLOTS), 10);
         let mut pen = Pen::new(buf, area, line, ui.glyphs.ellipsis);
         pen.left(shard.name.to_string(), 3, ui.shard(shard.name).add_modifier(Modifier::BOLD));
-        pen.right(shard.slot_count.to_string(), 5, ui.style(Role::Text)).put(" slots ", muted);
+        pen.right(shard.slot_count.to_string(), 5, ui.style(Role::Text)).gap(1);
+        pen.left(format::plural(shard.slot_count.into(), "slot"), 6, muted);
         pen.put(full, ui.shard(shard.name)).put(empty, ui.style(Role::Track)).gap(1);
-        pen.right(format::number(rooms), 5, ui.style(Role::Text)).put(" rooms", muted);
+        pen.right(format::number(rooms), 5, ui.style(Role::Text)).gap(1);
+        pen.put(format::plural(rooms, "room"), muted);
         line += 1;
     }
     let more = shards.len().saturating_sub(room);
