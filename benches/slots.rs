@@ -49,7 +49,7 @@ fn main() {
         let tools = [
             ("redis-cli rebalance as shipped", Tool::cli("redis-cli", &[])),
             ("redis-cli, pipeline 1000", Tool::cli("redis-cli", &["--cluster-pipeline", "1000"])),
-            ("rgc-tui rebalance", Tool::ours(&["--pace", "calm"])),
+            ("rgc-tui rebalance --pace calm", Tool::ours(&["--pace", "calm"])),
             ("rgc-tui rebalance --pace fast", Tool::ours(&["--pace", "fast"])),
         ];
         race("Redis from PATH", None, &of_interest(&tools, only), rounds);
@@ -57,7 +57,7 @@ fn main() {
     if wanted("valkey9") {
         let tools = [
             ("valkey-cli rebalance as shipped", Tool::cli(valkey.join("cli"), &[])),
-            ("rgc-tui rebalance", Tool::ours(&["--pace", "calm"])),
+            ("rgc-tui rebalance --pace calm", Tool::ours(&["--pace", "calm"])),
             ("rgc-tui rebalance --pace fast", Tool::ours(&["--pace", "fast"])),
         ];
         race("Valkey 9", Some(&valkey.join("server")), &of_interest(&tools, only), rounds);

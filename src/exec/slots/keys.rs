@@ -97,7 +97,7 @@ impl Engine for KeyEngine {
             let small = self.pacer.small();
             let ahead = record(self.journal.clone(), job, next, before);
             let look = async {
-                foreseen = listing::forecast(&giver, next.unwrap_or_default(), small).await;
+                listing::foresee(&giver, next.unwrap_or_default(), small, &mut foreseen).await;
                 std::future::pending::<Infallible>().await
             };
             let (moved, written) = tokio::select! {

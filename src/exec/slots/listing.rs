@@ -10,6 +10,8 @@ use crate::link::{Command, Link, Reply};
 const LISTED: u64 = 1000;
 /// Keys of a slot that are weighed: where they are small, the others count as their like.
 const SAMPLE: usize = 12;
+/// Slots that are looked at in one go while others are moved: players wait behind a look as behind a batch.
+const AHEAD: usize = 2;
 /// Counts as so many bytes while a server does not tell: a key that goes alone.
 const UNKNOWN: u64 = 16 << 20;
 
@@ -45,11 +47,14 @@ pub(super) async fn weighed(owner: &Link, by_slot: Vec<Vec<Vec<u8>>>, small: u64
     Ok(weighed)
 }
 
-/// What slots hold that are still to be opened. Players go on meanwhile: it is looked at again when they are. What cannot
-/// be foreseen is seen then.
-pub(super) async fn forecast(owner: &Link, slots: &[u16], small: u64) -> Vec<Vec<Key>> {
-    let Ok(names) = names(owner, slots).await else { return Vec::new() };
-    weighed(owner, names, small).await.unwrap_or_default()
+/// What slots hold that are still to be opened, in their order, as far as there is time. Players go on meanwhile: it is
+/// looked at again when they are. What cannot be foreseen is seen then.
+pub(super) async fn foresee(owner: &Link, slots: &[u16], small: u64, seen: &mut Vec<Vec<Key>>) {
+    for few in slots.chunks(AHEAD) {
+        let Ok(names) = names(owner, few).await else { return };
+        let Ok(weighed) = weighed(owner, names, small).await else { return };
+        seen.extend(weighed);
+    }
 }
 
 /// Bytes of each key; 0 when it is gone meanwhile.
