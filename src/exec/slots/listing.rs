@@ -11,7 +11,7 @@ const LISTED: u64 = 1000;
 /// Keys of a slot that are weighed: where they are small, the others count as their like.
 const SAMPLE: usize = 12;
 /// Slots that are looked at in one go while others are moved: players wait behind a look as behind a batch.
-const AHEAD: usize = 2;
+const AHEAD: usize = 4;
 /// Counts as so many bytes while a server does not tell: a key that goes alone.
 const UNKNOWN: u64 = 16 << 20;
 
