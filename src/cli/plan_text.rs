@@ -2,7 +2,7 @@
 
 use super::units::{bytes, count, plural, span};
 use crate::cluster::Model;
-use crate::plan::{Danger, Load, Plan};
+use crate::plan::{Danger, Objective, Plan};
 
 pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
     let mut lines = vec![format!("plan for cluster `{}`: {}", plan.cluster, plan.intent)];
@@ -14,7 +14,7 @@ pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
         lines.extend(step.sent().map(|(node, command)| format!("       {node}> {command}")));
     }
     moves(plan, &mut lines);
-    loads(&plan.before, &plan.after, &mut lines);
+    loads(plan, &mut lines);
     predicted(plan, model, &mut lines);
     lines.extend(plan.warnings.iter().map(|warning| format!("  ! {warning}")));
     if plan.danger == Danger::Typed {
@@ -59,24 +59,21 @@ fn short(text: &str) -> String {
     format!("{whole} …")
 }
 
-fn loads(before: &[Load], after: &[Load], lines: &mut Vec<String>) {
-    if before.is_empty() || after.is_empty() {
+fn loads(plan: &Plan, lines: &mut Vec<String>) {
+    if plan.before.is_empty() || plan.after.is_empty() {
         return;
     }
-    lines.push("  before → after:".into());
-    let most = before.iter().chain(after).map(|load| load.value).fold(0.0, f64::max);
-    for load in after {
-        let old = before.iter().find(|old| old.node == load.node);
+    let by = plan.objective();
+    let amount = |value: f64| if by.is_bytes() { bytes(value as u64) } else { count(value) };
+    lines.push(format!("  before → after, by {}:", by.word()));
+    let most = plan.before.iter().chain(&plan.after).map(|load| load.value).fold(0.0, f64::max);
+    for load in &plan.after {
+        let old = plan.before.iter().find(|old| old.node == load.node);
         let (slots, value) = old.map_or((0, 0.0), |old| (old.slots, old.value));
-        lines.push(format!(
-            "    {:<21} {} → {}  {:>6} → {:<6} {}",
-            load.address.to_string(),
-            plural(u64::from(slots), "slot"),
-            plural(u64::from(load.slots), "slot"),
-            count(value),
-            count(load.value),
-            bar(load.value, most),
-        ));
+        let slots = format!("{slots:>5} → {:<5} slots", load.slots);
+        let values = format!("{:>8} → {:<8}", amount(value), amount(load.value));
+        let values = if by == Objective::Slots { String::new() } else { values };
+        lines.push(format!("    {:<21} {slots} {values} {}", load.address.to_string(), bar(load.value, most)));
     }
 }
 

@@ -82,7 +82,7 @@ impl Work {
     fn new(bearers: &[Bearer]) -> Self {
         let slots: Vec<BTreeSet<Cost>> =
             bearers.iter().map(|bearer| bearer.slots.iter().map(|&(slot, cost)| Cost(cost.max(0.0), slot)).collect()).collect();
-        let loads: Vec<f64> = slots.iter().map(|slots| slots.iter().map(|cost| cost.0).sum()).collect();
+        let loads: Vec<f64> = slots.iter().map(|slots| 0.0 + slots.iter().map(|cost| cost.0).sum::<f64>()).collect();
         let whole: f64 = loads.iter().sum();
         let weights: f64 = bearers.iter().map(|bearer| bearer.weight).sum();
         let target = |bearer: &Bearer| if weights > 0.0 { whole * bearer.weight / weights } else { 0.0 };

@@ -46,6 +46,11 @@ impl Objective {
             Self::Rooms => "rooms",
         }
     }
+
+    /// What it counts are bytes.
+    pub fn is_bytes(self) -> bool {
+        self == Self::Memory
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

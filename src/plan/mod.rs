@@ -46,4 +46,5 @@ pub use preflight::{Candidate, Preflight, Votes, preflight};
 pub use replace::stand_in;
 pub use resolve::{master as resolve_master, node as resolve_node};
 pub use steps::{Blast, Danger, Engine, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
+pub(crate) use steps::{LISTED, OPEN};
 pub use unfinished::Unfinished;

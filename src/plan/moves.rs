@@ -7,7 +7,7 @@ use crate::cluster::{Model, Node, NodeId, SLOTS, Server, SlotSet};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
-use super::{Danger, Engine, Facts, Intent, Move, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, words};
+use super::{Danger, Engine, Facts, Intent, LISTED, Move, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, words};
 
 /// What a key's transfer holds both servers up for: from (one string) to (many small members), by megabyte.
 const BLOCK_PER_MB: (Duration, Duration) = (Duration::from_millis(6), Duration::from_millis(26));
@@ -182,7 +182,7 @@ fn step(index: usize, part: &Move, engine: Engine) -> Step {
         Engine::Keys => vec![
             format!("{to}: CLUSTER SETSLOT {slot} IMPORTING {}", part.from),
             format!("{from}: CLUSTER SETSLOT {slot} MIGRATING {}", part.to),
-            format!("{from}: CLUSTER GETKEYSINSLOT {slot} 100"),
+            format!("{from}: CLUSTER GETKEYSINSLOT {slot} {LISTED}"),
             format!("{from}: MIGRATE {} {} \"\" 0 5000 KEYS …", to.host, to.port),
             format!("{to}: CLUSTER SETSLOT {slot} NODE {}", part.to),
             format!("{from}: CLUSTER SETSLOT {slot} NODE {}", part.to),
@@ -215,6 +215,11 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
             notes.push(
                 "players see redirects (ASK) while a slot is open; a command on several keys may have to be tried again".into(),
             );
+            if moves.iter().any(|part| part.slots.len() > 1) {
+                notes.push(format!(
+                    "commands are shown for the first slot of each move; at most {OPEN} of a move are open at a time"
+                ));
+            }
             let block = block(biggest.unwrap_or(0));
             (ms(1).max(block.0), ms(if pace == Pace::Fast { 20 } else { 10 }).max(block.1))
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
 
-use super::{Cure, Intent};
+use super::{Cure, Intent, Objective};
 
 /// How much asking a plan needs before it is carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,11 @@ impl Engine {
         }
     }
 }
+
+/// Slots that are open at a time where they move key by key.
+pub(crate) const OPEN: usize = 32;
+/// Keys of a slot that are listed at a time.
+pub(crate) const LISTED: usize = 1000;
 
 /// Slots that go from one master to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,6 +142,16 @@ pub struct Plan {
     pub danger: Danger,
     /// Hash of the facts the plan relies on: planned again, it must be the same.
     pub fingerprint: u64,
+}
+
+impl Plan {
+    /// In what `before` and `after` are measured.
+    pub fn objective(&self) -> Objective {
+        match self.intent {
+            Intent::Rebalance { by, .. } => by,
+            _ => Objective::Slots,
+        }
+    }
 }
 
 /// Why something cannot be done, with what to do instead. Nothing was changed.

@@ -27,17 +27,15 @@ pub(in crate::exec) struct Pacer {
     bytes: f64,
     most_keys: f64,
     most_bytes: f64,
-    /// Slots that are open at a time.
-    pub(super) group: usize,
 }
 
 impl Pacer {
     pub(in crate::exec) fn new(pace: Pace) -> Self {
-        let (most_keys, most_bytes, group) = match pace {
-            Pace::Calm => (64.0, 512.0 * 1024.0, 32),
-            Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0, 32),
+        let (most_keys, most_bytes) = match pace {
+            Pace::Calm => (64.0, 512.0 * 1024.0),
+            Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0),
         };
-        Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes, group }
+        Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes }
     }
 
     /// A batch of so much took so long: the next is made to take no longer than wanted. How long to rest before it.

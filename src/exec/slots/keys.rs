@@ -27,7 +27,7 @@ use crate::cluster::{Address, SlotSet};
 use crate::exec::journal::Journal;
 use crate::exec::telling::Telling;
 use crate::link::{Command, Lane, Link, Reply};
-use crate::plan::{Pace, Progress};
+use crate::plan::{OPEN, Pace, Progress};
 
 /// SETSLOT may wait two seconds for replicas on Valkey, and everything for a big key of the other hand.
 pub(super) const SLOW: Duration = Duration::from_secs(15);
@@ -82,7 +82,7 @@ impl KeyEngine {
 
 impl Engine for KeyEngine {
     async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
-        let groups: Vec<&[u16]> = job.slots.chunks(self.pacer.group.max(1)).collect();
+        let groups: Vec<&[u16]> = job.slots.chunks(OPEN).collect();
         self.record(job, groups.first().copied(), None).await?;
         let giver = self.link(&job.from_at);
         let mut known = Vec::new();

@@ -5,9 +5,8 @@ use super::keys::SLOW;
 use crate::cluster::SlotSet;
 use crate::exec::survey;
 use crate::link::{Command, Link, Reply};
+use crate::plan::LISTED;
 
-/// Keys of a slot listed at a time.
-const LISTED: u64 = 1000;
 /// Keys of a slot that are weighed: where they are small, the others count as their like.
 const SAMPLE: usize = 12;
 /// Slots that are looked at in one go while others are moved: players wait behind a look as behind a batch.

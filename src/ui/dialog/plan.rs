@@ -87,6 +87,7 @@ pub(in crate::ui) fn loads(ui: &Ui<'_>, plan: &Plan, heading: &str, doc: &mut Do
         return;
     }
     doc.heading(heading);
+    let amount = |value: f64| if plan.objective().is_bytes() { format::bytes(value) } else { format::count(value) };
     let top = plan.before.iter().chain(&plan.after).map(|load| load.value).fold(1.0, f64::max);
     for after in &plan.after {
         let before = plan.before.iter().find(|load| load.node == after.node).map_or(0.0, |load| load.value);
@@ -94,10 +95,10 @@ pub(in crate::ui) fn loads(ui: &Ui<'_>, plan: &Plan, heading: &str, doc: &mut Do
         let ((b_full, b_empty), (a_full, a_empty)) = (bar(before), bar(after.value));
         doc.line(vec![
             Span::styled(format!("  {:<21}", after.address.to_string()), ui.style(Role::Text)),
-            Span::styled(format!("{:>7} ", format::count(before)), ui.style(Role::Muted)),
+            Span::styled(format!("{:>7} ", amount(before)), ui.style(Role::Muted)),
             Span::styled(b_full, ui.style(Role::Spark)),
             Span::styled(b_empty, ui.style(Role::Track)),
-            Span::styled(format!(" {} {:>6} ", ui.glyphs.arrow, format::count(after.value)), ui.style(Role::Text)),
+            Span::styled(format!(" {} {:>6} ", ui.glyphs.arrow, amount(after.value)), ui.style(Role::Text)),
             Span::styled(a_full, ui.style(Role::Gauge)),
             Span::styled(a_empty, ui.style(Role::Track)),
         ]);
