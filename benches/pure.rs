@@ -159,6 +159,17 @@ fn plans(criterion: &mut Criterion) {
         group.bench_function(format!("rebalance by {} of 16384 slots over 500 masters", by.word()), |bencher| {
             bencher.iter(|| black_box(plan(&intent, &Facts::with(&sample.model, &facts), sample.now)).is_ok());
         });
+        let shift: BTreeMap<String, f64> = sample
+            .model
+            .nodes()
+            .filter(|node| node.is_master())
+            .enumerate()
+            .map(|(at, node)| (node.address.to_string(), if at % 2 == 0 { 0.0 } else { 1.0 + (at % 7) as f64 }))
+            .collect();
+        let intent = Intent::Rebalance { by, weights: shift, use_empty: true, threshold_percent: 2.0, pace: Pace::default() };
+        group.bench_function(format!("drain half of 500 masters, shares of the others 1 to 7, by {}", by.word()), |bencher| {
+            bencher.iter(|| black_box(plan(&intent, &Facts::with(&sample.model, &facts), sample.now)).is_ok());
+        });
     }
     group.finish();
 }

@@ -39,21 +39,55 @@ pub(crate) struct Balance {
     pub(crate) stuck: Option<(usize, u16, f64)>,
 }
 
-/// Costs in order, so that "the largest that fits" is one look-up. Costs are finite and not negative.
+/// Things in the order of a number that is finite: the nearest to any other number is one look-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Cost(f64, u16);
+struct Ranked<T>(f64, T);
 
-impl Eq for Cost {}
+/// What a slot costs.
+type Cost = Ranked<u16>;
 
-impl PartialOrd for Cost {
+impl<T: PartialEq> Eq for Ranked<T> {}
+
+impl<T: Ord> PartialOrd for Ranked<T> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Cost {
+impl<T: Ord> Ord for Ranked<T> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
+        self.0.total_cmp(&other.0).then_with(|| self.1.cmp(&other.1))
+    }
+}
+
+/// Some of the bearers, lowest first: kept in order while they change, since clusters have hundreds and moves thousands.
+#[derive(Default)]
+struct Ranking {
+    order: BTreeSet<Ranked<usize>>,
+    ranks: BTreeMap<usize, f64>,
+}
+
+impl Ranking {
+    fn of(ranks: impl Iterator<Item = (usize, f64)>) -> Self {
+        let mut ranking = Self::default();
+        ranks.for_each(|(at, rank)| ranking.put(at, rank));
+        ranking
+    }
+
+    fn put(&mut self, at: usize, rank: f64) {
+        self.remove(at);
+        self.ranks.insert(at, rank);
+        self.order.insert(Ranked(rank, at));
+    }
+
+    fn remove(&mut self, at: usize) {
+        if let Some(rank) = self.ranks.remove(&at) {
+            self.order.remove(&Ranked(rank, at));
+        }
+    }
+
+    fn has(&self, at: usize) -> bool {
+        self.ranks.contains_key(&at)
     }
 }
 
@@ -75,23 +109,41 @@ struct Work {
     loads: Vec<f64>,
     targets: Vec<f64>,
     room: Vec<f64>,
+    /// Somebody shall carry something.
+    shared: bool,
+    /// Who may take, by surplus.
+    takers: Ranking,
     transfers: Vec<Transfer>,
 }
 
 impl Work {
     fn new(bearers: &[Bearer]) -> Self {
         let slots: Vec<BTreeSet<Cost>> =
-            bearers.iter().map(|bearer| bearer.slots.iter().map(|&(slot, cost)| Cost(cost.max(0.0), slot)).collect()).collect();
+            bearers.iter().map(|bearer| bearer.slots.iter().map(|&(slot, cost)| Ranked(cost.max(0.0), slot)).collect()).collect();
         let loads: Vec<f64> = slots.iter().map(|slots| 0.0 + slots.iter().map(|cost| cost.0).sum::<f64>()).collect();
         let whole: f64 = loads.iter().sum();
         let weights: f64 = bearers.iter().map(|bearer| bearer.weight).sum();
         let target = |bearer: &Bearer| if weights > 0.0 { whole * bearer.weight / weights } else { 0.0 };
-        Self {
-            targets: bearers.iter().map(target).collect(),
+        let targets: Vec<f64> = bearers.iter().map(target).collect();
+        let mut work = Self {
+            shared: targets.iter().any(|&target| target > 0.0),
             room: bearers.iter().map(|bearer| bearer.room.unwrap_or(f64::INFINITY)).collect(),
+            takers: Ranking::default(),
             slots,
             loads,
+            targets,
             transfers: Vec::new(),
+        };
+        (0..bearers.len()).for_each(|at| work.rank(at));
+        work
+    }
+
+    /// Its place among those who may take.
+    fn rank(&mut self, at: usize) {
+        if Self::of(&self.targets, at) > 0.0 && Self::of(&self.room, at) > 0.0 {
+            self.takers.put(at, self.surplus(at));
+        } else {
+            self.takers.remove(at);
         }
     }
 
@@ -114,22 +166,30 @@ impl Work {
     /// (even slots that cost nothing) is infinitely far from it.
     fn worst(&self) -> f64 {
         let scale = self.scale();
-        let distance = |at: usize| {
-            let keeps_nothing = Self::of(&self.targets, at) <= 0.0 && self.targets.iter().any(|&target| target > 0.0);
-            let owns = self.slots.get(at).is_some_and(|slots| !slots.is_empty());
-            if keeps_nothing && owns { f64::INFINITY } else { self.surplus(at).abs() / scale }
-        };
+        let distance = |at: usize| if self.drains(at) { f64::INFINITY } else { self.surplus(at).abs() / scale };
         (0..self.loads.len()).map(distance).fold(0.0, f64::max)
+    }
+
+    /// It shall keep nothing, and owns something.
+    fn drains(&self, at: usize) -> bool {
+        self.shared && Self::of(&self.targets, at) <= 0.0 && self.slots.get(at).is_some_and(|slots| !slots.is_empty())
     }
 
     fn level(&mut self, aim: f64) {
         let slack = aim * self.scale();
-        let mut givers: Vec<usize> = (0..self.loads.len()).collect();
-        while !givers.is_empty() {
-            givers.sort_by(|&a, &b| self.urgency(a).total_cmp(&self.urgency(b)));
-            let Some(&from) = givers.last() else { break };
-            if self.urgency(from) <= slack || !self.give(from) {
-                givers.pop();
+        let mut givers = Ranking::of((0..self.loads.len()).map(|at| (at, self.urgency(at))));
+        while let Some(&Ranked(urgency, from)) = givers.order.last()
+            && urgency > slack
+        {
+            match self.give(from) {
+                None => givers.remove(from),
+                Some(to) => {
+                    for at in [from, to] {
+                        if givers.has(at) {
+                            givers.put(at, self.urgency(at));
+                        }
+                    }
+                }
             }
         }
         self.feed(slack);
@@ -137,31 +197,20 @@ impl Work {
 
     /// Who gives first: whoever shall keep nothing, then the one furthest above its share.
     fn urgency(&self, at: usize) -> f64 {
-        let owns = self.slots.get(at).is_some_and(|slots| !slots.is_empty());
-        if Self::of(&self.targets, at) <= 0.0 && owns && self.targets.iter().any(|&target| target > 0.0) {
-            return f64::INFINITY;
-        }
-        self.surplus(at)
+        if self.drains(at) { f64::INFINITY } else { self.surplus(at) }
     }
 
-    /// Who takes first: the one furthest below its share that has room.
-    fn takers(&self, from: usize) -> Vec<usize> {
-        let open = |&at: &usize| at != from && Self::of(&self.targets, at) > 0.0 && Self::of(&self.room, at) > 0.0;
-        let mut takers: Vec<usize> = (0..self.loads.len()).filter(open).collect();
-        takers.sort_by(|&a, &b| self.surplus(a).total_cmp(&self.surplus(b)));
-        takers
-    }
-
-    fn give(&mut self, from: usize) -> bool {
-        let drains = self.urgency(from) == f64::INFINITY;
-        for to in self.takers(from).into_iter().take(if drains { usize::MAX } else { 3 }) {
+    /// One slot of this giver, to one of those furthest below their share; who took it.
+    fn give(&mut self, from: usize) -> Option<usize> {
+        let drains = self.drains(from);
+        let fits = |to: usize| {
             let gap = if drains { -self.surplus(to) } else { self.surplus(from).min(-self.surplus(to)) };
-            if let Some(cost) = self.pick(from, to, gap.max(0.0), drains) {
-                self.hand(cost, from, to);
-                return true;
-            }
-        }
-        false
+            Some((self.pick(from, to, gap.max(0.0), drains)?, to))
+        };
+        let takers = self.takers.order.iter().map(|taker| taker.1).filter(|&to| to != from);
+        let (cost, to) = takers.take(if drains { usize::MAX } else { 3 }).find_map(fits)?;
+        self.hand(cost, from, to);
+        Some(to)
     }
 
     /// The slot to hand over: of the largest that fits the gap and the smallest that does not but still makes the pair
@@ -170,9 +219,9 @@ impl Work {
         let slots = self.slots.get(from)?;
         let room = Self::of(&self.room, to);
         let useful = |cost: &Cost| drains || cost.0 > 0.0;
-        let fits = slots.range(..=Cost(gap.min(room) + f64::EPSILON, u16::MAX)).next_back().copied().filter(useful);
+        let fits = slots.range(..=Ranked(gap.min(room) + f64::EPSILON, u16::MAX)).next_back().copied().filter(useful);
         let equals = |cost: &Cost| drains || self.surplus(to) + cost.0 < self.surplus(from);
-        let passes = slots.range(Cost(gap, 0)..).find(|cost| useful(cost)).copied().filter(|cost| cost.0 <= room && equals(cost));
+        let passes = slots.range(Ranked(gap, 0)..).find(|cost| useful(cost)).copied().filter(|cost| cost.0 <= room && equals(cost));
         match (fits, passes) {
             (Some(below), Some(above)) if above.0 - gap < gap - below.0 => Some(above),
             (below, above) => below.or(above),
@@ -212,6 +261,7 @@ impl Work {
             if let Some(room) = self.room.get_mut(at) {
                 *room -= change;
             }
+            self.rank(at);
         }
         self.transfers.push(Transfer { slot: cost.1, from, to, cost: cost.0 });
     }
