@@ -284,19 +284,20 @@ fn shortest(transfers: &[Transfer]) -> Vec<Transfer> {
     last.into_values().filter(|transfer| transfer.from != transfer.to).collect()
 }
 
-/// Among slots of one giver that cost the same it is all one who takes which: each taker gets neighbours, since every node
-/// writes and reads slots as ranges.
+/// Among slots that cost the same it is all one who takes which: each giver deals with as few takers as can be, and each
+/// taker gets neighbours, since every node writes and reads slots as ranges.
 fn neighbours_together(transfers: &[Transfer]) -> Vec<Transfer> {
-    let mut alike: BTreeMap<(usize, u64), Vec<Transfer>> = BTreeMap::new();
+    let mut alike: BTreeMap<u64, Vec<Transfer>> = BTreeMap::new();
     for transfer in transfers {
-        alike.entry((transfer.from, transfer.cost.to_bits())).or_default().push(*transfer);
+        alike.entry(transfer.cost.to_bits()).or_default().push(*transfer);
     }
-    let deal = |alike: Vec<Transfer>| {
+    let deal = |mut alike: Vec<Transfer>| {
         let mut takers: Vec<usize> = alike.iter().map(|transfer| transfer.to).collect();
         takers.sort_unstable();
+        alike.sort_unstable_by_key(|transfer| (transfer.from, transfer.slot));
         alike.into_iter().zip(takers).map(|(transfer, to)| Transfer { to, ..transfer })
     };
-    let mut dealt: Vec<Transfer> = alike.into_values().flat_map(deal).collect();
+    let mut dealt: Vec<Transfer> = alike.into_values().flat_map(deal).filter(|transfer| transfer.from != transfer.to).collect();
     dealt.sort_by_key(|transfer| transfer.slot);
     dealt
 }
@@ -342,6 +343,16 @@ mod tests {
         assert_eq!(balance.after, [2500.0; 4]);
         let changes = balance.transfers.windows(2).filter(|two| two[0].to != two[1].to || two[0].slot + 1 != two[1].slot).count();
         assert_eq!((balance.transfers.len(), changes), (6500, 2), "a range for each taker");
+    }
+
+    #[test]
+    fn each_giver_deals_with_few_takers() {
+        let mut bearers: Vec<Bearer> = (0..8).map(|at| bearer(0.0, even(100, at * 100))).collect();
+        bearers.extend((0..8).map(|at| bearer(1.0 + f64::from(at), vec![])));
+        let balance = balance(&bearers, 0.02, 0.0);
+        let pairs: BTreeSet<(usize, usize)> = balance.transfers.iter().map(|transfer| (transfer.from, transfer.to)).collect();
+        assert_eq!(balance.transfers.len(), 800);
+        assert!(pairs.len() < 16, "{pairs:?}");
     }
 
     #[test]

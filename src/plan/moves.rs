@@ -325,10 +325,10 @@ fn last_slots(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
 
 /// A failover needs the votes of more than half of the masters with slots; of one or two that is all of them.
 fn majority(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
-    let owners = |owner: &dyn Fn(u16) -> Option<NodeId>| (0..SLOTS).filter_map(owner).collect::<BTreeSet<NodeId>>().len();
     let now = |slot: u16| model.topology().owner(slot);
-    let then = |slot: u16| moves.iter().find(|part| part.slots.contains(slot)).map(|part| part.to).or_else(|| now(slot));
-    let (before, after) = (owners(&now), owners(&then));
+    let takers: BTreeMap<u16, NodeId> = moves.iter().flat_map(|part| part.slots.iter().map(|slot| (slot, part.to))).collect();
+    let owners = |owner: &dyn Fn(u16) -> Option<NodeId>| (0..SLOTS).filter_map(owner).collect::<BTreeSet<NodeId>>().len();
+    let (before, after) = (owners(&now), owners(&|slot| takers.get(&slot).copied().or_else(|| now(slot))));
     if after < 3 && after < before {
         let left = words::count(after as u64, "master");
         let is = if after == 1 { "is" } else { "are" };
