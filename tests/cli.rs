@@ -91,6 +91,27 @@ const NODE_KEYS: [&str; 13] = [
     "age_ms",
 ];
 
+/// Servers from 8.0 on die of some questions about keys of a slot that is being moved: looking must never kill.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_rooms_of_an_open_slot_leaves_every_server_alive() {
+    for name in ["valkey8", "redis8"] {
+        let cluster = Cluster::start_on(name, 3, 0).await;
+        let slot = rgc_tui::cluster::key_slot(b"KX9Q2");
+        let owner = cluster.owner(slot).await.unwrap();
+        let other = cluster.addresses().into_iter().find(|address| *address != owner).unwrap();
+        cluster.call(&owner, &Command::words("HSET room:{KX9Q2}:state phase playing players 2")).await;
+        let id = cluster.text(&other, "CLUSTER MYID").await;
+        cluster.ok(&owner, &format!("CLUSTER SETSLOT {slot} MIGRATING {id}")).await;
+        let rooms = run(&["--node", &owner.to_string(), "rooms", "--format", "json"]).await.json();
+        assert_eq!(rooms["rooms"][0]["code"], "KX9Q2", "{name}: {rooms}");
+        let fixed = run(&["--node", &owner.to_string(), "fix", "--yes"]).await;
+        assert_eq!(fixed.code, 0, "{name}: {}{}", fixed.stdout, fixed.stderr);
+        for address in cluster.addresses() {
+            assert_eq!(cluster.text(&address, "PING").await, "PONG", "{name} at {address}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_healthy_cluster_is_looked_at_from_every_side() {
     let cluster = Cluster::start(3, 1).await;

@@ -23,6 +23,13 @@ impl Server {
         let mut parts = self.version.split('.').map(|part| part.parse().unwrap_or(0));
         (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
     }
+
+    /// Whether CLIENT NO-TOUCH exists and may be used. From 8.0 on servers crash when such a client asks for a key of a
+    /// slot that is being moved (valkey pull request 2347, redis pull request 14415): only releases seen to be free of
+    /// that are trusted.
+    pub fn reads_untouched(&self) -> bool {
+        self.release() == (7, 2) || (self.is_valkey() && self.release() >= (9, 0))
+    }
 }
 
 /// One `slaveN:` line: a replica as its master sees it.

@@ -14,7 +14,7 @@ use super::outbox::Outbox;
 use super::poll::{Question, Round, ask};
 use super::rooms::Sweeps;
 use super::settings;
-use crate::cluster::{Address, Fact, Health, Info, Observation, Role, Trouble, View};
+use crate::cluster::{Address, Fact, Health, Info, Observation, Role, Server, Trouble, View};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
 /// A question that was forbidden is asked again after this long: permissions change, ACL logs fill.
@@ -336,9 +336,8 @@ impl Task {
         if self.brief.control.mute() == Mute::All {
             return sweeps.stop();
         }
-        // Reads that do not count as use of the key: since 7.2.
         let Some(info) = info else { return };
-        let no_touch = info.server.as_ref().is_some_and(|server| server.release() >= (7, 2));
+        let no_touch = info.server.as_ref().is_some_and(Server::reads_untouched);
         let node = self.brief.link.address();
         match view.and_then(View::myself) {
             Some(me) if me.role == Role::Master && !me.slots.is_empty() => sweeps.run(node, Some(me.slots.clone()), no_touch),
