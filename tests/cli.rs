@@ -333,6 +333,36 @@ async fn a_failover_is_planned_asked_for_done_and_refused() {
     assert!(cluster.view(&cluster.at(1)).await.myself().unwrap().epoch >= epoch);
 }
 
+/// What slots hold changes with every write: a saved plan asks only whether the slots are where they were.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_rebalance_is_carried_out_under_traffic_and_once() {
+    let cluster = Cluster::start(3, 0).await;
+    let seed = cluster.seed();
+    let owner = cluster.owner(rgc_tui::cluster::key_slot(b"KX9Q2")).await.unwrap();
+    let write = async |from: u32, to: u32| {
+        for n in from..to {
+            let slot = rgc_tui::cluster::key_slot(format!("R{n}").as_bytes());
+            if cluster.owner(slot).await == Some(owner.clone()) {
+                cluster.call(&owner, &Command::words(&format!("SET k:{{R{n}}} {n}"))).await;
+            }
+        }
+    };
+    write(0, 200).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    let file = file.to_str().unwrap();
+    let args = ["--node", &seed, "rebalance", "--by", "keys", "--plan", file];
+    assert_eq!(run(&[&args[..], &["--dry-run"]].concat()).await.code, 0);
+    write(200, 300).await;
+    let done = run(&[&args[..], &["--yes"]].concat()).await;
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    let again = run(&[&args[..], &["--yes"]].concat()).await;
+    assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+    let other = run(&["--node", &seed, "rebalance", "--by", "slots", "--plan", file, "--yes"]).await;
+    assert_eq!(other.code, 64, "{}{}", other.stdout, other.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mistakes_on_the_command_line_are_usage_errors() {
     for args in [

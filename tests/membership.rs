@@ -12,7 +12,7 @@ mod common;
 mod desk;
 
 use common::{Cluster, server, wait_until};
-use desk::{Desk, assert_calm, assert_same};
+use desk::{Desk, assert_calm, assert_same, figure};
 use rgc_tui::cluster::Address;
 use rgc_tui::local::{LocalFault, LocalSpec};
 use rgc_tui::plan::{Danger, Intent, Outcome};
@@ -45,9 +45,6 @@ async fn a_newcomer_joins_takes_its_share_is_drained_and_removed() {
     .await;
     desk.look().await;
     assert!(desk.model.node_at(&at).unwrap().slot_count > 4000);
-    // A master with slots is not removed.
-    let refusal = desk.plan(Intent::Remove { node: at.to_string() }).await.unwrap_err();
-    assert!(refusal.to_string().contains("node drain"), "{refusal}");
     desk.done(Intent::Drain { node: at.to_string() }).await;
     assert_calm(&cluster).await;
     assert_same(&before, &desk.digest(&cluster).await);
@@ -60,6 +57,25 @@ async fn a_newcomer_joins_takes_its_share_is_drained_and_removed() {
         assert_eq!(cluster.view(&address).await.members.len(), 3);
     }
     assert_eq!(cluster.view(&at).await.members.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_with_slots_gives_them_before_it_is_forgotten() {
+    let cluster = Cluster::start(4, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(200).await;
+    let before = desk.digest(&cluster).await;
+    let at = cluster.at(3);
+    let report = desk.done(Intent::Remove { node: at.to_string() }).await;
+    assert_eq!(figure(&report, "slots"), 4096.0);
+    let stay: Vec<Address> = cluster.addresses().into_iter().filter(|address| *address != at).collect();
+    cluster.wait_ok(&stay).await;
+    for address in &stay {
+        let view = cluster.view(address).await;
+        assert_eq!(view.members.len(), 3, "{address} remembers it");
+    }
+    assert_eq!(cluster.view(&at).await.members.len(), 1);
+    assert_same(&before, &desk.digest(&cluster).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,8 +112,10 @@ async fn half_open_slots_are_closed() {
     let before = scene.desk.digest(&scene.cluster).await;
     let (owner, other) = (scene.owner.clone(), scene.other.clone());
     // Only the taker had been told.
-    scene.set_slot(&other, &format!("IMPORTING {}", scene.id(&owner))).await;
-    scene.fixed(true, &owner).await;
+    for roll_back in [false, true] {
+        scene.set_slot(&other, &format!("IMPORTING {}", scene.id(&owner))).await;
+        scene.fixed(roll_back, &owner).await;
+    }
     // Only the giver had been told.
     scene.set_slot(&owner, &format!("MIGRATING {}", scene.id(&other))).await;
     scene.fixed(true, &owner).await;
@@ -134,6 +136,24 @@ async fn a_slot_that_nobody_owns_goes_to_whoever_has_its_keys() {
         scene.cluster.ask(&address, &format!("CLUSTER DELSLOTS {}", scene.slot)).await;
     }
     scene.fixed(false, &owner).await;
+    assert_same(&before, &scene.desk.digest(&scene.cluster).await);
+}
+
+/// A slot without an owner makes every master refuse MIGRATE: it gets one before open slots are closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_without_an_owner_are_put_right_before_open_ones() {
+    let mut scene = Scene::set().await;
+    let before = scene.desk.digest(&scene.cluster).await;
+    scene.open_both().await;
+    scene.migrate(15).await;
+    let unowned = 16_383;
+    assert!(unowned > scene.slot, "by number it would come last");
+    for address in scene.cluster.addresses() {
+        scene.cluster.ask(&address, &format!("CLUSTER DELSLOTS {unowned}")).await;
+    }
+    let other = scene.other.clone();
+    scene.fixed(false, &other).await;
+    assert!(scene.cluster.owner(unowned).await.is_some());
     assert_same(&before, &scene.desk.digest(&scene.cluster).await);
 }
 

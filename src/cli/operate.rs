@@ -9,6 +9,7 @@ use super::args::{Act, Format, Global};
 use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
 use super::progress::Told;
+use super::saved::Saved;
 use super::{out, parting, plan_text, saved, settle};
 use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
@@ -40,21 +41,22 @@ impl Deed<'_> {
             Some(path) if path.exists() && !self.act.dry_run => Some(saved::read(path)?),
             _ => None,
         };
-        let plan = match self.sight.session.plan(self.intent.clone(), &self.sight.model).await {
+        let agreed = saved.as_ref().map_or(&[][..], |saved| &saved.moves);
+        // A rebalance names no nodes but by weights: other words are another rebalance, which its plan would not tell.
+        if let (Some(saved), Intent::Rebalance { .. }) = (&saved, &self.intent)
+            && saved.intent != self.intent.to_string()
+        {
+            return Err(self.other_intent(saved, &self.intent));
+        }
+        let plan = match self.sight.session.executor().plan_again(&self.intent, agreed, &self.sight.model).await {
             Ok(plan) => plan,
-            // A saved plan that has become needless does not fit the cluster any more.
-            Err(refusal) if refusal.fulfilled && saved.is_some() => {
-                let reasons = std::iter::once(STALE.to_owned()).chain(refusal.reasons).collect();
-                return self.refused(&Refusal::all(reasons));
-            }
             Err(refusal) => return self.not_planned(refusal).await,
         };
         // Names are resolved by planning: `B` may have been another node when the plan was saved.
-        if let (Some(saved), Some(path)) = (&saved, &self.act.plan)
+        if let Some(saved) = &saved
             && saved.intent != plan.intent.to_string()
         {
-            let says = format!("{} holds a plan for `{}`, not for `{}`", path.display(), saved.intent, plan.intent);
-            return Err(Stop::usage(says));
+            return Err(self.other_intent(saved, &plan.intent));
         }
         if let Some(saved) = &saved
             && !saved.is(&plan)
@@ -81,6 +83,11 @@ impl Deed<'_> {
             }
             Err(refusal) => self.refused(&refusal),
         }
+    }
+
+    fn other_intent(&self, saved: &Saved, intent: &Intent) -> Stop {
+        let path = self.act.plan.as_deref().unwrap_or(Path::new("the file")).display();
+        Stop::usage(format!("{path} holds a plan for `{}`, not for `{intent}`", saved.intent))
     }
 
     fn is_json(&self) -> bool {

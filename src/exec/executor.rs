@@ -11,9 +11,9 @@ use super::journal::{self, Fuse, Journal};
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::{failover, ledger, membership, mend, read, slots, survey};
-use crate::cluster::{Address, Model, ShardName};
+use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
-use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished, Way};
+use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, StepKind, Unfinished, Way};
 
 /// A reader that is this far behind misses what comes next; never the end.
 const BACKLOG: usize = 1024;
@@ -56,6 +56,11 @@ impl Executor {
 
     /// Reads the facts anew, surveys the slots where the intent needs it, and plans.
     pub async fn plan(&self, intent: &Intent, model: &Model) -> Result<Plan, Refusal> {
+        self.plan_again(intent, &[], model).await
+    }
+
+    /// The same for moves that were planned and agreed to earlier; see [`plan::plan_again`].
+    pub async fn plan_again(&self, intent: &Intent, agreed: &[(SlotSet, Address)], model: &Model) -> Result<Plan, Refusal> {
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
         // What another console has done is not seen in the servers' words.
@@ -78,7 +83,7 @@ impl Executor {
         }
         let surveyed = survey::slots(&self.links, &model, intent).await;
         let facts = Facts { model: &model, slots: surveyed.as_ref() };
-        plan::plan(intent, &facts, self.clock.now())
+        plan::plan_again(intent, agreed, &facts, self.clock.now())
     }
 
     /// Operations on this cluster that did not come to their end: offer them to `fix` at the start. Those whose console
@@ -153,9 +158,17 @@ impl Executor {
                 report
             }
             _ if !plan.moves.is_empty() => {
-                return slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
+                let (report, journal) = slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
+                // Whoever leaves the cluster has given its slots now.
+                let moved = plan.steps.iter().position(|step| step.kind == StepKind::Verify).map_or(0, |at| at + 1);
+                if report.outcome != Outcome::Done || moved == plan.steps.len() {
+                    return (report, journal);
+                }
+                read::refresh(&mut now, &self.links, self.clock).await;
+                let rest = membership::run(telling, plan, &now, moved).await;
+                return (Report { figures: report.figures, ..rest }, journal);
             }
-            _ => membership::run(telling, plan, &now).await,
+            _ => membership::run(telling, plan, &now, 0).await,
         };
         (report, None)
     }

@@ -24,12 +24,13 @@ fn forgets(step: &Step) -> bool {
     step.commands.iter().any(|command| command.starts_with("CLUSTER FORGET"))
 }
 
-pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Report {
-    let mut index = 0;
+/// Carries out the steps from this one on: those before it have been done.
+pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, first: usize) -> Report {
+    let mut index = first;
     // Everybody forgets within the same minute, or gossip brings it back: all at once.
-    for steps in plan.steps.chunk_by(|a, b| forgets(a) && forgets(b)) {
+    for steps in plan.steps.get(first..).unwrap_or_default().chunk_by(|a, b| forgets(a) && forgets(b)) {
         let forgetting = steps.iter().all(forgets);
-        if (index == 0 || forgetting) && telling.safe_point().await {
+        if (index == first || forgetting) && telling.safe_point().await {
             return telling.report(Outcome::Cancelled(vec![stopped(&plan.intent, index)]), Vec::new());
         }
         let troubles = if forgetting {
@@ -55,6 +56,7 @@ fn stopped(intent: &Intent, index: usize) -> String {
         Intent::Replace { address, node } if index > 0 => {
             format!("stopped: {address} has joined and stays; nobody was told to forget {node}, `node forget {node}` does that")
         }
+        Intent::Remove { node } if index > 0 => format!("stopped: {node} has given its slots away, and is still a member"),
         _ => "stopped before anything was sent: nothing has changed".into(),
     }
 }

@@ -27,18 +27,26 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     let meter = Meter::new(u32::try_from(plan.steps.len().saturating_sub(1)).unwrap_or(u32::MAX));
     let mut now = model.clone();
     let (mut reasons, mut cured, mut cancelled) = (Vec::new(), SlotSet::default(), false);
+    let mut adopted = SlotSet::default();
     for (index, step) in plan.steps.iter().enumerate() {
-        let StepKind::Cure { slot, .. } = step.kind else { continue };
+        let StepKind::Cure { slot, ref cure } = step.kind else { continue };
         cancelled = telling.safe_point().await;
         if cancelled {
             reasons.push(format!("stopped before slot {slot}: what was cured stays cured"));
             break;
         }
         telling.step(index, &step.says).await;
+        if !matches!(cure, Cure::Adopt { .. }) && !adopted.is_empty() {
+            // Until they hear of its owner the others call the cluster down, and refuse every key.
+            heard_of(telling, &now, std::mem::take(&mut adopted)).await;
+        }
         match one(telling, &meter, &mut now, slot, Way::asked(roll_back)).await {
             Ok((_, remark)) => {
                 reasons.extend(remark.map(|remark| format!("slot {slot}: {remark}")));
                 cured.insert(slot);
+                if matches!(cure, Cure::Adopt { .. }) {
+                    adopted.insert(slot);
+                }
                 meter.slots(1);
                 telling.say(meter.progress()).await;
             }
@@ -253,6 +261,15 @@ impl Mender<'_> {
             drop(self.telling.send(&address, &Command::words("CLUSTER BUMPEPOCH"), WITHIN).await);
         }
     }
+}
+
+/// Waits until every node that answers names an owner for these slots. Those that never do refuse what comes next, and say so.
+async fn heard_of(telling: &Telling, model: &Model, slots: SlotSet) {
+    let check = move |_: NodeId, view: &View| -> Result<(), String> {
+        let owned: SlotSet = view.members.iter().flat_map(|member| member.slots.iter()).collect();
+        if slots.iter().all(|slot| owned.contains(slot)) { Ok(()) } else { Err("it has not heard of the new owners".into()) }
+    };
+    drop(agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, check).await);
 }
 
 /// Every node must name one owner for each slot, the same, and have none open.

@@ -53,7 +53,7 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
             };
             (SlotSet::all(), depth)
         }
-        Intent::Drain { node } => {
+        Intent::Drain { node } | Intent::Remove { node } => {
             let owned: SlotSet = crate::plan::resolve_node(model, node).ok()?.slots.iter().collect();
             let depth = depth_for(&owned);
             (owned, depth)

@@ -102,6 +102,11 @@ fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> 
             }
         }
     }
+    // While a slot has no owner a whole cluster may refuse every command, MIGRATE too: those first.
+    steps.sort_by_key(|step| match &step.kind {
+        StepKind::Cure { cure: Cure::Adopt { from, .. }, .. } => usize::from(!from.is_empty()),
+        _ => 2,
+    });
     if let Some(last) = steps.last().cloned() {
         let says = "read back from every node that each slot has one owner and none is open".into();
         steps.push(Step { commands: Vec::new(), kind: StepKind::Verify, says, ..last });

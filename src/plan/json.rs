@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::cluster::{Address, Model};
+use crate::cluster::{Address, Model, SlotRange, SlotSet};
 
 use super::{Blast, Intent, Load, Outcome, Plan, Progress, Refusal, Report};
 
@@ -57,6 +57,15 @@ pub fn plan(plan: &Plan, model: &Model) -> Value {
         "typed_confirmation": plan.danger == super::Danger::Typed,
         "fingerprint": format!("{:016x}", plan.fingerprint),
     })
+}
+
+/// Which slots go where, by a plan that was written so.
+pub fn agreed(plan: &Value) -> Option<Vec<(SlotSet, Address)>> {
+    let one = |part: &Value| {
+        let ranges = part.get("slots")?.as_str()?.split(' ').map(str::parse).collect::<Result<Vec<SlotRange>, _>>().ok()?;
+        Some((ranges.iter().collect(), part.get("to")?.as_str()?.parse().ok()?))
+    };
+    plan.get("moves")?.as_array()?.iter().map(one).collect()
 }
 
 fn blast(blast: &Blast) -> Value {

@@ -94,18 +94,16 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
         }
         if fresh.knows > 0 {
             let others = words::count(u64::from(fresh.knows), "other node");
-            reasons
-                .push(format!("{address} knows {others}: it belongs to a cluster; CLUSTER RESET HARD on it makes it a new node"));
+            reasons.push(format!("{address} belongs to another cluster, it knows {others}: is the address right?"));
         }
         if fresh.keys > 0 {
             reasons.push(format!(
-                "{address} holds {}: a new node must be empty, FLUSHALL on it first",
+                "{address} holds {}, and a new node must be empty: look what they are before you empty it",
                 words::count(fresh.keys, "key")
             ));
         }
         if fresh.slots > 0 {
-            reasons
-                .push(format!("{address} owns {}: CLUSTER RESET HARD on it first", words::count(u64::from(fresh.slots), "slot")));
+            reasons.push(format!("{address} owns {}, and a new node owns none", words::count(u64::from(fresh.slots), "slot")));
         }
     }
     let able = |node: &&Node| node.is_master() && is_up(node) && node.health.is_well() && Some(node.id) != fresh.id;
@@ -210,19 +208,23 @@ pub(super) fn ties(model: &Model, node: &Node) -> Vec<String> {
         };
         reasons.push(format!("{} owns {slots}: {what}", node.address));
     }
-    let followers = || model.nodes().filter(|other| other.is_replica() && other.master == Some(node.id));
-    if let Some(first) = followers().next() {
-        let all: Vec<String> = followers().map(called).collect();
-        let (what, first) = (if all.len() == 1 { "replicates" } else { "replicate" }, called(first));
-        let all = words::list(&all);
-        reasons.push(match followers().find(|other| is_up(other)) {
-            Some(living) => {
-                format!("{all} {what} it: give them another master first, `node replicate {} --master …`", living.address)
-            }
-            None => format!("{all} {what} it and are gone too: they go first, `node forget {first}`"),
-        });
-    }
+    reasons.extend(followed(model, node));
     reasons
+}
+
+/// It has replicas.
+fn followed(model: &Model, node: &Node) -> Option<String> {
+    let followers = || model.nodes().filter(|other| other.is_replica() && other.master == Some(node.id));
+    let first = called(followers().next()?);
+    let all: Vec<String> = followers().map(called).collect();
+    let what = if all.len() == 1 { "replicates" } else { "replicate" };
+    let all = words::list(&all);
+    Some(match followers().find(|other| is_up(other)) {
+        Some(living) => {
+            format!("{all} {what} it: give them another master first, `node replicate {} --master …`", living.address)
+        }
+        None => format!("{all} {what} it and are gone too: they go first, `node forget {first}`"),
+    })
 }
 
 /// CLUSTER FORGET on everybody else who answers; those who do not will tell the others about it again.
@@ -248,7 +250,8 @@ pub(super) fn called(node: &Node) -> String {
 pub(super) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;
     let node = resolve::node(model, name)?;
-    let mut reasons = ties(model, node);
+    let gives = node.is_master() && node.slot_count > 0 && is_up(node);
+    let mut reasons = if gives { followed(model, node).into_iter().collect() } else { ties(model, node) };
     if node.health.is_down() {
         reasons.push(format!(
             "{} {}: a node that is gone is forgotten with `node forget {}`",
@@ -280,7 +283,14 @@ pub(super) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     }
     plan.warnings = warnings;
     plan.danger = Danger::Typed;
-    Ok(plan)
+    if !gives {
+        return Ok(plan);
+    }
+    // A master gives its slots first; the rest is done when every node says that they have gone.
+    let mut given = drain(name, facts)?;
+    given.steps.append(&mut plan.steps);
+    given.warnings.append(&mut plan.warnings);
+    Ok(Plan { intent: plan.intent, danger: plan.danger, ..given })
 }
 
 pub(super) fn forget(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {

@@ -41,7 +41,7 @@ pub use intent::{Intent, Mode, Objective, Pace};
 pub use loss::{Fallen, Loss, Omen, if_lost};
 pub use membership::Newcomer;
 pub use moves::moves_atomically;
-pub use planner::plan;
+pub use planner::{plan, plan_again};
 pub use preflight::{Candidate, Preflight, Votes, preflight};
 pub use replace::stand_in;
 pub use resolve::{master as resolve_master, node as resolve_node};

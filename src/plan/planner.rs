@@ -1,7 +1,8 @@
 //! PURE. The one door: an intent and the facts in, a plan or a refusal out.
 
-use crate::cluster::Time;
+use crate::cluster::{Address, SlotSet, Time};
 
+use super::moves::Targets;
 use super::{Facts, Intent, Plan, Refusal, failover, fix, membership, rebalance, replace, slots};
 
 /// The steps that would do what the operator wants, or why it cannot be done. Changes nothing; asked again with newer
@@ -23,4 +24,19 @@ pub fn plan(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refus
         Intent::Remove { node } => membership::remove(node, facts),
         Intent::Forget { node } => membership::forget(node, facts),
     }
+}
+
+/// The plan of moves that were planned and agreed to earlier. A rebalance chooses by what slots hold, which changes with
+/// every write: it is not asked to choose again. Every other intent means the same moves by itself.
+pub fn plan_again(intent: &Intent, agreed: &[(SlotSet, Address)], facts: &Facts<'_>, now: Time) -> Result<Plan, Refusal> {
+    if !matches!(intent, Intent::Rebalance { .. }) || agreed.is_empty() {
+        return plan(intent, facts, now);
+    }
+    let mut targets = Targets::new();
+    for (slots, to) in agreed {
+        let gone = || Refusal::because(format!("{to} is to take slots, and is not in the cluster any more"));
+        let taker = facts.model.node_at(to).ok_or_else(gone)?;
+        targets.extend(slots.iter().map(|slot| (slot, taker.id)));
+    }
+    rebalance::again(intent, &targets, facts)
 }

@@ -1,5 +1,7 @@
 //! PURE. Rebalance: equal shares of slots, keys, memory, commands or rooms, with the fewest moves.
 
+use std::collections::BTreeMap;
+
 use crate::cluster::{Node, NodeId, SlotSet};
 
 use super::balance::{Balance, Bearer, balance};
@@ -11,7 +13,41 @@ use super::{Facts, Intent, Load, Objective, Plan, Refusal, resolve, words};
 const AIM: f64 = 0.01;
 
 pub(super) fn plan(intent: &Intent, facts: &Facts<'_>) -> Result<Plan, Refusal> {
-    let Intent::Rebalance { by, weights, use_empty, threshold_percent, pace } = intent else {
+    let Field { by, threshold_percent, masters, bearers } = field(intent, facts)?;
+    let result = balance(&bearers, threshold_percent / 100.0, AIM.min(threshold_percent / 200.0));
+    let targets: Targets =
+        result.transfers.iter().filter_map(|transfer| Some((transfer.slot, masters.get(transfer.to)?.id))).collect();
+    let stuck = stuck(&result, &masters, &bearers);
+    if targets.is_empty() {
+        let word = by.word();
+        let what = format!("by {word} every master is within {threshold_percent} % of its share, or cannot be brought nearer");
+        return Err(Refusal::nothing(what, stuck));
+    }
+    let mut plan = draw_up(intent, facts, &masters, &bearers, &targets)?;
+    plan.warnings.extend(stuck);
+    Ok(plan)
+}
+
+/// The moves of a plan that was made earlier. What slots hold has changed since, and with it what would be chosen now;
+/// where they go has been read and agreed to.
+pub(super) fn again(intent: &Intent, targets: &Targets, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let Field { masters, bearers, .. } = field(intent, facts)?;
+    if targets.iter().all(|(&slot, &to)| facts.model.topology().owner(slot) == Some(to)) {
+        return Err(Refusal::nothing("every slot of this plan is where it shall go", Vec::new()));
+    }
+    draw_up(intent, facts, &masters, &bearers, targets)
+}
+
+/// Who takes part, and with what.
+struct Field<'a> {
+    by: Objective,
+    threshold_percent: f64,
+    masters: Vec<&'a Node>,
+    bearers: Vec<Bearer>,
+}
+
+fn field<'a>(intent: &Intent, facts: &Facts<'a>) -> Result<Field<'a>, Refusal> {
+    let Intent::Rebalance { by, weights, use_empty, threshold_percent, .. } = intent else {
         return Err(Refusal::because("this is no rebalance"));
     };
     let model = facts.model;
@@ -49,39 +85,32 @@ pub(super) fn plan(intent: &Intent, facts: &Facts<'_>) -> Result<Plan, Refusal> 
     if bearers.iter().all(|bearer| bearer.weight <= 0.0) {
         return Err(Refusal::usage("every master has weight 0: somebody has to keep the slots"));
     }
-    let result = balance(&bearers, threshold_percent / 100.0, AIM.min(threshold_percent / 200.0));
-    let targets: Targets =
-        result.transfers.iter().filter_map(|transfer| Some((transfer.slot, masters.get(transfer.to)?.id))).collect();
-    let stuck = stuck(&result, &masters, &bearers);
-    if targets.is_empty() {
-        let word = by.word();
-        let what = format!("by {word} every master is within {threshold_percent} % of its share, or cannot be brought nearer");
-        return Err(Refusal::nothing(what, stuck));
-    }
-    let reasons = moves::obstacles(facts, &targets);
+    Ok(Field { by: *by, threshold_percent: *threshold_percent, masters, bearers })
+}
+
+fn draw_up(intent: &Intent, facts: &Facts<'_>, masters: &[&Node], bearers: &[Bearer], targets: &Targets) -> Result<Plan, Refusal> {
+    let Intent::Rebalance { pace, .. } = intent else { return Err(Refusal::because("this is no rebalance")) };
+    let reasons = moves::obstacles(facts, targets);
     if !reasons.is_empty() {
         return Err(Refusal::all(reasons));
     }
-    let moves = moves::group(facts, &targets);
-    let mut plan = moves::draw_up(intent.clone(), facts, moves, *pace)?;
-    let load = |values: &[f64], counts: &dyn Fn(usize) -> usize| -> Vec<Load> {
-        let one = |(at, node): (usize, &&Node)| Load {
-            node: node.id,
-            address: node.address.clone(),
-            slots: u16::try_from(counts(at)).unwrap_or(u16::MAX),
-            value: values.get(at).copied().unwrap_or(0.0),
+    let mut plan = moves::draw_up(intent.clone(), facts, moves::group(facts, targets), *pace)?;
+    let loads = |owner: &dyn Fn(NodeId, u16) -> NodeId| -> Vec<Load> {
+        let mut loads: BTreeMap<NodeId, (u16, f64)> = BTreeMap::new();
+        for (node, bearer) in masters.iter().zip(bearers) {
+            for (slot, cost) in &bearer.slots {
+                let load = loads.entry(owner(node.id, *slot)).or_default();
+                *load = (load.0 + 1, load.1 + cost);
+            }
+        }
+        let of = |node: &&Node| {
+            let (slots, value) = loads.get(&node.id).copied().unwrap_or_default();
+            Load { node: node.id, address: node.address.clone(), slots, value }
         };
-        masters.iter().enumerate().map(one).collect()
+        masters.iter().map(of).collect()
     };
-    let before = |at: usize| bearers.get(at).map_or(0, |bearer| bearer.slots.len());
-    let net = |at: usize| {
-        let gained = result.transfers.iter().filter(|transfer| transfer.to == at).count();
-        let lost = result.transfers.iter().filter(|transfer| transfer.from == at).count();
-        before(at) + gained - lost.min(before(at) + gained)
-    };
-    plan.before = load(&result.before, &before);
-    plan.after = load(&result.after, &net);
-    plan.warnings.extend(stuck);
+    plan.before = loads(&|owner, _| owner);
+    plan.after = loads(&|owner, slot| targets.get(&slot).copied().unwrap_or(owner));
     Ok(plan)
 }
 

@@ -340,9 +340,16 @@ impl KeyEngine {
                 }
                 Twin::Different(ours, theirs) => {
                     self.refused = true;
+                    // On the way back the giver is the one that does not own the slot.
+                    let (owner, at, id) = match self.tolerant {
+                        true => (&job.to_at, &job.from_at, job.to),
+                        false => (&job.from_at, &job.to_at, job.from),
+                    };
+                    let slot = crate::cluster::key_slot(&key.name);
                     let why = format!(
                         "key {name} is on both sides and not the same: {ours} B (as DUMP) on {}, {theirs} B on {}; decide which to \
-                         keep and delete the other (on the taker: ASKING, then DEL)",
+                         keep and delete the other: on {owner} with DEL; on {at} with CLUSTER SETSLOT {slot} IMPORTING {id}, ASKING, \
+                         DEL, CLUSTER SETSLOT {slot} STABLE",
                         job.from_at, job.to_at
                     );
                     if self.tolerant {

@@ -257,7 +257,7 @@ async fn carry_all(
 
 /// Every node that answers must say that the takers own their slots, none may be open, and no key be left behind.
 async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], figures: &mut Vec<(&'static str, f64)>) -> Outcome {
-    if let Some((index, step)) = plan.steps.iter().enumerate().next_back() {
+    if let Some((index, step)) = plan.steps.iter().enumerate().find(|(_, step)| step.kind == StepKind::Verify) {
         telling.step(index, &step.says).await;
     }
     let wanted: Arc<Vec<(NodeId, SlotSet)>> =
