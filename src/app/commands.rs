@@ -79,7 +79,7 @@ commands! {
     Help       "help"       ["?"]             ""                         false "keys and commands";
     Theme      "theme"      ["skin"]          "NAME"                     false "another theme";
     Failover   "failover"   ["f"]             "NODE [graceful|force|takeover]" true "make this node the master of its shard";
-    Rebalance  "rebalance"  ["balance" "b"]   "--by slots|keys|memory|ops|rooms" true "spread slots evenly over the masters";
+    Rebalance  "rebalance"  ["balance" "b"]   "--by slots|keys|memory|ops|rooms [--weight NODE=W] [--threshold PERCENT] [--use-empty-masters] [--pace calm|fast]" true "spread slots evenly over the masters";
     MoveSlots  "move-slots" ["mv"]            "RANGE… --to NODE"         true  "move slots to another master";
     Migrate    "migrate"    ["migrate-room" "m"] "CODE… --to NODE"       true  "move rooms, with the slots they are in, to another master";
     Fix        "fix"        []                "[RANGE…] [--roll-back]"   true  "finish or roll back open slots, give unowned slots an owner";
@@ -117,6 +117,19 @@ pub fn find(word: &str) -> Result<&'static Command, String> {
     })
 }
 
+/// What may follow `node` as it does in the shell, where it is the deed of that name and not the view of a node.
+const NODE_DEEDS: [&str; 5] = ["add", "replicate", "drain", "remove", "forget"];
+
+/// The command that these words begin with, and the words after it.
+pub(super) fn split<'a, 'w>(words: &'a [&'w str]) -> Result<(&'static Command, &'a [&'w str]), String> {
+    let (first, rest) = words.split_first().ok_or("no command was typed")?;
+    let command = find(first)?;
+    match rest.split_first() {
+        Some((deed, after)) if command.verb == Verb::Node && NODE_DEEDS.contains(deed) => Ok((find(deed)?, after)),
+        _ => Ok((command, rest)),
+    }
+}
+
 /// How what has been typed could go on, best first: whole lines to put into the prompt.
 pub(super) fn completions(app: &App, typed: &str) -> Vec<String> {
     const SHOWN: usize = 24;
@@ -131,12 +144,12 @@ pub(super) fn completions(app: &App, typed: &str) -> Vec<String> {
         return found;
     };
     let words: Vec<&str> = before.split_whitespace().collect();
-    let Some(Ok(command)) = words.first().map(|first| find(first)) else { return Vec::new() };
-    let found = complete(word, arguments(app, command.verb, &words));
+    let Ok((command, after)) = split(&words) else { return Vec::new() };
+    let found = complete(word, arguments(app, command.verb, after));
     found.into_iter().take(SHOWN).map(|name| format!("{before} {name}")).collect()
 }
 
-/// What may stand at this place of a command.
+/// What may stand after these words of a command.
 fn arguments(app: &App, verb: Verb, words: &[&str]) -> Vec<String> {
     let masters = || -> Vec<String> {
         let shards = app.model.topology().shards.iter();
@@ -148,20 +161,27 @@ fn arguments(app: &App, verb: Verb, words: &[&str]) -> Vec<String> {
         (_, "--to" | "--master" | "--replica-of") => masters(),
         (Verb::Rebalance, "--by") => list(&Objective::ALL.map(Objective::word)),
         (Verb::Rebalance, "--pace") => list(&[Pace::Calm, Pace::Fast].map(Pace::word)),
-        (Verb::Rebalance, _) => list(&["--by", "--pace", "--use-empty-masters", "--threshold", "--weight"]),
-        (Verb::Failover, _) if words.len() > 1 => list(&Mode::ALL.map(Mode::word)),
+        (Verb::Rebalance, "--weight") => masters().into_iter().map(|master| format!("{master}=")).collect(),
+        (Verb::Rebalance, "--threshold") => Vec::new(),
+        (Verb::Rebalance, _) => {
+            let once = ["--by", "--pace", "--use-empty-masters", "--threshold"];
+            let left: Vec<&str> = once.into_iter().filter(|option| !words.contains(option)).chain(["--weight"]).collect();
+            list(&left)
+        }
+        (Verb::Failover, _) if !words.is_empty() => list(&Mode::ALL.map(Mode::word)),
         (Verb::Failover, _) => [names::node_names(app), names::shard_names(app)].concat(),
-        (Verb::Node | Verb::Replicate | Verb::Drain | Verb::Remove | Verb::Forget, _) if words.len() == 1 => names::node_names(app),
+        (Verb::Node, _) if words.is_empty() => [names::node_names(app), list(&NODE_DEEDS)].concat(),
+        (Verb::Replicate | Verb::Drain | Verb::Remove | Verb::Forget, _) if words.is_empty() => names::node_names(app),
         (Verb::Replicate, _) => list(&["--master"]),
         (_, "--replaces") => app.model.nodes().filter(|node| node.health.is_down()).map(|node| app.model.label(node.id)).collect(),
-        (Verb::AddNode, _) if words.len() == 2 => list(&["--replica-of", "--replaces"]),
+        (Verb::AddNode, _) if words.len() == 1 => list(&["--replica-of", "--replaces"]),
         (Verb::Shard, _) => names::shard_names(app),
         (Verb::Room, _) => app.model.rooms().iter().map(|room| room.code.to_string()).take(20_000).collect(),
         (Verb::Migrate, _) => {
             let rooms = app.model.rooms().iter().map(|room| room.code.to_string()).take(20_000);
-            rooms.chain((words.len() > 1).then(|| "--to".to_string())).collect()
+            rooms.chain((!words.is_empty()).then(|| "--to".to_string())).collect()
         }
-        (Verb::MoveSlots, _) if words.len() > 1 => list(&["--to"]),
+        (Verb::MoveSlots, _) if !words.is_empty() => list(&["--to"]),
         (Verb::Fix, _) => list(&["--roll-back"]),
         (Verb::Theme, _) => app.settings.themes.clone(),
         _ => Vec::new(),
@@ -180,6 +200,19 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn deeds_on_nodes_are_spelled_as_in_the_shell_too() {
+        let verb = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            split(&words).map(|(command, after)| (command.verb, after.join(" ")))
+        };
+        assert_eq!(verb("node drain B"), Ok((Verb::Drain, "B".into())));
+        assert_eq!(verb("node add h:1 --replaces B"), Ok((Verb::AddNode, "h:1 --replaces B".into())));
+        assert_eq!(verb("drain B"), Ok((Verb::Drain, "B".into())));
+        assert_eq!(verb("node B"), Ok((Verb::Node, "B".into())));
+        assert!(NODE_DEEDS.iter().all(|deed| find(deed).is_ok_and(|command| command.deed && command.name == *deed)));
     }
 
     #[test]

@@ -88,10 +88,14 @@ pub(super) fn parse(app: &App, command: &Command, words: &[&str]) -> Result<Inte
             let pace =
                 words.value("--pace").map_or(Ok(Pace::Calm), |text| one_of("pace", text, &[Pace::Calm, Pace::Fast], Pace::word))?;
             let threshold = words.value("--threshold").map_or(Ok(2.0), |text| number("--threshold", text))?;
-            let mut weights = BTreeMap::new();
-            for text in words.values.get("--weight").into_iter().flatten() {
+            let (mut weights, mut given) = (BTreeMap::new(), BTreeMap::new());
+            for &text in words.values.get("--weight").into_iter().flatten() {
                 let (node, weight) = text.split_once('=').ok_or_else(|| format!("`--weight {text}`: expected NODE=W"))?;
-                weights.insert(address(node)?, number("--weight", weight)?);
+                let node = address(node)?;
+                if let Some(first) = given.insert(node.clone(), text) {
+                    return Err(format!("`--weight {first}` and `--weight {text}`: give each master one weight"));
+                }
+                weights.insert(node, number("--weight", weight)?);
             }
             Ok(Intent::Rebalance { by, weights, use_empty: words.has("--use-empty-masters"), threshold_percent: threshold, pace })
         }

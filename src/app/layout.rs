@@ -6,7 +6,7 @@
 use ratatui::layout::Rect;
 
 use super::{Pane, SlotScreen, View};
-use crate::cluster::{Model, SLOTS};
+use crate::cluster::{Model, SLOTS, SlotRange};
 
 /// From this size on the home screen shows tiles.
 pub const TILES: (u16, u16) = (100, 30);
@@ -219,6 +219,14 @@ impl Grid {
         let at = slot.checked_sub(self.first).filter(|&at| at < self.span)? / self.per_cell;
         Some((at % self.columns, at / self.columns))
     }
+
+    /// The range that is being marked, from where it was begun to the cursor: whole cells, as it looks on the map.
+    pub fn marked(&self, slots: &SlotScreen) -> Option<SlotRange> {
+        let anchor = slots.anchor?;
+        let start_of_cell = |slot: u16| slot / self.per_cell * self.per_cell;
+        let (from, to) = (start_of_cell(anchor.min(slots.cursor)), start_of_cell(anchor.max(slots.cursor)));
+        Some(SlotRange::new(from, to + (self.per_cell - 1)))
+    }
 }
 
 fn take_top(area: &mut Rect, height: u16) -> Rect {
@@ -286,6 +294,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_marked_range_is_of_whole_cells() {
+        let grid = |zoom| grid(Rect::new(0, 0, 64, 8), &SlotScreen { zoom, ..SlotScreen::default() });
+        let marked = |zoom, anchor, cursor| grid(zoom).marked(&SlotScreen { zoom, cursor, anchor, ..SlotScreen::default() });
+        assert_eq!(grid(0).per_cell, 32);
+        assert_eq!(marked(0, Some(96), 128), Some(SlotRange::new(96, 159)));
+        assert_eq!(marked(0, Some(130), 100), Some(SlotRange::new(96, 159)));
+        assert_eq!(marked(0, Some(16383), 16383), Some(SlotRange::new(16352, 16383)));
+        assert_eq!(marked(MAX_ZOOM, Some(96), 128), Some(SlotRange::new(96, 128)));
+        assert_eq!(marked(0, None, 128), None);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) fn node(app: &App, text: &str) -> Result<NodeId, String> {
         .collect();
     match matches.as_slice() {
         [one] => Ok(*one),
+        // A letter alone is meant for a shard.
+        [] if matches!(text.as_bytes(), [letter] if letter.is_ascii_alphabetic()) => Err(unknown("shard", text, &shard_names(app))),
         [] => Err(unknown("node", text, &node_names(app))),
         [first, ..] => {
             Err(format!("`{text}` may be any of {} nodes: write the address, for example {}", matches.len(), model.label(*first)))

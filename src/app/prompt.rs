@@ -107,7 +107,7 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
             if let Some(best) = prompt.completions.first().cloned() {
                 prompt.set(best);
                 // What can follow is offered as soon as a word is whole.
-                if prompt.completions.len() == 1 && !prompt.text.ends_with(' ') && !is_bare(&prompt.text) {
+                if prompt.completions.len() == 1 && !prompt.text.ends_with([' ', '=']) && !is_bare(&prompt.text) {
                     prompt.insert(" ");
                 }
                 changed(app);

@@ -7,8 +7,10 @@ use crate::cluster::{SLOTS, Time};
 /// Runs one line typed after `:`.
 pub(super) fn line(app: &mut App, text: &str, now: Time) -> Result<Vec<Effect>, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let Some((first, arguments)) = words.split_first() else { return Ok(Vec::new()) };
-    let command = commands::find(first)?;
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (command, arguments) = commands::split(&words)?;
     if command.is_bare() && !arguments.is_empty() {
         return Err(format!("`{}` takes nothing after it", command.name));
     }

@@ -13,16 +13,10 @@ impl App {
         layout::grid(layout::slot_parts(area).map, &self.screen.slots)
     }
 
-    /// The slots that a deed on the slot map is about: the marked range, else the cell under the cursor.
+    /// The slots that a deed on the slot map is about: the marked range, else the slot under the cursor.
     pub fn chosen_slots(&self) -> SlotSet {
-        let slots = &self.screen.slots;
-        let grid = self.slot_grid();
-        let cell = |slot| grid.place(slot).and_then(|(column, row)| grid.cell(column, row)).unwrap_or((slot, slot));
-        let (from, to) = match slots.anchor {
-            Some(anchor) => (anchor.min(slots.cursor), anchor.max(slots.cursor)),
-            None => (slots.cursor, slots.cursor),
-        };
-        let range = if slots.anchor.is_some() { SlotRange::new(cell(from).0, cell(to).1) } else { SlotRange::new(from, to) };
+        let cursor = self.screen.slots.cursor;
+        let range = self.slot_grid().marked(&self.screen.slots).unwrap_or(SlotRange::new(cursor, cursor));
         [range].iter().collect()
     }
 }

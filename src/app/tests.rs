@@ -1,5 +1,6 @@
 //! PURE. Properties of the console under random scripts: nothing panics, nothing is done unasked, nothing points nowhere.
 
+mod lines;
 mod typed;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::{Address, SlotRange};
@@ -76,7 +77,7 @@ pub(super) enum Verb {
     /// Where rooms or keys live: slot, shard, master, replicas
     Locate {
         /// Room codes, or keys
-        #[arg(required = true, value_name = "CODE")]
+        #[arg(required = true, value_name = "CODE", value_parser = NonEmptyStringValueParser::new())]
         codes: Vec<String>,
     },
     /// Changes and alerts as they happen, one line each
@@ -128,7 +129,7 @@ pub(super) enum Verb {
     },
     /// Move rooms (their slots) to another master
     MigrateRoom {
-        #[arg(required = true, value_name = "CODE")]
+        #[arg(required = true, value_name = "CODE", value_parser = NonEmptyStringValueParser::new())]
         codes: Vec<String>,
         /// The master that gets them
         #[arg(long, value_name = "NODE")]

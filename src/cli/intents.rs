@@ -58,18 +58,24 @@ fn set(ranges: &[SlotRange]) -> SlotSet {
     ranges.iter().collect()
 }
 
-/// Ranges that name a slot twice are a slip of the pen, and asked about rather than guessed at.
-pub(super) fn overlap(verb: &Verb) -> Option<String> {
-    let (Verb::MoveSlots { ranges, .. } | Verb::Fix { ranges, .. }) = verb else { return None };
-    let mut seen = SlotSet::default();
-    for range in ranges {
-        for slot in range.iter() {
-            if !seen.insert(slot) {
-                return Some(format!("slot {slot} is in two of the ranges: name each slot once"));
-            }
+/// What names a thing twice is a slip of the pen, and asked about rather than guessed at.
+pub(super) fn twice(verb: &Verb) -> Option<String> {
+    match verb {
+        Verb::MoveSlots { ranges, .. } | Verb::Fix { ranges, .. } => {
+            let mut seen = SlotSet::default();
+            let slot = ranges.iter().flat_map(|range| range.iter()).find(|&slot| !seen.insert(slot))?;
+            Some(format!("slot {slot} is in two of the ranges: name each slot once"))
         }
+        Verb::Rebalance { weight, .. } => {
+            let mut given: BTreeMap<String, (&str, f64)> = BTreeMap::new();
+            weight.iter().find_map(|(node, value)| {
+                // The letter of a shard and a host are the same in either case.
+                let (name, first) = given.insert(node.to_ascii_lowercase(), (node.as_str(), *value))?;
+                Some(format!("--weight {name}={first} and --weight {node}={value}: give each master one weight"))
+            })
+        }
+        _ => None,
     }
-    None
 }
 
 #[cfg(test)]
@@ -121,6 +127,14 @@ mod tests {
     #[test]
     fn a_slot_named_twice_is_noticed() {
         let cli = Cli::try_parse_from(["rgc-tui", "move-slots", "0-99", "50", "--to", "x"]).unwrap();
-        assert!(overlap(&cli.command.unwrap()).unwrap().contains("slot 50"));
+        assert!(twice(&cli.command.unwrap()).unwrap().contains("slot 50"));
+    }
+
+    #[test]
+    fn a_master_has_one_weight() {
+        let said = |line: &str| twice(&Cli::try_parse_from(line.split(' ')).unwrap().command.unwrap());
+        assert_eq!(said("rgc-tui rebalance --weight A=2 --weight B=3"), None);
+        let says = "--weight A=2 and --weight a=3: give each master one weight";
+        assert_eq!(said("rgc-tui rebalance --weight A=2 --weight B=1 --weight a=3").as_deref(), Some(says));
     }
 }

@@ -93,7 +93,7 @@ fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
             Some(Verb::Demo(demo)) => demo::run(demo, global).await,
             Some(Verb::Watch { duration }) => watch::run(*duration, global).await,
             Some(verb) => match intents::intent(verb) {
-                Some((intent, act)) => match intents::overlap(verb) {
+                Some((intent, act)) => match intents::twice(verb) {
                     Some(says) => Err(Stop::usage(says)),
                     None => operate::run(intent, act, global).await,
                 },

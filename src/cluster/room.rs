@@ -46,7 +46,8 @@ impl RoomTally {
         self.bytes = self.bytes.saturating_sub(room.size_bytes);
     }
 
-    fn sum(self, other: Self) -> Self {
+    /// Both together.
+    pub(crate) fn sum(self, other: Self) -> Self {
         Self {
             rooms: self.rooms + other.rooms,
             players: self.players + other.players,

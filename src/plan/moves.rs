@@ -233,6 +233,9 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
     if facts.slots.is_some_and(|slots| slots.sampled) {
         notes.push("bytes are scaled up from samples".into());
     }
+    if moves.iter().any(|part| blast::is_estimated(facts.model, &part.slots, facts.slots)) {
+        notes.push("bytes are estimated from the masters' averages".into());
+    }
     Prediction {
         winner: None,
         pause: Some(pause),

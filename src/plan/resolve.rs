@@ -4,6 +4,9 @@ use crate::cluster::{Model, Node, Shard};
 
 use super::Refusal;
 
+/// With fewer digits the start of an id is taken for a slip: most letters of shards are hexadecimal digits, too.
+const LEAST_OF_ID: usize = 4;
+
 /// The node that is meant. A shard's letter stands for its master.
 pub fn node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
     let name = name.trim();
@@ -20,7 +23,7 @@ pub fn node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
             || *node.address.host == *name
     };
     let lower = name.to_ascii_lowercase();
-    let is_start = !lower.is_empty() && lower.len() <= 40 && lower.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_start = (LEAST_OF_ID..=40).contains(&lower.len()) && lower.bytes().all(|byte| byte.is_ascii_hexdigit());
     let by_host: Vec<&Node> = model.nodes().filter(host_of).collect();
     let found = if by_host.is_empty() && is_start {
         model.nodes().filter(|node| node.id.is_member() && node.id.to_string().starts_with(&lower)).collect()
@@ -29,6 +32,7 @@ pub fn node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
     };
     match found.as_slice() {
         [node] => Ok(node),
+        [] if name.len() == 1 && lower.bytes().all(|byte| byte.is_ascii_lowercase()) => Err(no_shard(model, name)),
         [] => Err(unknown(model, name, "node")),
         several => {
             let all: Vec<String> = several.iter().map(|node| node.address.to_string()).collect();
@@ -57,6 +61,18 @@ pub(super) fn shard<'a>(model: &'a Model, name: &str) -> Option<&'a Shard> {
         let is_letter = name.len() == 1 && name.bytes().all(|byte| byte.is_ascii_lowercase());
         model.topology().shards.iter().find(|shard| is_letter && shard.name.to_string().eq_ignore_ascii_case(name))
     })
+}
+
+/// A letter alone is meant for a shard: say which there are.
+fn no_shard(model: &Model, name: &str) -> Refusal {
+    const SHOWN: usize = 12;
+    let shards = &model.topology().shards;
+    let names: Vec<String> = shards.iter().map(|shard| shard.name.to_string()).take(SHOWN).collect();
+    if names.is_empty() {
+        return unknown(model, name, "shard");
+    }
+    let more = if shards.len() > SHOWN { ", …" } else { "" };
+    Refusal::usage(format!("there is no shard {}; there are {}{more}", name.to_ascii_uppercase(), names.join(", ")))
 }
 
 /// Nobody has this name: say so with the nearest name that somebody has.
@@ -127,6 +143,18 @@ mod tests {
         assert!(refusal.to_string().ends_with("`nodes` lists them"), "{refusal}");
         let refusal = master(&three_shards(), "10.0.0.4:7003").unwrap_err();
         assert!(refusal.to_string().contains("did you mean 10.0.0.1:7000?"), "{refusal}");
+    }
+
+    #[test]
+    fn a_letter_that_is_no_shard_is_not_taken_for_the_start_of_an_id() {
+        let refused = |name| node(&three_shards(), name).unwrap_err();
+        for name in ["D", "d", "Z"] {
+            let says = format!("there is no shard {}; there are A, B, C", name.to_uppercase());
+            assert!(refused(name).usage && refused(name).to_string() == says, "{}", refused(name));
+        }
+        // Ids begin with the node's number here.
+        assert!(refused("101").to_string().starts_with("no node `101`"), "{}", refused("101"));
+        assert!(node(&three_shards(), "1012").is_ok());
     }
 
     #[test]

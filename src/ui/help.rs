@@ -69,7 +69,10 @@ fn entries(ui: &Ui<'_>, lines: &[HelpLine], width: usize) -> Vec<Vec<Line<'stati
         };
         let long = line.chord.width() + 4 > indent;
         if long {
-            entry.push(Line::from(Span::styled(format!("  {}", line.chord), ui.style(chord))));
+            for (at, part) in doc::wrap(&line.chord, width.saturating_sub(4).max(8)).into_iter().enumerate() {
+                let lead = if at == 0 { "  " } else { "    " };
+                entry.push(Line::from(Span::styled(format!("{lead}{part}"), ui.style(chord))));
+            }
         }
         for (at, part) in doc::wrap(&sentence, width.saturating_sub(indent).max(8)).into_iter().enumerate() {
             let lead = if at == 0 && !long { format!("  {:<width$}", line.chord, width = indent - 2) } else { " ".repeat(indent) };

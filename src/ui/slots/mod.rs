@@ -24,7 +24,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let facts = cells::Facts::new(ui);
     let cursor = grid.place(ui.screen.slots.cursor);
     let focused = ui.has_focus(Pane::Slots);
-    let marked = marked(ui);
+    let marked = grid.marked(&ui.screen.slots);
     for row in 0..grid.rows {
         labels(ui, parts.labels, grid, row, buf);
         let mut before = None;
@@ -48,7 +48,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         let at = Rect { x: parts.map.x + grid.columns + 3, width: free, ..parts.map };
         side::draw(ui, at, buf);
     }
-    describe(ui, &facts, parts.cursor, buf);
+    describe(ui, &facts, marked, parts.cursor, buf);
 }
 
 /// `1 cell = 64 · owner · 12 open`
@@ -82,20 +82,14 @@ fn labels(ui: &Ui<'_>, area: Rect, grid: layout::Grid, row: u16, buf: &mut Buffe
     }
 }
 
-/// The range that is being marked: from where it was begun to the cursor.
-pub(super) fn marked(ui: &Ui<'_>) -> Option<SlotRange> {
-    let slots = &ui.screen.slots;
-    slots.anchor.map(|anchor| SlotRange::new(anchor.min(slots.cursor), anchor.max(slots.cursor)))
-}
-
 /// The line below the map: what the cursor is on, or the range, or the legend.
-fn describe(ui: &Ui<'_>, facts: &cells::Facts, area: Rect, buf: &mut Buffer) {
+fn describe(ui: &Ui<'_>, facts: &cells::Facts, marked: Option<SlotRange>, area: Rect, buf: &mut Buffer) {
     let model = &ui.app.model;
     let slot = ui.screen.slots.cursor;
     let (text, muted) = (ui.style(Role::Text), ui.style(Role::Muted));
     let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let mut pen = Pen::new(buf, inside, 0, ui.glyphs.ellipsis);
-    if let Some(range) = marked(ui) {
+    if let Some(range) = marked {
         let set = [range].iter().collect();
         let tally = model.rooms().in_slots(&set);
         pen.put(format!("{} {}{}{}", ui.glyphs.mark, range.start, ui.glyphs.dash, range.end), ui.style(Role::Mark));
