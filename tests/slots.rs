@@ -14,7 +14,7 @@ mod desk;
 use common::{Cluster, wait_until};
 use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure};
 use rgc_tui::link::{Command, LinkSettings};
-use rgc_tui::plan::{Intent, Objective, Outcome, Pace, Progress};
+use rgc_tui::plan::{Intent, Mode, Objective, Outcome, Pace, Progress};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -181,6 +181,42 @@ async fn an_abort_leaves_nothing_open() {
     })
     .await;
     assert_calm(&cluster).await;
+}
+
+/// Two shells on one cluster, with one folder: what the first moves is not the second's to move.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_operation_at_a_time_from_this_machine_except_failovers() {
+    let cluster = Cluster::start(3, 1).await;
+    let mut first = Desk::at(&cluster).await;
+    first.fill_rooms(1000).await;
+    let mut second = Desk::in_folder(&cluster, LinkSettings::default(), None, first.folder.clone()).await;
+    // Of other shards' masters, so that nothing but the turn is between them.
+    let other = second.plan(move_slots("16000-16009", cluster.at(1))).await.unwrap();
+    let failover = second.plan(Intent::Failover { node: cluster.at(5).to_string(), mode: Mode::Graceful }).await.unwrap();
+    let plan = first.plan(move_slots("0-3000", cluster.at(1))).await.unwrap();
+    let mut running = first.executor.execute(plan, Arc::new(first.model.clone()));
+    let mut asked = false;
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains("IMPORTING") && !asked => {
+                asked = true;
+                let refused = second.run(other.clone()).await;
+                assert!(
+                    matches!(&refused.outcome, Outcome::Refused(why) if why[0].contains("is running on this machine (`move-slots 0-3000")),
+                    "{refused:?}"
+                );
+                assert_eq!(second.executor.unfinished("test"), [], "it lives");
+                let report = second.run(failover.clone()).await;
+                assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+                running.control.abort();
+            }
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    assert!(asked && matches!(report.outcome, Outcome::Cancelled(_)), "{report:?}");
+    assert_calm(&cluster).await;
+    second.done(move_slots("16000-16009", cluster.at(1))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::journal::{self, Fuse, Journal};
 use super::running::{Controls, Running};
 use super::telling::Telling;
+use super::turn::{NoTurn, Turn};
 use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName};
 use crate::link::{Clock, Links};
@@ -140,6 +141,11 @@ impl Executor {
 
     /// The facts are read again, and the plan must still be the one that they give.
     async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
+        // Before the facts are read: what another one has changed until its end is among them.
+        let _turn = match self.turn(telling, plan, model).await {
+            Ok(turn) => turn,
+            Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
+        };
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
@@ -158,6 +164,23 @@ impl Executor {
             _ => membership::run(telling, plan, &now).await,
         };
         (report, None)
+    }
+
+    /// What moves or mends slots goes one after the other, whichever shell asks for it.
+    async fn turn(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Turn>, String> {
+        let mends = matches!(plan.intent, Intent::Fix { .. });
+        if !mends && plan.moves.is_empty() {
+            return Ok(None);
+        }
+        match Turn::take(&self.settings.journal_dir, plan, model, self.clock.now()) {
+            Ok(turn) => Ok(Some(turn)),
+            // A repair does not wait for a disk that is full or read-only.
+            Err(NoTurn::Unknown(why)) if mends => {
+                telling.note(why).await;
+                Ok(None)
+            }
+            Err(NoTurn::Taken(why) | NoTurn::Unknown(why)) => Err(why),
+        }
     }
 
     /// Unfinished operations whose slots need nothing any more: puts them away, and gives them.
