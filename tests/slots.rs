@@ -232,6 +232,26 @@ async fn requests_that_make_no_sense_are_refused_with_the_nearest_choice() {
     assert!(open.to_string().contains("slot 7 is open already") && open.to_string().contains("fix 7"), "{open}");
 }
 
+/// The console is dead, the servers go on: what they have moved since is told, and what did not move can be asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_valkey_9_moved_without_a_console_is_counted() {
+    let cluster = Cluster::start_on("valkey9", 3, 0).await;
+    // The second record says which slots are to go next; nobody is there to send the command, so the test does.
+    let mut desk = Desk::with(&cluster, LinkSettings::default(), Some(2)).await;
+    desk.fill_rooms(500).await;
+    let plan = desk.plan(move_slots("0-999", cluster.at(2))).await.unwrap();
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    while running.progress.recv().await.is_some() {}
+    let to = desk.model.node_at(&cluster.at(2)).unwrap().id;
+    cluster.ok(&cluster.at(0), &format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 399 NODE {to}")).await;
+    wait_until("the servers have moved them", async || cluster.owner(399).await == Some(cluster.at(2))).await;
+    desk.look().await;
+    let [left] = &desk.executor.unfinished("test")[..] else { panic!() };
+    assert_eq!(left.progress(), "0 of 1000 slots have moved");
+    let says = left.says(&desk.model);
+    assert!(says.contains("400 of 1000 slots have moved, no slot is open"), "{says}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn valkey_9_moves_slots_by_itself_and_players_see_no_redirects() {
     let cluster = Cluster::start_on("valkey9", 3, 0).await;

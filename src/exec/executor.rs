@@ -73,7 +73,7 @@ impl Executor {
                 "`{}`, begun {}, is under way: {} so far; wait until it has ended",
                 busy.intent,
                 busy.began,
-                busy.progress()
+                busy.clone().seen_in(&model).progress()
             );
             return Err(Refusal::because(says));
         }
@@ -194,6 +194,7 @@ impl Executor {
         let mut away = Vec::new();
         for left in self.unfinished(&model.name) {
             if left.concerns(&model) && self.is_cured(&model, &left).await {
+                let left = left.seen_in(&model);
                 self.put_away(&left, &model.name);
                 away.push(left);
             }
