@@ -97,7 +97,7 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
         wait_until("the dead console has let go", async || rgc_tui::exec::under_way(dying.folder.path(), "test").is_empty()).await;
         let unfinished = next.executor.unfinished("test");
         if let [unfinished] = unfinished.as_slice() {
-            assert_eq!(unfinished.total, 24, "{}", unfinished.says());
+            assert_eq!(unfinished.total, 24, "{}", unfinished.says(&next.model));
         } else {
             // Only the very last record is not an unfinished one: it says how the operation ended.
             assert_eq!(cluster.owner(23).await, Some(target.clone()), "record {fuse}");

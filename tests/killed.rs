@@ -189,7 +189,8 @@ async fn fixed(program: &Program, dice: &mut Dice, deed: &str) {
         println!("    {fix}: {:?} {}", ran.code, ran.stderr.trim());
         if kill.is_none() {
             for unfinished in &before {
-                assert!(ran.stderr.contains(&unfinished.says()), "{deed}: {}", ran.stderr);
+                let says = format!("`{}`, begun {}, did not end: ", unfinished.intent, unfinished.began);
+                assert!(ran.stderr.contains(&says), "{deed}: {}", ran.stderr);
             }
         }
         match ran.code {

@@ -14,7 +14,7 @@ mod desk;
 use common::{Cluster, wait_until};
 use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure};
 use rgc_tui::link::{Command, LinkSettings};
-use rgc_tui::plan::{Intent, Objective, Outcome, Pace, Progress};
+use rgc_tui::plan::{Intent, Mode, Objective, Outcome, Pace, Progress};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -183,6 +183,42 @@ async fn an_abort_leaves_nothing_open() {
     assert_calm(&cluster).await;
 }
 
+/// Two shells on one cluster, with one folder: what the first moves is not the second's to move.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_operation_at_a_time_from_this_machine_except_failovers() {
+    let cluster = Cluster::start(3, 1).await;
+    let mut first = Desk::at(&cluster).await;
+    first.fill_rooms(1000).await;
+    let mut second = Desk::in_folder(&cluster, LinkSettings::default(), None, first.folder.clone()).await;
+    // Of other shards' masters, so that nothing but the turn is between them.
+    let other = second.plan(move_slots("16000-16009", cluster.at(1))).await.unwrap();
+    let failover = second.plan(Intent::Failover { node: cluster.at(5).to_string(), mode: Mode::Graceful }).await.unwrap();
+    let plan = first.plan(move_slots("0-3000", cluster.at(1))).await.unwrap();
+    let mut running = first.executor.execute(plan, Arc::new(first.model.clone()));
+    let mut asked = false;
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains("IMPORTING") && !asked => {
+                asked = true;
+                let refused = second.run(other.clone()).await;
+                assert!(
+                    matches!(&refused.outcome, Outcome::Refused(why) if why[0].contains("is running on this machine (`move-slots 0-3000")),
+                    "{refused:?}"
+                );
+                assert_eq!(second.executor.unfinished("test"), [], "it lives");
+                let report = second.run(failover.clone()).await;
+                assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+                running.control.abort();
+            }
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    assert!(asked && matches!(report.outcome, Outcome::Cancelled(_)), "{report:?}");
+    assert_calm(&cluster).await;
+    second.done(move_slots("16000-16009", cluster.at(1))).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_make_no_sense_are_refused_with_the_nearest_choice() {
     let cluster = Cluster::start(3, 1).await;
@@ -194,6 +230,26 @@ async fn requests_that_make_no_sense_are_refused_with_the_nearest_choice() {
     cluster.ok(&cluster.at(1), &format!("CLUSTER SETSLOT 7 IMPORTING {}", desk.model.topology().owner(7).unwrap())).await;
     let open = desk.plan(move_slots("0-9", "B")).await.unwrap_err();
     assert!(open.to_string().contains("slot 7 is open already") && open.to_string().contains("fix 7"), "{open}");
+}
+
+/// The console is dead, the servers go on: what they have moved since is told, and what did not move can be asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_valkey_9_moved_without_a_console_is_counted() {
+    let cluster = Cluster::start_on("valkey9", 3, 0).await;
+    // The second record says which slots are to go next; nobody is there to send the command, so the test does.
+    let mut desk = Desk::with(&cluster, LinkSettings::default(), Some(2)).await;
+    desk.fill_rooms(500).await;
+    let plan = desk.plan(move_slots("0-999", cluster.at(2))).await.unwrap();
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    while running.progress.recv().await.is_some() {}
+    let to = desk.model.node_at(&cluster.at(2)).unwrap().id;
+    cluster.ok(&cluster.at(0), &format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 399 NODE {to}")).await;
+    wait_until("the servers have moved them", async || cluster.owner(399).await == Some(cluster.at(2))).await;
+    desk.look().await;
+    let [left] = &desk.executor.unfinished("test")[..] else { panic!() };
+    assert_eq!(left.progress(), "0 of 1000 slots have moved");
+    let says = left.says(&desk.model);
+    assert!(says.contains("400 of 1000 slots have moved, no slot is open"), "{says}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

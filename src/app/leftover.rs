@@ -35,11 +35,14 @@ impl Way {
         }
     }
 
-    pub fn says(self) -> &'static str {
-        match self {
-            Self::Later => "nothing is done now; :fix remains",
-            Self::Resume => "shows the plan that finishes the open slots; repeat the deed after it",
-            Self::RollBack => "shows the plan that brings them back to where they were",
+    /// `open`: some slot is known to be open now.
+    pub fn says(self, open: bool) -> &'static str {
+        match (self, open) {
+            (Self::Later, _) => "nothing is done now; :fix remains",
+            (Self::Resume, true) => "shows the plan that finishes the open slots; repeat the deed after it",
+            (Self::Resume, false) => "no slot is open: looks for what is left; repeat the deed after it",
+            (Self::RollBack, true) => "shows the plan that brings them back to where they were",
+            (Self::RollBack, false) => "no slot is open: the slots that have moved stay where they are",
         }
     }
 

@@ -260,6 +260,7 @@ fn unfinished(bench: &Bench) -> Unfinished {
         in_flight: [crate::cluster::SlotRange::new(3, 5)].iter().collect(),
         closed: [crate::cluster::SlotRange::new(0, 2)].iter().collect(),
         total: 10,
+        wanted: Vec::new(),
         ended: None,
         nodes: bench.app.model.nodes().map(|node| node.id).take(1).collect(),
     }

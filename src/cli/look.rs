@@ -168,7 +168,7 @@ impl Sight {
     pub(super) fn tell_unfinished(&self) {
         let unfinished = self.session.executor().unfinished(&self.model.name);
         for unfinished in unfinished.iter().filter(|unfinished| unfinished.concerns(&self.model)) {
-            out::tell(&format!("rgc-tui: {}", unfinished.says()));
+            out::tell(&format!("rgc-tui: {}", unfinished.says(&self.model)));
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::journal::{self, Fuse, Journal};
 use super::running::{Controls, Running};
 use super::telling::Telling;
+use super::turn::{NoTurn, Turn};
 use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
@@ -77,7 +78,7 @@ impl Executor {
                 "`{}`, begun {}, is under way: {} so far; wait until it has ended",
                 busy.intent,
                 busy.began,
-                busy.progress()
+                busy.clone().seen_in(&model).progress()
             );
             return Err(Refusal::because(says));
         }
@@ -145,6 +146,11 @@ impl Executor {
 
     /// The facts are read again, and the plan must still be the one that they give.
     async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
+        // Before the facts are read: what another one has changed until its end is among them.
+        let _turn = match self.turn(telling, plan, model).await {
+            Ok(turn) => turn,
+            Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
+        };
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
@@ -173,6 +179,23 @@ impl Executor {
         (report, None)
     }
 
+    /// What moves or mends slots goes one after the other, whichever shell asks for it.
+    async fn turn(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Turn>, String> {
+        let mends = matches!(plan.intent, Intent::Fix { .. });
+        if !mends && plan.moves.is_empty() {
+            return Ok(None);
+        }
+        match Turn::take(&self.settings.journal_dir, plan, model, self.clock.now()) {
+            Ok(turn) => Ok(Some(turn)),
+            // A repair does not wait for a disk that is full or read-only.
+            Err(NoTurn::Unknown(why)) if mends => {
+                telling.note(why).await;
+                Ok(None)
+            }
+            Err(NoTurn::Taken(why) | NoTurn::Unknown(why)) => Err(why),
+        }
+    }
+
     /// Unfinished operations whose slots need nothing any more: puts them away, and gives them.
     pub async fn put_away_cured(&self, model: &Model) -> Vec<Unfinished> {
         let mut model = model.clone();
@@ -184,6 +207,7 @@ impl Executor {
         let mut away = Vec::new();
         for left in self.unfinished(&model.name) {
             if left.concerns(&model) && self.is_cured(&model, &left).await {
+                let left = left.seen_in(&model);
                 self.put_away(&left, &model.name);
                 away.push(left);
             }

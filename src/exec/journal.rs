@@ -204,9 +204,11 @@ fn read(records: &[Value], path: PathBuf) -> Option<Unfinished> {
     }
     let moves = begin.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();
     let total = moves.iter().filter_map(|part| text_of(part, "slots")).map(|text| slots(text).len()).sum();
+    let wanted = |part: &Value| Some((text_of(part, "to")?.parse().ok()?, slots(text_of(part, "slots")?)));
+    let wanted: Vec<(NodeId, SlotSet)> = moves.iter().filter_map(wanted).collect();
     let ends = moves.iter().flat_map(|part| ["from", "to"].map(|end| text_of(part, end)));
     let nodes: Vec<NodeId> = ends.filter_map(|id| id?.parse().ok()).collect();
     let who = text_of(begin, "who").unwrap_or_else(|| "unknown".into());
     let (intent, began) = (text_of(begin, "begin")?, text_of(begin, "at")?);
-    Some(Unfinished { path, intent, who, began, in_flight, closed, total, ended, nodes })
+    Some(Unfinished { path, intent, who, began, in_flight, closed, total, wanted, ended, nodes })
 }

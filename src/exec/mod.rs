@@ -19,6 +19,7 @@ mod running;
 mod slots;
 mod survey;
 mod telling;
+mod turn;
 
 pub use executor::{Executor, ExecutorSettings};
 pub use journal::{under_way, unfinished};

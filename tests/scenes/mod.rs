@@ -226,6 +226,7 @@ pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
                 in_flight: [SlotRange::new(4996, 5011)].iter().collect(),
                 closed: [SlotRange::new(4900, 4995)].iter().collect(),
                 total: 561,
+                wanted: Vec::new(),
                 ended: None,
                 nodes,
             };

@@ -93,7 +93,7 @@ pub(super) fn leftover(ui: &Ui<'_>, app: &App, all: &[Unfinished], way: Way, doc
     for one in all {
         doc.fact("begun", format!("{}, and it did not end", one.began), Role::Warning);
         doc.fact("deed", one.intent.clone(), Role::Text);
-        doc.fact("came to", one.progress(), Role::Text);
+        doc.fact("came to", one.clone().seen_in(&app.model).progress(), Role::Text);
         doc.blank();
     }
     let slots = in_flight(all);
@@ -115,7 +115,7 @@ pub(super) fn leftover(ui: &Ui<'_>, app: &App, all: &[Unfinished], way: Way, doc
             Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
             Span::styled(format!("{} ", one.key()), style(ui.style(Role::Accent))),
             Span::styled(format!("{:<10}", one.word()), style(ui.style(Role::Text))),
-            Span::styled(format!("{:<64}", one.says()), style(ui.style(Role::Muted))),
+            Span::styled(format!("{:<64}", one.says(!open.is_empty())), style(ui.style(Role::Muted))),
         ]);
     }
     doc.blank();
