@@ -200,6 +200,8 @@ async fn one_operation_at_a_time_from_this_machine_except_failovers() {
         match running.progress.recv().await.unwrap() {
             Progress::Sent { command, .. } if command.contains("IMPORTING") && !asked => {
                 asked = true;
+                // It holds its turn while it waits, however slow this machine is.
+                running.control.pause();
                 let refused = second.run(other.clone()).await;
                 assert!(
                     matches!(&refused.outcome, Outcome::Refused(why) if why[0].contains("is running on this machine (`move-slots 0-3000")),
@@ -208,13 +210,13 @@ async fn one_operation_at_a_time_from_this_machine_except_failovers() {
                 assert_eq!(second.executor.unfinished("test"), [], "it lives");
                 let report = second.run(failover.clone()).await;
                 assert_eq!(report.outcome, Outcome::Done, "{report:?}");
-                running.control.abort();
+                running.control.resume();
             }
             Progress::Ended(report) => break report,
             _ => {}
         }
     };
-    assert!(asked && matches!(report.outcome, Outcome::Cancelled(_)), "{report:?}");
+    assert!(asked && report.outcome == Outcome::Done, "{report:?}");
     assert_calm(&cluster).await;
     second.done(move_slots("16000-16009", cluster.at(1))).await;
 }
