@@ -87,7 +87,7 @@ pub(super) fn parse(app: &App, command: &Command, words: &[&str]) -> Result<Inte
             let by = one_of("objective", by, &Objective::ALL, Objective::word)?;
             let pace =
                 words.value("--pace").map_or(Ok(Pace::Calm), |text| one_of("pace", text, &[Pace::Calm, Pace::Fast], Pace::word))?;
-            let threshold = words.value("--threshold").map_or(Ok(2.0), |text| number("--threshold", text))?;
+            let threshold = words.value("--threshold").map_or(Ok(by.threshold()), |text| number("--threshold", text))?;
             let (mut weights, mut given) = (BTreeMap::new(), BTreeMap::new());
             for &text in words.values.get("--weight").into_iter().flatten() {
                 let (node, weight) = text.split_once('=').ok_or_else(|| format!("`--weight {text}`: expected NODE=W"))?;

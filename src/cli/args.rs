@@ -107,9 +107,9 @@ pub(super) enum Verb {
         /// Give slots to masters that have none
         #[arg(long)]
         use_empty_masters: bool,
-        /// Imbalance in percent that is left alone
-        #[arg(long, value_name = "PERCENT", default_value_t = 2.0, value_parser = percent)]
-        threshold: f64,
+        /// Imbalance in percent that is left alone [default: 2, by ops 10]
+        #[arg(long, value_name = "PERCENT", value_parser = percent)]
+        threshold: Option<f64>,
         /// Calm: players do not feel it. Fast: done sooner
         #[arg(long, value_name = "PACE", default_value = "calm")]
         pace: PaceArg,

@@ -30,7 +30,8 @@ pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
                 PaceArg::Fast => Pace::Fast,
             };
             let weights: BTreeMap<String, f64> = weight.iter().cloned().collect();
-            (Intent::Rebalance { by, weights, use_empty: *use_empty_masters, threshold_percent: *threshold, pace }, act)
+            let threshold_percent = threshold.unwrap_or(by.threshold());
+            (Intent::Rebalance { by, weights, use_empty: *use_empty_masters, threshold_percent, pace }, act)
         }
         Verb::MoveSlots { ranges, to, act } => (Intent::MoveSlots { slots: set(ranges), to: to.clone() }, act),
         Verb::MigrateRoom { codes, to, act } => (Intent::MigrateRooms { codes: codes.clone(), to: to.clone() }, act),
@@ -100,6 +101,8 @@ mod tests {
             "move-slots 0-99 200 --to 10.0.0.1:7000",
             "migrate-room KX9Q2 P3M7T --to 10.0.0.1:7000",
             "rebalance --by memory",
+            "rebalance --by ops",
+            "rebalance --by ops --threshold 2",
             "rebalance --by slots --weight a:1=0 --weight b:2=2.5 --use-empty-masters --threshold 5 --pace fast",
             "fix",
             "fix 7 10-20 --roll-back",

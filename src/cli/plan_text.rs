@@ -65,7 +65,7 @@ fn loads(plan: &Plan, lines: &mut Vec<String>) {
     }
     let by = plan.objective();
     let amount = |value: f64| if by.is_bytes() { bytes(value as u64) } else { count(value) };
-    lines.push(format!("  before → after, by {}:", by.word()));
+    lines.push(format!("  before → after, by {}:", by.measure()));
     let most = plan.before.iter().chain(&plan.after).map(|load| load.value).fold(0.0, f64::max);
     for load in &plan.after {
         let old = plan.before.iter().find(|old| old.node == load.node);

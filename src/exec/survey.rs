@@ -19,6 +19,8 @@ const FEW: usize = 64;
 /// Keys looked at in each slot when there are many slots, and when there are few.
 const SAMPLE: u64 = 12;
 const THOROUGH: u64 = 1000;
+/// Between two readings of what slots are busy with.
+const LISTEN: Duration = Duration::from_secs(2);
 
 /// How deep to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,17 +215,17 @@ pub(super) fn keys(reply: &Reply) -> Vec<Vec<u8>> {
     reply.array().unwrap_or_default().iter().filter_map(bytes).collect()
 }
 
-/// CLUSTER SLOT-STATS counts since the slot came; two readings half a second apart give a rate.
+/// CLUSTER SLOT-STATS counts since the slot came; two readings give a rate.
 async fn ops(link: &Link, facts: &mut BTreeMap<u16, SlotFact>) {
     let before = cpu(link).await;
     if before.is_empty() {
         return;
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(LISTEN).await;
     let after = cpu(link).await;
     for (slot, fact) in facts {
         if let (Some(a), Some(b)) = (before.get(slot), after.get(slot)) {
-            fact.ops = Some(b.saturating_sub(*a) as f64 * 2.0);
+            fact.ops = Some(b.saturating_sub(*a) as f64 / LISTEN.as_secs_f64());
         }
     }
 }

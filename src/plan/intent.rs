@@ -47,6 +47,20 @@ impl Objective {
         }
     }
 
+    /// Its loads in words. Servers count the time that each slot takes them, which is what commands cost.
+    pub fn measure(self) -> &'static str {
+        match self {
+            Self::Ops => "commands, in µs of CPU a second",
+            other => other.word(),
+        }
+    }
+
+    /// How far from its share, in percent, a master may be unless the operator says otherwise. Traffic differs from second
+    /// to second by more than what is stored.
+    pub fn threshold(self) -> f64 {
+        if self == Self::Ops { 10.0 } else { 2.0 }
+    }
+
     /// What it counts are bytes.
     pub fn is_bytes(self) -> bool {
         self == Self::Memory
@@ -155,7 +169,7 @@ impl fmt::Display for Intent {
                 if *use_empty {
                     f.write_str(" --use-empty-masters")?;
                 }
-                if (*threshold_percent - 2.0).abs() > f64::EPSILON {
+                if (*threshold_percent - by.threshold()).abs() > f64::EPSILON {
                     write!(f, " --threshold {threshold_percent}")?;
                 }
                 if *pace == Pace::Fast {

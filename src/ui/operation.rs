@@ -23,7 +23,7 @@ pub(super) fn draw(ui: &Ui<'_>, id: OperationId, area: Rect, buf: &mut Buffer) {
     pane::frame(ui, true, &operation.plan.intent.to_string(), beside, area, buf);
     let mut doc = Doc::new(ui, inside.width);
     state(ui, operation, &mut doc);
-    dialog::plan::loads(ui, &operation.plan, "Before and after, as planned", &mut doc);
+    dialog::plan::loads(ui, &operation.plan, "Planned before and after", &mut doc);
     steps(ui, operation, &mut doc);
     sent(ui, operation, &mut doc);
     doc::show(ui, &doc.lines, ui.screen.scroll, inside, buf);

@@ -86,7 +86,7 @@ pub(in crate::ui) fn loads(ui: &Ui<'_>, plan: &Plan, heading: &str, doc: &mut Do
     if plan.before.is_empty() || plan.after.is_empty() {
         return;
     }
-    doc.heading(heading);
+    doc.heading(&format!("{heading}, by {}", plan.objective().measure()));
     let amount = |value: f64| if plan.objective().is_bytes() { format::bytes(value) } else { format::count(value) };
     let top = plan.before.iter().chain(&plan.after).map(|load| load.value).fold(1.0, f64::max);
     for after in &plan.after {
