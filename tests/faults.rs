@@ -122,8 +122,9 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
         next.look().await;
         next.executor.put_away_cured(&next.model).await;
         let files = std::fs::read_dir(dying.folder.path()).unwrap();
-        let names: Vec<String> = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        assert_eq!(names, [LEDGER], "record {fuse}");
+        let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        assert_eq!(names, [LEDGER, "turns.lock"], "record {fuse}");
         let ledger = std::fs::read_to_string(dying.folder.path().join(LEDGER)).unwrap();
         let moves: Vec<Entry> = ledger.lines().filter_map(Entry::read).filter(|entry| entry.intent.starts_with("move")).collect();
         let broken_off = moves.iter().filter(|entry| entry.reasons.join(" ").contains("broken off")).count();

@@ -223,7 +223,7 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
         Some(taker) if way == Way::Back && taker != owner && giving.is_some() && keys(taker) > 0 => {
             Ok(Some(Cure::ThereAndBack { from: owner, to: taker }))
         }
-        Some(taker) if way == Way::On && taker != owner && (giving.is_some() || keys(taker) > 0) => {
+        Some(taker) if way == Way::On && taker != owner && (giving.is_some() || keys(taker) > 0 || keys(owner) > 0) => {
             Ok(Some(Cure::Finish { from: owner, to: taker }))
         }
         _ => Ok(Some(close_or_return(open, strays, owner))),
