@@ -178,10 +178,11 @@ async fn everybody_agrees(cluster: &Cluster) {
 
 /// Runs `fix` until it says that all is well, and checks that it said what had happened.
 async fn fixed(program: &Program, dice: &mut Dice, deed: &str) {
-    let before = program.unfinished();
     let back = if dice.below(2) == 0 { " --roll-back" } else { "" };
     let fix = format!("fix{back} --yes");
     for attempt in 0..5 {
+        // Anew each time: a repair that was killed may have ended what stood here before.
+        let before = program.unfinished();
         // Now and then the repair is killed too.
         let lines = 1 + dice.below(12);
         let kill = (attempt == 0 && dice.below(3) == 0).then(|| Point { lines, after: Duration::from_micros(dice.below(3000)) });
