@@ -67,12 +67,17 @@ impl Scene {
 
     /// Writes a key on the node that does not own it, as an importing node it is.
     async fn stray(&self, key: &str, value: &str) {
-        self.set_slot(&self.other, &format!("IMPORTING {}", self.id(&self.owner))).await;
-        let link = self.desk.links.get(&self.other, Lane::Work);
+        self.import(&self.other, key, value).await;
+        self.set_slot(&self.other, "STABLE").await;
+    }
+
+    /// The same, and leaves the slot open there.
+    async fn import(&self, at: &Address, key: &str, value: &str) {
+        self.set_slot(at, &format!("IMPORTING {}", self.id(&self.owner))).await;
+        let link = self.desk.links.get(at, Lane::Work);
         let words = [Command::words("ASKING"), Command::words(&format!("SET {key} {value}"))];
         let replies = link.pipeline(&words, Duration::from_secs(2)).await.unwrap();
         assert!(replies[1].is_ok(), "{replies:?}");
-        self.set_slot(&self.other, "STABLE").await;
     }
 
     async fn fix(&mut self, roll_back: bool) -> Report {
@@ -174,6 +179,37 @@ async fn strays_come_home_and_twins_are_compared_first() {
     assert_eq!(value.text().as_deref(), Some("2"));
     let count = scene.cluster.ask(&other, &format!("CLUSTER COUNTKEYSINSLOT {}", scene.slot)).await;
     assert_eq!(count, Reply::Int(1));
+}
+
+/// Whether the giver names its taker or not, the plan shows every cure that is then applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_takers_the_one_that_the_giver_names_gets_the_slot_and_without_a_giver_none() {
+    for giving in [true, false] {
+        let mut scene = Scene::set().await;
+        let (owner, other) = (scene.owner.clone(), scene.other.clone());
+        let third = scene.cluster.addresses().into_iter().find(|at| *at != owner && *at != other).unwrap();
+        let before = scene.desk.digest(&scene.cluster).await;
+        scene.import(&third, "third:{KX9Q2}", "3").await;
+        if giving {
+            scene.open_both().await;
+            scene.migrate(15).await;
+        } else {
+            scene.import(&other, "second:{KX9Q2}", "2").await;
+        }
+        let plan = scene.desk.plan(Intent::Fix { slots: None, roll_back: false }).await.unwrap();
+        let says = &plan.steps[0].says;
+        let finish = format!("finish the move from {owner}");
+        let order = (says.find("home to"), says.find(&finish));
+        assert!(if giving { order.0 < order.1 && order.0.is_some() } else { order.0.is_some() && order.1.is_none() }, "{says}");
+        let to = if giving { &other } else { &owner };
+        scene.fixed(false, to).await;
+        let mut after = scene.desk.digest(&scene.cluster).await;
+        let takers = if giving { vec!["third"] } else { vec!["third", "second"] };
+        for taker in takers {
+            assert!(after.remove(format!("{taker}:{{KX9Q2}}").as_bytes()).is_some(), "what {taker} had is gone");
+        }
+        assert_same(&before, &after);
+    }
 }
 
 /// The owner freezes while strays come home: what it got is unclear, and what players wrote there since is never written over.

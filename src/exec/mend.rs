@@ -16,8 +16,6 @@ use crate::link::Command;
 use crate::plan::{self, Cure, Outcome, Pace, Plan, Report, StepKind, Way};
 
 const WITHIN: Duration = Duration::from_secs(5);
-/// Cures that one slot may need, one after the other.
-const LOOKS: usize = 4;
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks at a cluster that is electing.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -29,14 +27,15 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     let (mut reasons, mut cured, mut cancelled) = (Vec::new(), SlotSet::default(), false);
     let mut adopted = SlotSet::default();
     for (index, step) in plan.steps.iter().enumerate() {
-        let StepKind::Cure { slot, ref cure } = step.kind else { continue };
+        let StepKind::Cure { slot, ref cures } = step.kind else { continue };
+        let adopts = matches!(cures.as_slice(), [Cure::Adopt { .. }, ..]);
         cancelled = telling.safe_point().await;
         if cancelled {
             reasons.push(format!("stopped before slot {slot}: what was cured stays cured"));
             break;
         }
         telling.step(index, &step.says).await;
-        if !matches!(cure, Cure::Adopt { .. }) && !adopted.is_empty() {
+        if !adopts && !adopted.is_empty() {
             // Until they hear of its owner the others call the cluster down, and refuse every key.
             heard_of(telling, &now, std::mem::take(&mut adopted)).await;
         }
@@ -44,7 +43,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
             Ok((_, remark)) => {
                 reasons.extend(remark.map(|remark| format!("slot {slot}: {remark}")));
                 cured.insert(slot);
-                if matches!(cure, Cure::Adopt { .. }) {
+                if adopts {
                     adopted.insert(slot);
                 }
                 meter.slots(1);
@@ -115,7 +114,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
 /// Cures one slot, look after look, until nothing ails it. Says what was done, and what had to be left as it was.
 async fn one(telling: &Telling, meter: &Meter, model: &mut Model, slot: u16, way: Way) -> Result<(String, Option<String>), String> {
     let mut said: Vec<String> = Vec::new();
-    for _ in 0..LOOKS {
+    for _ in 0..plan::LOOKS {
         match look(telling, meter, model, slot, way).await? {
             None if said.is_empty() => return Ok(("nothing ails it".into(), None)),
             None => return Ok((said.join(", then "), None)),

@@ -25,6 +25,27 @@ pub struct Evidence {
     pub holders: BTreeMap<NodeId, u64>,
 }
 
+impl Evidence {
+    /// What is true after this cure.
+    fn undergo(&mut self, cure: &Cure) {
+        let (owner, others) = match cure {
+            Cure::Finish { from, to } => (*to, vec![*from]),
+            Cure::ThereAndBack { from, to } => (*from, vec![*to]),
+            Cure::Return { at, owner } | Cure::Close { at, owner } => (*owner, at.clone()),
+            Cure::Adopt { owner, from } => (*owner, from.clone()),
+            Cure::Settle { owner, losers } => (*owner, losers.clone()),
+        };
+        for other in &others {
+            let brought = self.holders.remove(other).unwrap_or(0);
+            *self.holders.entry(owner).or_default() += brought;
+        }
+        let closed = |node: &NodeId| *node == owner || others.contains(node);
+        self.migrating.retain(|(node, _)| !closed(node));
+        self.importing.retain(|(node, _)| !closed(node));
+        (self.owners, self.silent_owner) = (vec![owner], None);
+    }
+}
+
 /// What becomes of a move that was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -143,6 +164,24 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
     found
 }
 
+/// Cures that one slot may need, one after the other.
+pub const LOOKS: usize = 4;
+
+/// All cures that this slot needs, each with what is true before it. Each is what a look after the one before would
+/// prescribe, so what is planned is what is done, unless somebody else is at it.
+pub(super) fn course(model: &Model, evidence: Evidence, way: Way) -> Result<Vec<(Cure, Evidence)>, String> {
+    let mut course = Vec::new();
+    let mut now = evidence;
+    while course.len() < LOOKS
+        && let Some(next) = cure(model, &now, way)?
+    {
+        let before = now.clone();
+        now.undergo(&next);
+        course.push((next, before));
+    }
+    Ok(course)
+}
+
 /// The cure for this slot; None when nothing ails it. The error says what has to come first.
 pub fn cure(model: &Model, evidence: &Evidence, way: Way) -> Result<Option<Cure>, String> {
     let slot = evidence.slot;
@@ -193,7 +232,11 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
     open.sort_unstable();
     open.dedup();
     let giving = evidence.migrating.iter().find(|(node, _)| *node == owner).map(|(_, to)| *to);
-    let taking = evidence.importing.iter().find(|(node, _)| *node != owner).map(|(node, _)| *node);
+    // Without a giver, one who takes is told by nothing but that it is the only one.
+    let taking = match evidence.importing.iter().filter(|(node, _)| *node != owner).collect::<Vec<_>>().as_slice() {
+        [(node, _)] => Some(*node),
+        _ => None,
+    };
     // The taker as it is now: after a failover its replica holds what had been moved.
     let taker = match (giving, taking) {
         (Some(to), _) => heir(model, to).or(taking),

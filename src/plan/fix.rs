@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cluster::{Model, SlotSet};
 
-use super::cure::{Cure, Way, cure, evidence};
+use super::cure::{Cure, Way, course, evidence};
 use super::fingerprint::Fingerprint;
 use super::{Danger, Facts, Intent, Plan, Prediction, Refusal, Step, StepKind, blast};
 
@@ -48,14 +48,13 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     }
     let mut notes = vec![format!("one slot at a time; {}", direction(roll_back))];
     notes.extend(reasons);
-    let adopts =
-        steps.iter().any(|step| matches!(&step.kind, StepKind::Cure { cure: Cure::Adopt { .. } | Cure::Settle { .. }, .. }));
+    let cures: Vec<&Cure> = steps.iter().flat_map(|step| step.kind.cures()).collect();
+    let adopts = cures.iter().any(|cure| matches!(cure, Cure::Adopt { .. } | Cure::Settle { .. }));
     let mut warnings = Vec::new();
     if adopts {
         warnings.push("who owns a slot is decided here, by where the keys are: read the steps before saying yes".into());
     }
-    let returns = steps.iter().any(|step| matches!(&step.kind, StepKind::Cure { cure: Cure::Return { .. }, .. }));
-    if returns {
+    if cures.iter().any(|cure| matches!(cure, Cure::Return { .. })) {
         warnings.push("keys on their way home cannot be seen by players for a moment".into());
     }
     Ok(Plan {
@@ -84,27 +83,28 @@ fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> 
     let holders = facts.slots.map_or(&nobody, |slots| &slots.holders);
     let (mut steps, mut cured, mut reasons) = (Vec::new(), SlotSet::default(), Vec::new());
     for slot in slots.iter() {
-        let evidence = evidence(model, holders, slot);
-        match cure(model, &evidence, Way::asked(roll_back)) {
-            Ok(None) => {}
-            Err(reason) => reasons.push(reason),
-            Ok(Some(cure)) => {
-                let commands = cure.commands(slot, model);
-                let Some(first) = commands.first().and_then(|(id, _)| model.node(*id)) else { continue };
-                cured.insert(slot);
-                steps.push(Step {
-                    node: first.id,
-                    address: first.address.clone(),
-                    commands: commands.iter().map(|(id, command)| format!("{}: {command}", model.label(*id))).collect(),
-                    says: format!("slot {slot}: {}", cure.says(&evidence, model)),
-                    kind: StepKind::Cure { slot, cure },
-                });
+        let course = match course(model, evidence(model, holders, slot), Way::asked(roll_back)) {
+            Ok(course) => course,
+            Err(reason) => {
+                reasons.push(reason);
+                continue;
             }
-        }
+        };
+        let commands: Vec<_> = course.iter().flat_map(|(cure, _)| cure.commands(slot, model)).collect();
+        let Some(first) = commands.first().and_then(|(id, _)| model.node(*id)) else { continue };
+        let says: Vec<String> = course.iter().map(|(cure, before)| cure.says(before, model)).collect();
+        cured.insert(slot);
+        steps.push(Step {
+            node: first.id,
+            address: first.address.clone(),
+            commands: commands.iter().map(|(id, command)| format!("{}: {command}", model.label(*id))).collect(),
+            says: format!("slot {slot}: {}", says.join("; then ")),
+            kind: StepKind::Cure { slot, cures: course.into_iter().map(|(cure, _)| cure).collect() },
+        });
     }
     // While a slot has no owner a whole cluster may refuse every command, MIGRATE too: those first.
-    steps.sort_by_key(|step| match &step.kind {
-        StepKind::Cure { cure: Cure::Adopt { from, .. }, .. } => usize::from(!from.is_empty()),
+    steps.sort_by_key(|step| match step.kind.cures() {
+        [Cure::Adopt { from, .. }, ..] => usize::from(!from.is_empty()),
         _ => 2,
     });
     if let Some(last) = steps.last().cloned() {

@@ -31,7 +31,7 @@ mod testing;
 mod unfinished;
 mod words;
 
-pub use cure::{Cure, Evidence, Way, cure, evidence, heir};
+pub use cure::{Cure, Evidence, LOOKS, Way, cure, evidence, heir};
 pub use drift::drift;
 pub use election::{Timing, timing};
 pub use facts::{Facts, SlotFact, SlotFacts};

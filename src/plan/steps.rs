@@ -62,12 +62,19 @@ pub enum StepKind {
     Promote { replica: NodeId, master: Option<NodeId>, slots: SlotSet },
     /// Give slots from one master to another, by the plan's engine; an index into `Plan::moves`.
     MoveSlots { index: usize },
-    /// Put one slot right.
-    Cure { slot: u16, cure: Cure },
+    /// Put one slot right, by these cures one after the other.
+    Cure { slot: u16, cures: Vec<Cure> },
     /// One literal command whose reply must be OK.
     Command,
     /// Wait until every reachable node agrees with this sentence; `exec` knows how to read it for the intent.
     Verify,
+}
+
+impl StepKind {
+    /// What it does to one slot; nothing unless it is a cure.
+    pub fn cures(&self) -> &[Cure] {
+        if let Self::Cure { cures, .. } = self { cures } else { &[] }
+    }
 }
 
 /// One step: where, what literally, and why.
