@@ -2,10 +2,12 @@
 
 mod common;
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command as Process, Output, Stdio};
 
 use common::Cluster;
+use rgc_tui::cluster::Address;
 use rgc_tui::link::Command;
 use rgc_tui::local::LocalFault;
 use serde_json::Value as Json;
@@ -75,6 +77,14 @@ async fn open_room(cluster: &Cluster, code: &str, players: &[&str]) {
     }
 }
 
+/// One command to a master that does not own its slot and has it open.
+fn asking(address: &Address, words: &str) {
+    let mut stream = TcpStream::connect((address.host.as_ref(), address.port)).unwrap();
+    stream.write_all(format!("ASKING\r\n{words}\r\n").as_bytes()).unwrap();
+    let replies: Vec<String> = BufReader::new(stream).lines().take(2).map(Result::unwrap).collect();
+    assert!(replies.iter().all(|reply| !reply.starts_with('-')), "{words}: {replies:?}");
+}
+
 const NODE_KEYS: [&str; 13] = [
     "id",
     "address",
@@ -110,6 +120,40 @@ async fn looking_at_rooms_of_an_open_slot_leaves_every_server_alive() {
             assert_eq!(cluster.text(&address, "PING").await, "PONG", "{name} at {address}");
         }
     }
+}
+
+/// A key of which two masters hold a different copy: left alone, named by every look, and gone by the words of the advice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stray_that_differs_is_named_until_somebody_has_decided() {
+    let cluster = Cluster::start(3, 1).await;
+    let slot = rgc_tui::cluster::key_slot(b"KX9Q2");
+    let owner = cluster.owner(slot).await.unwrap();
+    let other = (0..3).map(|n| cluster.at(n)).find(|address| *address != owner).unwrap();
+    let id = cluster.text(&owner, "CLUSTER MYID").await;
+    cluster.call(&owner, &Command::words("SET twin:{KX9Q2} ours")).await;
+    let open = format!("CLUSTER SETSLOT {slot} IMPORTING {id}");
+    cluster.ok(&other, &open).await;
+    asking(&other, "SET twin:{KX9Q2} theirs");
+    cluster.ok(&other, &format!("CLUSTER SETSLOT {slot} STABLE")).await;
+
+    let node = owner.to_string();
+    let fixed = run(&["--node", &node, "fix", "--yes", "--format", "json"]).await;
+    assert_eq!(fixed.code, 2, "{}{}", fixed.stdout, fixed.stderr);
+    let why = fixed.last_json()["reasons"].to_string();
+    let advice = format!("on {other} with {open}, ASKING, DEL, CLUSTER SETSLOT {slot} STABLE");
+    assert!(why.contains(&advice), "{why}");
+    let status = run(&["--node", &node, "status", "--format", "json"]).await;
+    assert_eq!((status.code, &status.json()["verdict"]), (1, &Json::from("warning")), "{}", status.stdout);
+    let finding = &status.json()["findings"][0];
+    assert_eq!((&finding["rule"], &finding["subject"]), (&Json::from("slots.astray"), &Json::from(other.to_string())));
+    let message = format!("1 key of slot {slot}, which {owner} owns: no client finds it");
+    assert_eq!(finding["message"], message);
+
+    cluster.ok(&other, &open).await;
+    asking(&other, "DEL twin:{KX9Q2}");
+    cluster.ok(&other, &format!("CLUSTER SETSLOT {slot} STABLE")).await;
+    assert_eq!(run(&["--node", &node, "status"]).await.code, 0);
+    assert_eq!(cluster.text(&owner, "GET twin:{KX9Q2}").await, "ours");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

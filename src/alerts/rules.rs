@@ -26,6 +26,7 @@ pub const RULES: &[Rule] = &[
     answers::FULL,
     replicas::LINK_DOWN,
     slots::OPEN,
+    slots::ASTRAY,
     answers::LOADING,
     nodes::UNREACHED,
     answers::AUTH,

@@ -171,6 +171,12 @@ impl Model {
                 return self.rooms.apply(source, batch, node.map(|node| node.slots.as_slice()), *at);
             }
             Fact::SlotKeys(counts) => return self.count_slots(counts),
+            Fact::Strays(strays) => {
+                if let Some(node) = self.by_address.get(source).and_then(|id| self.nodes.get_mut(id)) {
+                    node.strays = strays.clone();
+                }
+                return;
+            }
             Fact::Play(stats) => return self.play = Some(*stats),
             Fact::View(view) => self.bind(source, view, *at),
             _ => {}

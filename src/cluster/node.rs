@@ -142,6 +142,8 @@ pub struct Node {
     pub view: Option<Arc<View>>,
     pub view_at: Option<Time>,
     pub settings: Option<Arc<ServerSettings>>,
+    /// Keys it holds in slots of others, by slot, as its last sweep found them.
+    pub strays: Arc<Vec<(u16, u32)>>,
     /// When it was last seen to go from master to replica: voters do not vote about it again for a while.
     pub demoted_at: Option<Time>,
     /// Fingerprints of that view.
@@ -184,6 +186,7 @@ impl Node {
             view: None,
             view_at: None,
             settings: None,
+            strays: Arc::default(),
             demoted_at: None,
             digest: Digest::default(),
             placed: false,

@@ -32,6 +32,8 @@ pub enum Fact {
     Rooms(RoomSweep),
     /// Keys per slot, as counted on the source.
     SlotKeys(Arc<Vec<(u16, u32)>>),
+    /// Keys per slot that lie on the source, which owns none of these slots. Told when it is not what was told before.
+    Strays(Arc<Vec<(u16, u32)>>),
     /// What players of the demo feel; the source is the demo itself.
     Play(PlayStats),
 }

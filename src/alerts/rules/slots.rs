@@ -193,3 +193,36 @@ fn open(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         "if nobody is resharding: `rgc-tui fix` [x] finishes or rolls back; no failover of these masters meanwhile".to_string();
     found.push(rule.on_cluster(format!("slots {}", slots(&set)), Severity::Warning, message, remedy));
 }
+
+pub(super) const ASTRAY: Rule = Rule {
+    id: "slots.astray",
+    title: "keys away from home",
+    says: "A master holds keys of slots that others own: no client finds them there. Found by the sweep for rooms.",
+    for_: Duration::from_secs(10),
+    clear: Duration::from_secs(2),
+    severity: Severity::Warning,
+    remedy: "`rgc-tui fix` counts every key, brings strays home, and names those of which both sides have a different copy.",
+    find: astray,
+};
+
+fn astray(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    let topology = look.model.topology();
+    let open = topology.open_slots();
+    for node in look.nodes().filter(|node| node.is_master() && node.health.is_alive()) {
+        let others = |slot: u16| topology.owner(slot).is_some_and(|owner| owner != node.id);
+        let strays = node.strays.iter().filter(|(slot, _)| others(*slot) && !open.contains(*slot) && !look.moving.contains(*slot));
+        let (set, keys) = strays.fold((SlotSet::default(), 0), |(mut set, keys), (slot, more)| {
+            set.insert(*slot);
+            (set, keys + usize::try_from(*more).unwrap_or(usize::MAX))
+        });
+        let owner = set.iter().next().and_then(|slot| topology.owner(slot));
+        let Some(owner) = owner else { continue };
+        let belongs = match set.len() {
+            1 => format!("slot {}, which {} owns", slots(&set), look.model.label(owner)),
+            _ => format!("slots {}, which others own", slots(&set)),
+        };
+        let message = format!("{} of {belongs}: no client finds {}", count(keys, "key"), if keys == 1 { "it" } else { "them" });
+        let remedy = "`rgc-tui fix` [x] brings home what it can, and names what differs on both sides";
+        found.push(rule.on_node(node, Severity::Warning, message, remedy.to_string()));
+    }
+}

@@ -65,6 +65,7 @@ pub(super) struct Ledger {
     hasher: RandomState,
     by_slot: Vec<u32>,
     told_by_slot: Vec<Option<u32>>,
+    told_strays: Option<Vec<(u16, u32)>>,
     sweeps: u64,
     keys: u64,
     /// Keys of the last full sweep.
@@ -81,6 +82,7 @@ impl Ledger {
             hasher: RandomState::new(),
             by_slot: vec![0; slots],
             told_by_slot: vec![None; slots],
+            told_strays: None,
             sweeps: 0,
             keys: 0,
             last_keys: 0,
@@ -200,6 +202,18 @@ impl Ledger {
         }
         news
     }
+
+    /// Keys in slots that this master owned neither when the sweep began nor now; None when that was told last.
+    pub(super) fn strays(&mut self, then: &[SlotRange], now: &[SlotRange]) -> Option<Vec<(u16, u32)>> {
+        let owned = |slot: u16| then.iter().chain(now).any(|range| range.contains(slot));
+        let found: Vec<(u16, u32)> =
+            (0..).zip(&self.by_slot).filter(|(slot, keys)| **keys > 0 && !owned(*slot)).map(|(slot, keys)| (slot, *keys)).collect();
+        if self.told_strays.as_ref() == Some(&found) {
+            return None;
+        }
+        self.told_strays = Some(found.clone());
+        Some(found)
+    }
 }
 
 #[cfg(test)]
@@ -302,5 +316,21 @@ mod tests {
         run(&mut ledger, &["x:{A}"]);
         ledger.end();
         assert_eq!(ledger.slot_keys(&owned), [(slot, 1)]);
+    }
+
+    #[test]
+    fn keys_in_slots_of_others_are_told_unless_the_slots_have_just_come_or_gone() {
+        let mut ledger = ledger();
+        let slot = key_slot(b"room:{A}:state");
+        let (own, others) = ([SlotRange::new(slot, slot)], [SlotRange::new(0, 0)]);
+        ledger.begin();
+        run(&mut ledger, &["room:{A}:state", "x:{A}"]);
+        ledger.end();
+        assert_eq!(ledger.strays(&own, &others), Some(Vec::new()));
+        assert_eq!(ledger.strays(&others, &own), None);
+        assert_eq!(ledger.strays(&others, &others), Some(vec![(slot, 2)]));
+        assert_eq!(ledger.strays(&others, &others), None);
+        ledger.begin();
+        assert_eq!(ledger.strays(&others, &others), Some(Vec::new()), "they have come home");
     }
 }

@@ -68,6 +68,7 @@ impl Sweeper {
         let millis = u64::try_from(self.place.clock.now().timestamp_millis()).unwrap_or(0);
         self.number = millis.max(self.number + 1);
         self.ledger.begin();
+        let owned = self.owned();
         if self.no_touch {
             self.no_touch = self.place.link.call(&Command::words("CLIENT NO-TOUCH ON")).await.is_ok();
         }
@@ -87,7 +88,7 @@ impl Sweeper {
             cursor = next;
             let pause = cost.pause(began.elapsed(), first);
             if cursor == b"0" {
-                self.end().await?;
+                self.end(owned).await?;
                 sleep(pause).await;
                 return Ok(());
             }
@@ -224,7 +225,11 @@ impl Sweeper {
         self.place.link.pipeline(&commands, PATIENCE).await
     }
 
-    async fn end(&mut self) -> Result<(), Failure> {
+    fn owned(&self) -> Option<Vec<SlotRange>> {
+        self.place.owned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn end(&mut self, owned_then: Option<Vec<SlotRange>>) -> Result<(), Failure> {
         let wrong = self.ledger.end();
         for codes in wrong.chunks(COUNT) {
             let (batch, _) = self.describe(codes.to_vec()).await?;
@@ -232,11 +237,13 @@ impl Sweeper {
         }
         let done = RoomSweep { sweep: self.number, done: true, keys_seen: self.ledger.keys_seen(), ..RoomSweep::default() };
         self.say(Fact::Rooms(done)).await;
-        let owned = self.place.owned.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(owned) = owned {
+        if let Some(owned) = self.owned() {
             let counts = self.ledger.slot_keys(&owned);
             if !counts.is_empty() {
                 self.say(Fact::SlotKeys(Arc::new(counts))).await;
+            }
+            if let Some(strays) = owned_then.and_then(|then| self.ledger.strays(&then, &owned)) {
+                self.say(Fact::Strays(Arc::new(strays))).await;
             }
         }
         Ok(())
