@@ -93,7 +93,7 @@ fn look(app: &mut App, command: &commands::Command, arguments: &[&str], now: Tim
         Verb::Quit => return Ok(deeds::quit(app)),
         _ => return Err(format!("`{}` is not a view", command.name)),
     };
-    let effects = if view == View::Ledger { vec![Effect::ReadLedger] } else { Vec::new() };
+    let effects = if matches!(view, View::Ledger | View::Operations) { vec![Effect::ReadLedger] } else { Vec::new() };
     views::jump(app, view);
     Ok(effects)
 }

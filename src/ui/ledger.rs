@@ -21,12 +21,12 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         let says = if read.is_some() { "no deed has been done on this cluster from here" } else { "reading it" };
         return pane::empty(ui, says, inside, buf);
     }
-    let text: Vec<Line<'static>> = entries.iter().map(|one| entry(ui, one)).collect();
+    let text: Vec<Line<'static>> = entries.iter().map(|one| line(ui, one)).collect();
     doc::show(ui, &text, ui.screen.scroll, inside, buf);
 }
 
 /// Time, person, outcome and deed come first; what was sent and planned is for whoever reads the file.
-fn entry(ui: &Ui<'_>, entry: &Entry) -> Line<'static> {
+pub(super) fn line(ui: &Ui<'_>, entry: &Entry) -> Line<'static> {
     let role = match entry.outcome.as_str() {
         "done" => Role::Ok,
         "failed" => Role::Critical,

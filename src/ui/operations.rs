@@ -2,12 +2,13 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Span;
+use ratatui::text::{Line, Span};
 
 use super::table::{Cell, Column, fit, left, right, row, titles};
-use super::{Ui, format, pane};
+use super::{Ui, doc, format, ledger, pane};
 use crate::app::{Item, Operation, layout};
 use crate::cluster::age;
+use crate::plan::entry::Entry;
 use crate::plan::{Outcome, Progress};
 use crate::theme::Role;
 
@@ -27,7 +28,8 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let beside: Vec<Span<'static>> = pane::counts(ui, state, rows.len(), ui.app.operations.len(), &more);
     pane::frame(ui, true, "Operations", beside, area, buf);
     let (head, list) = layout::operations(area);
-    if rows.is_empty() {
+    let earlier = earlier(ui);
+    if rows.is_empty() && earlier.is_empty() {
         return pane::empty(ui, "no operation so far: F fails over, M moves rooms, B rebalances", list, buf);
     }
     let inside = |area: Rect| Rect { x: area.x.saturating_add(1), width: area.width.saturating_sub(2), ..area };
@@ -40,6 +42,24 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         row(&COLUMNS, &places, text, buf, ui.glyphs.ellipsis, |title, _| cell(ui, operation, title));
         pane::highlight(ui, state, &item, true, line, buf);
     }
+    let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(u16::from(!rows.is_empty()));
+    let below = Rect { y: list.y.saturating_add(used), height: list.height.saturating_sub(used), ..inside(list) };
+    let title = Line::styled("before this console, and beside it (:ledger has all)", ui.style(Role::Muted));
+    let lines: Vec<Line<'static>> = std::iter::once(title).chain(earlier.into_iter().map(|entry| ledger::line(ui, entry))).collect();
+    if lines.len() > 1 {
+        doc::show(ui, &lines, 0, below, buf);
+    }
+}
+
+/// Entries of the ledger that are none of the operations above.
+fn earlier<'a>(ui: &Ui<'a>) -> Vec<&'a Entry> {
+    let entries = ui.screen.ledger.iter().flatten();
+    let ours = |entry: &Entry| {
+        let at = chrono::DateTime::parse_from_rfc3339(&entry.at);
+        let since = |start| at.is_ok_and(|at| at >= start);
+        ui.app.operations.iter().any(|one| since(one.started) && one.plan.intent.to_string() == entry.intent)
+    };
+    entries.filter(|entry| !ours(entry)).collect()
 }
 
 fn cell(ui: &Ui<'_>, operation: &Operation, title: &str) -> Cell<'static> {

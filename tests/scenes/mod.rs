@@ -338,25 +338,30 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
     Some(scene)
 }
 
+/// What the ledger tells of the time before this console.
+fn earlier_deeds() -> Vec<Entry> {
+    let one = |at: &str, intent: &str, outcome: &str, reasons: &[&str]| Entry {
+        at: at.into(),
+        who: "ann".into(),
+        intent: intent.into(),
+        outcome: outcome.into(),
+        reasons: reasons.iter().map(ToString::to_string).collect(),
+        seconds: 1.2,
+        ..Entry::default()
+    };
+    vec![
+        one("2026-03-14T11:58:02.120Z", "rebalance --by keys", "done", &[]),
+        one("2026-03-14T11:52:13.007Z", "failover 10.0.0.6:7005", "refused", &["its link to the master is down"]),
+    ]
+}
+
 fn views(name: &str, size: (u16, u16)) -> Option<Scene> {
     let mut scene = Scene::healthy(size);
     match name {
         "topology" | "nodes" | "rooms" | "views" | "help" => drop(scene.command(name)),
         "ledger" => {
             scene.command("ledger");
-            let one = |at: &str, intent: &str, outcome: &str, reasons: &[&str]| Entry {
-                at: at.into(),
-                who: "ann".into(),
-                intent: intent.into(),
-                outcome: outcome.into(),
-                reasons: reasons.iter().map(ToString::to_string).collect(),
-                seconds: 1.2,
-                ..Entry::default()
-            };
-            scene.event(Event::Ledger(vec![
-                one("2026-03-14T11:58:02.120Z", "rebalance --by keys", "done", &[]),
-                one("2026-03-14T11:52:13.007Z", "failover 10.0.0.6:7005", "refused", &["its link to the master is down"]),
-            ]));
+            scene.event(Event::Ledger(earlier_deeds()));
         }
         "log" => {
             log::warn!("10.0.0.3:7002 refused: connection refused");
