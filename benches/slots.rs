@@ -87,8 +87,11 @@ fn race(label: &str, server: Option<&Path>, tools: &[&(&str, Tool)], rounds: usi
     }
     let mut runs: Vec<Vec<Run>> = tools.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
-        for ((_, tool), runs) in tools.iter().zip(&mut runs) {
-            runs.push(rebalance(server, tool));
+        for ((name, tool), runs) in tools.iter().zip(&mut runs) {
+            let run = rebalance(server, tool);
+            let (p99, most) = (run.felt.percentile(99.0), run.felt.percentile(100.0));
+            eprintln!("  {name}: {:.0} slots/s, p99 {p99:.2} ms, max {most:.1} ms", run.slots_per_second);
+            runs.push(run);
         }
     }
     println!(

@@ -44,8 +44,9 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     }
     let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(u16::from(!rows.is_empty()));
     let below = Rect { y: list.y.saturating_add(used), height: list.height.saturating_sub(used), ..inside(list) };
-    let title = Line::styled("before this console, and beside it (:ledger has all)", ui.style(Role::Muted));
-    let lines: Vec<Line<'static>> = std::iter::once(title).chain(earlier.into_iter().map(|entry| ledger::line(ui, entry))).collect();
+    let title = Line::from(Span::styled("before this console, and beside it (:ledger has all)", ui.style(Role::Muted)));
+    let lines: Vec<Line<'static>> =
+        std::iter::once(title).chain(earlier.into_iter().map(|entry| ledger::line(ui, entry))).collect();
     if lines.len() > 1 {
         doc::show(ui, &lines, 0, below, buf);
     }

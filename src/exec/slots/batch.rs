@@ -20,6 +20,12 @@ const BLOCK: Duration = Duration::from_millis(8);
 /// A room may have this many times the keys of a batch before it is moved in parts.
 const ROOM: usize = 2;
 
+/// In the order of their rooms.
+pub(super) fn by_room(mut keys: Vec<Key>) -> Vec<Key> {
+    keys.sort_unstable_by(|a, b| hash_tag(&a.name).cmp(hash_tag(&b.name)).then_with(|| a.name.cmp(&b.name)));
+    keys
+}
+
 /// The limits of one batch, adapted after each.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::exec) struct Pacer {
@@ -32,7 +38,7 @@ pub(in crate::exec) struct Pacer {
 impl Pacer {
     pub(in crate::exec) fn new(pace: Pace) -> Self {
         let (most_keys, most_bytes) = match pace {
-            Pace::Calm => (64.0, 512.0 * 1024.0),
+            Pace::Calm => (100.0, 512.0 * 1024.0),
             Pace::Fast => (300.0, 4.0 * 1024.0 * 1024.0),
         };
         Self { keys: most_keys, bytes: most_bytes, most_keys, most_bytes }
@@ -58,9 +64,8 @@ impl Pacer {
         (self.bytes / self.keys) as u64
     }
 
-    /// Cuts keys into batches of about the same number: rooms stay together where they fit, big keys go alone.
-    pub(super) fn cut(&self, mut keys: Vec<Key>) -> Vec<Vec<Key>> {
-        keys.sort_by(|a, b| hash_tag(&a.name).cmp(hash_tag(&b.name)).then_with(|| a.name.cmp(&b.name)));
+    /// Cuts keys that are in the order of their rooms into batches of about the same number: rooms stay together where they fit, big keys go alone.
+    pub(super) fn cut(&self, keys: Vec<Key>) -> Vec<Vec<Key>> {
         let most = (self.keys as usize).max(1);
         let share = keys.len().div_ceil(keys.len().div_ceil(most).max(1));
         let mut batches: Vec<Vec<Key>> = Vec::new();
@@ -97,7 +102,7 @@ mod tests {
     #[test]
     fn rooms_stay_together_and_big_keys_go_alone() {
         let pacer = Pacer::new(Pace::Calm);
-        let batches = pacer.cut(vec![key("b:{X}", 10), key("a:{Y}", 10), key("a:{X}", 10), key("big:{A}", 9 << 20)]);
+        let batches = pacer.cut(by_room(vec![key("b:{X}", 10), key("a:{Y}", 10), key("a:{X}", 10), key("big:{A}", 9 << 20)]));
         let names: Vec<Vec<&str>> =
             batches.iter().map(|batch| batch.iter().map(|key| std::str::from_utf8(&key.name).unwrap()).collect()).collect();
         assert_eq!(names, [vec!["big:{A}"], vec!["a:{X}", "b:{X}", "a:{Y}"]]);
@@ -107,7 +112,7 @@ mod tests {
     fn every_key_is_in_exactly_one_batch() {
         let pacer = Pacer::new(Pace::Calm);
         let keys: Vec<Key> = (0..1000).map(|n| key(&format!("k{n}"), n * 37 % 90_000)).collect();
-        let mut cut: Vec<Key> = pacer.cut(keys.clone()).into_iter().flatten().collect();
+        let mut cut: Vec<Key> = pacer.cut(by_room(keys.clone())).into_iter().flatten().collect();
         let mut keys = keys;
         cut.sort_by(|a, b| a.name.cmp(&b.name));
         keys.sort_by(|a, b| a.name.cmp(&b.name));
@@ -117,10 +122,10 @@ mod tests {
     #[test]
     fn batches_are_even_and_rooms_whole() {
         let pacer = Pacer::new(Pace::Calm);
-        let sizes = |keys: Vec<Key>| pacer.cut(keys).iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(sizes((0..65).map(|n| key(&format!("k{n}"), 90)).collect()), [33, 32]);
+        let sizes = |keys: Vec<Key>| pacer.cut(by_room(keys)).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes((0..101).map(|n| key(&format!("k{n}"), 90)).collect()), [51, 50]);
         assert_eq!(sizes((0..60).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [60]);
-        assert_eq!(sizes((0..150).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [128, 22]);
+        assert_eq!(sizes((0..250).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [200, 50]);
         assert_eq!(sizes(Vec::new()), [0; 0]);
     }
 
@@ -138,6 +143,6 @@ mod tests {
         for _ in 0..40 {
             pacer.learn(8, 1000, Duration::from_micros(100));
         }
-        assert_eq!((pacer.keys, pacer.bytes), (64.0, 524_288.0));
+        assert_eq!((pacer.keys, pacer.bytes), (100.0, 524_288.0));
     }
 }

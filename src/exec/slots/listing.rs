@@ -1,6 +1,6 @@
 //! IO. What slots hold, key by key: the names that their owner lists, and sizes by which batches are cut.
 
-use super::batch::Key;
+use super::batch::{Key, by_room};
 use super::keys::SLOW;
 use crate::cluster::SlotSet;
 use crate::exec::survey;
@@ -8,7 +8,7 @@ use crate::link::{Command, Link, Reply};
 use crate::plan::LISTED;
 
 /// Keys of a slot that are weighed: where they are small, the others count as their like.
-const SAMPLE: usize = 12;
+const SAMPLE: usize = 6;
 /// Slots that are looked at in one go while others are moved: players wait behind a look as behind a batch.
 const AHEAD: usize = 4;
 /// Counts as so many bytes while a server does not tell: a key that goes alone.
@@ -41,7 +41,7 @@ pub(super) async fn weighed(owner: &Link, by_slot: Vec<Vec<Vec<u8>>>, small: u64
             all if are_small => vec![some.iter().sum::<u64>() / some.len().max(1) as u64; all],
             _ => weigh(owner, &names.iter().collect::<Vec<_>>()).await?,
         };
-        weighed.push(names.into_iter().zip(sizes).map(|(name, bytes)| Key { name, bytes }).collect());
+        weighed.push(by_room(names.into_iter().zip(sizes).map(|(name, bytes)| Key { name, bytes }).collect()));
     }
     Ok(weighed)
 }
