@@ -14,8 +14,10 @@ mod desk;
 use common::{Cluster, server, wait_until};
 use desk::{Desk, assert_calm, assert_same, figure};
 use rgc_tui::cluster::Address;
+use rgc_tui::link::LinkSettings;
 use rgc_tui::local::{LocalFault, LocalSpec};
-use rgc_tui::plan::{Danger, Intent, Outcome};
+use rgc_tui::plan::{Danger, Intent, Outcome, Progress};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A server in cluster mode that belongs to no cluster yet.
@@ -76,6 +78,42 @@ async fn a_master_with_slots_gives_them_before_it_is_forgotten() {
     }
     assert_eq!(cluster.view(&at).await.members.len(), 1);
     assert_same(&before, &desk.digest(&cluster).await);
+}
+
+/// The console dies when all slots have moved and nobody has been told to forget: the next one says so, and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_dies_between_moving_and_forgetting_is_told_as_unfinished() {
+    /// In the journal: what it is about, the slots opened, the slots closed.
+    const RECORDS: u32 = 3;
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(200).await;
+    let fresh = newcomer().await;
+    let at: Address = fresh.address().clone();
+    desk.done(Intent::AddNode { address: at.clone(), replica_of: None }).await;
+    desk.done(Intent::MoveSlots { slots: (0..3).collect(), to: at.to_string() }).await;
+    let before = desk.digest(&cluster).await;
+
+    let remove = Intent::Remove { node: at.to_string() };
+    let mut dying = Desk::with(&cluster, LinkSettings::default(), Some(RECORDS)).await;
+    let plan = dying.plan(remove.clone()).await.unwrap();
+    let mut running = dying.executor.execute(plan, Arc::new(dying.model.clone()));
+    while let Some(progress) = running.progress.recv().await {
+        assert!(!matches!(progress, Progress::Ended(_)), "{progress:?}");
+    }
+    let mut next = Desk::in_folder(&cluster, LinkSettings::default(), None, dying.folder.clone()).await;
+    wait_until("the dead console has let go", async || rgc_tui::exec::under_way(dying.folder.path(), "test").is_empty()).await;
+    let [left] = <[_; 1]>::try_from(next.executor.unfinished("test")).unwrap();
+    assert_eq!(left.intent, remove.to_string());
+    assert!(left.says(&next.model).contains("3 of 3 slots have moved, no slot is open"), "{}", left.says(&next.model));
+    next.done(remove).await;
+    for address in cluster.addresses() {
+        assert_eq!(cluster.view(&address).await.members.len(), 3, "{address} remembers it");
+    }
+    next.look().await;
+    next.executor.put_away_cured(&next.model).await;
+    assert_eq!(next.executor.unfinished("test"), []);
+    assert_same(&before, &next.digest(&cluster).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

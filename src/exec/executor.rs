@@ -14,7 +14,7 @@ use super::turn::{NoTurn, Turn};
 use super::{failover, ledger, membership, mend, read, slots, survey};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
-use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, StepKind, Unfinished, Way};
+use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished, Way};
 
 /// A reader that is this far behind misses what comes next; never the end.
 const BACKLOG: usize = 1024;
@@ -166,12 +166,14 @@ impl Executor {
             _ if !plan.moves.is_empty() => {
                 let (report, journal) = slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
                 // Whoever leaves the cluster has given its slots now.
-                let moved = plan.steps.iter().position(|step| step.kind == StepKind::Verify).map_or(0, |at| at + 1);
-                if report.outcome != Outcome::Done || moved == plan.steps.len() {
+                let Some(moved) = plan.after_moves().filter(|_| report.outcome == Outcome::Done) else {
                     return (report, journal);
-                }
+                };
                 read::refresh(&mut now, &self.links, self.clock).await;
                 let rest = membership::run(telling, plan, &now, moved).await;
+                if let Some(journal) = &journal {
+                    slots::end(telling, journal, &rest.outcome, &SlotSet::default()).await;
+                }
                 return (Report { figures: report.figures, ..rest }, journal);
             }
             _ => membership::run(telling, plan, &now, 0).await,

@@ -159,6 +159,12 @@ impl Plan {
             _ => Objective::Slots,
         }
     }
+
+    /// The first step that follows when all slots have moved and that was read back; None where that is the end.
+    pub fn after_moves(&self) -> Option<usize> {
+        let verified = self.steps.iter().position(|step| step.kind == StepKind::Verify).filter(|_| !self.moves.is_empty())?;
+        Some(verified + 1).filter(|next| *next < self.steps.len())
+    }
 }
 
 /// Why something cannot be done, with what to do instead. Nothing was changed.

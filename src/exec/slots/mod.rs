@@ -9,7 +9,7 @@ pub(super) mod migrate;
 mod run;
 pub(super) mod twins;
 
-pub(super) use run::{patience, run};
+pub(super) use run::{end, patience, run};
 
 use crate::cluster::{Address, NodeId, SlotSet};
 

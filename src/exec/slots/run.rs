@@ -101,10 +101,18 @@ pub(in crate::exec) async fn run(
         }
         if cancelled { Outcome::Cancelled(reasons) } else { Outcome::Failed(reasons) }
     };
-    if let Err(error) = journal.end(&outcome, &left).await {
-        telling.note(error).await;
+    // Where more is to follow the end is not yet: who is killed before it finds the journal at the next start.
+    if plan.after_moves().is_none() || outcome != Outcome::Done {
+        end(telling, &journal, &outcome, &left).await;
     }
     (telling.report(outcome, figures), Some(journal))
+}
+
+/// The journal says how it ended.
+pub(in crate::exec) async fn end(telling: &Telling, journal: &Journal, outcome: &Outcome, left: &SlotSet) {
+    if let Err(error) = journal.end(outcome, left).await {
+        telling.note(error).await;
+    }
 }
 
 /// Each job for several hands.
