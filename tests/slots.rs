@@ -13,6 +13,7 @@ mod desk;
 
 use common::{Cluster, wait_until};
 use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure};
+use rgc_tui::cluster::key_slot;
 use rgc_tui::link::{Command, LinkSettings};
 use rgc_tui::plan::{Intent, Mode, Objective, Outcome, Pace, Progress};
 use std::collections::BTreeMap;
@@ -271,6 +272,9 @@ async fn valkey_9_moves_slots_by_itself_and_players_see_no_redirects() {
     );
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     assert_eq!((played.asks, played.tryagain), (0, 0));
+    let moved = |key: &&Vec<u8>| matches!(key_slot(key), 0..=999 | 6000..=6499);
+    let (keys, bytes) = (figure(&report, "keys"), figure(&report, "bytes"));
+    assert!(keys >= before.keys().filter(moved).count() as f64 && bytes > keys, "{keys} keys, {bytes} bytes");
     assert_calm(&cluster).await;
     assert_nothing_lost(&desk, &cluster, &played).await;
     let mut after = desk.digest(&cluster).await;

@@ -249,7 +249,7 @@ impl KeyEngine {
             match self.migrate(job, keys, bytes, false).await {
                 Migrated::All => {
                     let took = began.elapsed();
-                    self.meter.batch(keys.len(), bytes, took);
+                    self.meter.batch(keys.len() as u64, bytes, took);
                     self.rested = Instant::now() + self.pacer.learn(keys.len(), bytes, took);
                     return Ok(());
                 }

@@ -54,8 +54,8 @@ impl Meter {
     }
 
     /// A batch held its servers up for so long.
-    pub(super) fn batch(&self, keys: usize, bytes: u64, took: Duration) {
-        self.keys(keys as u64, bytes);
+    pub(super) fn batch(&self, keys: u64, bytes: u64, took: Duration) {
+        self.keys(keys, bytes);
         let mut counts = self.counts();
         counts.longest = counts.longest.max(took);
         if counts.batches.len() < WAITS {
