@@ -111,6 +111,8 @@ struct Work {
     shared: bool,
     /// Who may take, by surplus.
     takers: Ranking,
+    /// Whom each giver gave to last.
+    last: Vec<Option<usize>>,
     transfers: Vec<Transfer>,
 }
 
@@ -127,6 +129,7 @@ impl Work {
             shared: targets.iter().any(|&target| target > 0.0),
             room: bearers.iter().map(|bearer| bearer.room.unwrap_or(f64::INFINITY)).collect(),
             takers: Ranking::default(),
+            last: vec![None; bearers.len()],
             slots,
             loads,
             targets,
@@ -206,8 +209,16 @@ impl Work {
             Some((self.pick(from, to, gap.max(0.0), drains)?, to))
         };
         let takers = self.takers.order.iter().map(|taker| taker.1).filter(|&to| to != from);
-        let (cost, to) = takers.take(if drains { usize::MAX } else { 3 }).find_map(fits)?;
+        let same = || self.last.get(from).copied().flatten().filter(|&to| drains && self.takers.has(to)).and_then(fits);
+        // Who gives everything fills one taker after the other: few pairs move more at a time.
+        let (cost, to) = match same().filter(|(cost, to)| cost.0 <= -self.surplus(*to)) {
+            Some(again) => again,
+            None => takers.take(if drains { usize::MAX } else { 3 }).find_map(fits)?,
+        };
         self.hand(cost, from, to);
+        if let Some(last) = self.last.get_mut(from) {
+            *last = Some(to);
+        }
         Some(to)
     }
 
@@ -351,6 +362,19 @@ mod tests {
         let pairs: BTreeSet<(usize, usize)> = balance.transfers.iter().map(|transfer| (transfer.from, transfer.to)).collect();
         assert_eq!(balance.transfers.len(), 800);
         assert!(pairs.len() < 16, "{pairs:?}");
+    }
+
+    #[test]
+    fn who_gives_everything_deals_with_few_takers_whatever_slots_cost() {
+        let costs = |at: u16| (at * 100..at * 100 + 100).map(|slot| (slot, f64::from(slot % 37 + 20))).collect();
+        let mut bearers: Vec<Bearer> = (0..8).map(|at| bearer(0.0, costs(at))).collect();
+        bearers.extend((0..8).map(|_| bearer(1.0, vec![])));
+        let balance = balance(&bearers, 0.02, 0.01);
+        let pairs: BTreeSet<(usize, usize)> = balance.transfers.iter().map(|transfer| (transfer.from, transfer.to)).collect();
+        assert_eq!(balance.transfers.len(), 800);
+        assert!(pairs.len() <= 3 * 8, "{pairs:?}");
+        let (mean, loads) = (balance.targets[15], &balance.after[8..]);
+        assert!(loads.iter().all(|load| (load / mean - 1.0).abs() < 0.03), "{loads:?} of {mean}");
     }
 
     #[test]
