@@ -40,6 +40,7 @@ pub const RULES: &[Rule] = &[
     load::CPU,
     load::ERRORS,
     load::CLIENTS,
+    cluster::THIN,
 ];
 
 #[cfg(test)]

@@ -71,6 +71,28 @@ fn quorum(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy));
 }
 
+pub(super) const THIN: Rule = Rule {
+    id: "quorum.thin",
+    title: "no death of a master can be survived",
+    says: "One or two masters have slots: when one of them dies no majority is left, and nobody elects its replica.",
+    for_: Duration::ZERO,
+    clear: Duration::from_secs(2),
+    severity: Severity::Info,
+    remedy: "Give slots to a third master: `rgc-tui node add`, then `rgc-tui rebalance --use-empty-masters`.",
+    find: thin,
+};
+
+fn thin(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    let (answering, all) = look.quorum();
+    // One that has died already is somebody else's finding.
+    if !(1..=2).contains(&all) || answering < all {
+        return;
+    }
+    let verb = if all == 1 { "has" } else { "have" };
+    let message = format!("{} {verb} all slots: when one dies, no majority is left to elect its replica", count(all, "master"));
+    found.push(rule.on_cluster(look.model.name.clone(), Severity::Info, message, "give slots to a third master".to_string()));
+}
+
 pub(super) const DOWN: Rule = Rule {
     id: "cluster.down",
     title: "masters refuse all commands",
