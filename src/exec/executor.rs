@@ -207,8 +207,14 @@ impl Executor {
             return Vec::new();
         }
         let mut away = Vec::new();
-        for left in self.unfinished(&model.name) {
-            if left.concerns(&model) && self.is_cured(&model, &left).await {
+        let all = self.unfinished(&model.name);
+        if all.is_empty() {
+            return away;
+        }
+        // What a dead console had asked for may still be going on.
+        let moving = slots::on_their_way(&self.links, &model).await;
+        for left in all {
+            if left.concerns(&model) && left.in_flight.both(&moving).is_empty() && self.is_cured(&model, &left).await {
                 let left = left.seen_in(&model);
                 self.put_away(&left, &model.name);
                 away.push(left);

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::meter::Meter;
 use super::{Engine, Job, Stop};
-use crate::cluster::SlotSet;
+use crate::cluster::{Model, Node, SlotSet};
 use crate::exec::journal::Journal;
 use crate::exec::survey;
 use crate::exec::telling::Telling;
-use crate::link::{Command, Failure, Lane, Reply};
-use crate::plan::Pace;
+use crate::link::{Command, Failure, Lane, Links, Reply};
+use crate::plan::{Pace, moves_atomically};
 
 const WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks at a migration under way.
@@ -176,6 +177,22 @@ impl AtomicEngine {
             sleep(if since.elapsed() < Duration::from_secs(1) { LOOK } else { LOOK_LATER }).await;
         }
     }
+}
+
+/// Slots that servers are moving by themselves now, whoever began it: no view shows them as open.
+pub(in crate::exec) async fn on_their_way(links: &Links, model: &Model) -> SlotSet {
+    let able = |node: &&Node| {
+        node.is_master() && node.health.serves() && moves_atomically(node.info.as_ref().and_then(|info| info.server.as_ref()))
+    };
+    let question = Command::words("CLUSTER GETSLOTMIGRATIONS");
+    let asked = model.nodes().filter(able).map(|node| {
+        let link = links.get(&node.address, Lane::Probe);
+        let question = &question;
+        async move { link.call_within(question, WITHIN).await }
+    });
+    let answers: Vec<Reply> = join_all(asked).await.into_iter().flatten().collect();
+    let migrations = answers.iter().flat_map(|reply| reply.array().unwrap_or_default()).filter_map(migration);
+    migrations.filter(is_live).fold(SlotSet::default(), |all, one| all.plus(&one.slots))
 }
 
 /// Cuts slots into groups of about the same number of keys, at most so many where no slot alone has more; each with its keys.

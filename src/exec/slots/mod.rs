@@ -9,6 +9,7 @@ pub(super) mod migrate;
 mod run;
 pub(super) mod twins;
 
+pub(super) use atomic::on_their_way;
 pub(super) use run::{end, patience, run};
 
 use crate::cluster::{Address, NodeId, SlotSet};
