@@ -106,7 +106,7 @@ impl Deed<'_> {
     fn save(&self, path: &Path, plan: &Plan) -> Result<(), Stop> {
         let text = format!("{:#}\n", plan::json::plan(plan, &self.sight.model));
         std::fs::write(path, text)
-            .map_err(|error| Stop::new(Exit::Critical, format!("{}: the plan cannot be saved: {error}", path.display())))?;
+            .map_err(|error| Stop::new(Exit::Refused, format!("{}: the plan cannot be saved: {error}", path.display())))?;
         out::tell(&format!("rgc-tui: the plan is saved in {}", path.display()));
         Ok(())
     }
