@@ -12,13 +12,14 @@
 //!
 //! | module | | what it is | may name |
 //! | --- | --- | --- | --- |
+//! | [`quantity`] | pure | counts, bytes and spans as sentences say them | |
 //! | [`cluster`] | pure | what servers said and what follows: the model | |
-//! | [`alerts`] | pure | rules that do not hold (findings), and since when (alerts) | cluster |
-//! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster |
+//! | [`alerts`] | pure | rules that do not hold (findings), and since when (alerts) | cluster quantity |
+//! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster quantity |
 //! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | |
 //! | [`theme`] | pure | roles → styles | |
 //! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts plan keys |
-//! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme |
+//! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme quantity |
 //! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster |
 //! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster |
 //! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster |
@@ -77,6 +78,7 @@ pub mod cluster;
 pub mod config;
 pub mod keys;
 pub mod plan;
+pub mod quantity;
 pub mod theme;
 pub mod ui;
 // IO

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules of ours it may name besides itself.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("quantity", &[]),
     ("cluster", &[]),
-    ("alerts", &["cluster"]),
-    ("plan", &["cluster"]),
+    ("alerts", &["cluster", "quantity"]),
+    ("plan", &["cluster", "quantity"]),
     ("keys", &[]),
     ("theme", &[]),
     ("app", &["cluster", "alerts", "plan", "keys"]),
-    ("ui", &["app", "cluster", "alerts", "plan", "keys", "theme"]),
+    ("ui", &["app", "cluster", "alerts", "plan", "keys", "theme", "quantity"]),
     ("deploy", &["cluster"]),
     ("link", &["cluster"]),
     ("watch", &["link", "cluster"]),
@@ -35,14 +36,14 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "tui", "term", "session", "record", "config", "local", "play", "rooms", "exec", "watch", "link", "deploy", "keys",
-            "theme", "plan", "alerts", "cluster", "app", "ui",
+            "theme", "plan", "alerts", "cluster", "app", "ui", "quantity",
         ],
     ),
     ("main", &["cli"]),
 ];
 
 /// Modules that never touch the world: every file of theirs says so.
-const PURE: &[&str] = &["cluster", "alerts", "plan", "keys", "theme", "app", "ui", "deploy"];
+const PURE: &[&str] = &["quantity", "cluster", "alerts", "plan", "keys", "theme", "app", "ui", "deploy"];
 
 /// What a pure file has no business naming.
 const IMPURE: &[&str] = &[

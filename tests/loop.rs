@@ -17,7 +17,7 @@ use rgc_tui::cluster::{Address, Model, Observation};
 use rgc_tui::keys::{Chord, Keymap};
 use rgc_tui::link::Clock;
 use rgc_tui::plan::entry::Entry;
-use rgc_tui::plan::{Blast, Danger, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
+use rgc_tui::plan::{Blast, Danger, Figure, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
 use rgc_tui::tui::{Answers, Desk, Ended, Facts, Hands, Mailbox, Parting, part, run};
@@ -78,7 +78,7 @@ impl Hands for FakeHands {
             self.rebalancing = Some(to.clone());
             return;
         }
-        let report = Report { outcome: Outcome::Done, elapsed: Duration::from_millis(46), figures: vec![("write_gap_ms", 46.0)] };
+        let report = Report { outcome: Outcome::Done, elapsed: Duration::from_millis(46), figures: vec![(Figure::Promoted, 46.0)] };
         to.post(Event::Progress(id, Progress::Ended(report)));
     }
 

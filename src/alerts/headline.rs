@@ -1,8 +1,9 @@
 //! PURE. The verdict line's sentence: the gist first, because a narrow screen cuts the rest off.
 
-use super::words::{count, list, people};
+use super::words::{list, people};
 use super::{Finding, Severity, Subject};
 use crate::cluster::{Health, Model, SLOTS, Shard, Time};
+use crate::quantity::count;
 
 /// One line that says how the cluster is; never empty.
 ///

@@ -131,7 +131,12 @@ pub(super) fn progress(app: &mut App, id: OperationId, progress: Progress, now: 
             let took = report.elapsed.as_secs_f64();
             let bad = report.outcome != crate::plan::Outcome::Done;
             let reasons = report.outcome.reasons().join("; ");
-            let figures: Vec<String> = report.figures.iter().take(3).map(|(name, value)| figure(name, *value)).collect();
+            let figures: Vec<String> = report
+                .figures
+                .iter()
+                .take(3)
+                .map(|(figure, value)| format!("{} {}", figure.label(), figure.value(*value)))
+                .collect();
             let more = if reasons.is_empty() { figures.join(", ") } else { reasons };
             let text =
                 format!("{intent}: {} in {took:.1} s{}{more}", report.outcome.word(), if more.is_empty() { "" } else { " · " });
@@ -140,14 +145,6 @@ pub(super) fn progress(app: &mut App, id: OperationId, progress: Progress, now: 
             app.tell(text, bad, now);
         }
     }
-}
-
-/// `promoted_ms`, 14 → "promoted 14 ms".
-fn figure(name: &str, value: f64) -> String {
-    let units = [("_ms", " ms"), ("_per_sec", "/s"), ("_percent", " %"), ("_bytes", " B"), ("_seconds", " s")];
-    let (stem, unit) = units.iter().find_map(|(end, unit)| Some((name.strip_suffix(end)?, *unit))).unwrap_or((name, ""));
-    // Adding nothing makes -0 a 0.
-    format!("{} {}{unit}", stem.replace('_', " "), value.round() + 0.0)
 }
 
 fn push<T>(lines: &mut Vec<T>, line: T) {

@@ -56,7 +56,7 @@ fn check(file: Option<&PathBuf>, global: &Global) -> Ended {
     }
     let config = checked?;
     let seeds = config.cluster.nodes.len() + config.cluster.sentinels.len();
-    let seeds = super::units::plural(seeds as u64, "seed");
+    let seeds = crate::quantity::count(seeds as u64, "seed");
     out::line(&format!("{}: ok: cluster `{}`, {}, {seeds}", path.display(), config.cluster.name, config.cluster.topology.word()));
     Ok(Exit::Done)
 }

@@ -6,9 +6,9 @@ use serde_json::json;
 use super::args::Format;
 use super::paint::Paint;
 use super::picture::{glyph, verdict_glyph};
-use super::units::{count, span};
 use crate::alerts::{AlertEvent, Phase, Verdict};
 use crate::cluster::{Change, PlayStats, Time};
+use crate::quantity::{short, span};
 
 /// How lines are printed.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ impl Style {
                 "subject": finding.label,
                 "message": finding.message,
                 "remedy": finding.remedy,
-                "seconds": super::units::rounded(alert.duration(event.at).as_secs_f64()),
+                "seconds": super::out::rounded(alert.duration(event.at).as_secs_f64()),
             })
             .to_string();
         }
@@ -84,7 +84,7 @@ impl Style {
 
     /// What the demo's players feel.
     pub(super) fn play(self, at: Time, play: &PlayStats) -> String {
-        let ms = |span: Option<std::time::Duration>| span.map(|span| super::units::rounded(span.as_secs_f64() * 1000.0));
+        let ms = |span: Option<std::time::Duration>| span.map(|span| super::out::rounded(span.as_secs_f64() * 1000.0));
         if self.is_json() {
             return json!({
                 "at": stamp(at),
@@ -93,7 +93,7 @@ impl Style {
                 "refused": play.refused,
                 "unknown": play.unknown,
                 "lost": play.lost,
-                "writes_per_sec": super::units::rounded(play.writes_per_sec),
+                "writes_per_sec": super::out::rounded(play.writes_per_sec),
                 "gap_ms": ms(play.gap),
                 "last_gap_ms": ms(play.last_gap),
                 "worst_gap_ms": ms(play.worst_gap),
@@ -115,7 +115,7 @@ impl Style {
 pub(super) fn play_words(play: &PlayStats) -> String {
     let mut words = format!(
         "{} writes/s · {} acknowledged, {} failed, {} unanswered, {} lost",
-        count(play.writes_per_sec),
+        short(play.writes_per_sec),
         play.acknowledged,
         play.refused,
         play.unknown,

@@ -73,7 +73,7 @@ pub(super) fn text(picture: &Picture, codes: &[String]) -> String {
         let room = match row.get("room").and_then(Json::as_bool) {
             Some(true) => {
                 let players = row.get("players").and_then(Json::as_u64).unwrap_or(0);
-                format!("{} {}", word("phase"), super::units::plural(players, "player"))
+                format!("{} {}", word("phase"), crate::quantity::count(players, "player"))
             }
             Some(false) => "no such room".to_owned(),
             None => "not found so far".to_owned(),

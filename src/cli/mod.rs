@@ -27,7 +27,6 @@ mod slots;
 mod status;
 mod table;
 mod tables;
-mod units;
 mod watch;
 
 use std::ffi::OsString;

@@ -2,10 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
+use super::out::rounded;
 use super::picture::Picture;
 use super::table::{Table, csv};
-use super::units::{bytes, count, rounded, span};
 use crate::cluster::{Health, Node, Time, age};
+use crate::quantity::{bytes, short, span};
 
 /// A node in the JSON of `status`: the part of the contract that dashboards read.
 pub(super) fn node_json(node: &Node, now: Time) -> Json {
@@ -117,7 +118,7 @@ pub(super) fn text(picture: &Picture) -> String {
             node.role.word().to_owned(),
             health(node, picture.now),
             node.slot_count.to_string(),
-            or_dash(ops(node).filter(|_| fresh).map(count)),
+            or_dash(ops(node).filter(|_| fresh).map(short)),
             or_dash(node.latency.filter(|_| fresh).map(|rtt| format!("{:.1}ms", rtt.as_secs_f64() * 1000.0))),
             or_dash(memory),
             or_dash(node.rates.cpu_percent.filter(|_| fresh).map(|percent| format!("{percent:.0}%"))),

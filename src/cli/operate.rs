@@ -190,10 +190,10 @@ impl Deed<'_> {
             out::json(&plan::json::report(plan, report, &self.sight.model));
             return;
         }
-        let figures: Vec<String> =
-            report.figures.iter().map(|(name, value)| format!("{name} {}", super::units::rounded(*value))).collect();
-        let figures = if figures.is_empty() { String::new() } else { format!(" · {}", figures.join(" · ")) };
-        out::line(&format!("{} in {}{figures}", report.outcome.word(), super::units::span(report.elapsed)));
+        // What was nothing is for JSON.
+        let told = report.figures.iter().filter(|(_, value)| *value > 0.0);
+        let figures: String = told.map(|(figure, value)| format!(" · {} {}", figure.label(), figure.value(*value))).collect();
+        out::line(&format!("{} in {}{figures}", report.outcome.word(), crate::quantity::span(report.elapsed)));
         for reason in report.outcome.reasons() {
             out::tell(&format!("rgc-tui: {reason}"));
         }

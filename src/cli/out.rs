@@ -45,3 +45,8 @@ pub(super) fn ask(question: &str) -> Option<String> {
     let read = io::stdin().read_line(&mut answer).ok()?;
     (read > 0).then(|| answer.trim().to_owned())
 }
+
+/// Rounded for JSON: three digits after the point say more than any of these measurements knows.
+pub(super) fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}

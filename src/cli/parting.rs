@@ -1,7 +1,7 @@
 //! IO. The console's last words: which operations are waited for, and how each ended.
 
 use super::exit::Exit;
-use super::{out, units};
+use super::out;
 use crate::plan::Outcome;
 use crate::tui::{self, Desk, Parting};
 
@@ -35,7 +35,7 @@ fn words(parting: &Parting<'_>) -> String {
         Parting::Ended(intent, report) => {
             let reasons = report.outcome.reasons().join("; ");
             let colon = if reasons.is_empty() { "" } else { ": " };
-            format!("`{intent}` {} after {}{colon}{reasons}", report.outcome.word(), units::span(report.elapsed))
+            format!("`{intent}` {} after {}{colon}{reasons}", report.outcome.word(), crate::quantity::span(report.elapsed))
         }
         Parting::Left(intent) => format!("`{intent}` {LEFT}"),
     }
@@ -55,9 +55,9 @@ mod tests {
         let ended = Parting::Ended(&intent, &report);
         assert!(is_bad(&ended) && is_bad(&Parting::Left(&intent)) && !is_bad(&Parting::Stopping(&intent)));
         let says = words(&ended);
-        assert!(says.ends_with("cancelled after 3s: you stopped it; 3 of 9 slots have moved"), "{says}");
+        assert!(says.ends_with("cancelled after 3.0 s: you stopped it; 3 of 9 slots have moved"), "{says}");
         let done = Report { outcome: Outcome::Done, elapsed: Duration::from_secs(3), figures: Vec::new() };
-        assert!(words(&Parting::Ended(&intent, &done)).ends_with("done after 3s"));
+        assert!(words(&Parting::Ended(&intent, &done)).ends_with("done after 3.0 s"));
         assert!(words(&Parting::Left(&intent)).contains("fix --dry-run"));
     }
 }

@@ -1,8 +1,8 @@
 //! PURE. A plan for people: steps with literal commands, what is predicted, what is touched, and what to beware of.
 
-use super::units::{bytes, count, plural, span};
 use crate::cluster::Model;
 use crate::plan::{Danger, Objective, Plan};
+use crate::quantity::{bytes, count, short, span};
 
 pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
     let mut lines = vec![format!("plan for cluster `{}`: {}", plan.cluster, plan.intent)];
@@ -33,12 +33,12 @@ fn moves(plan: &Plan, lines: &mut Vec<String>) {
             "    {} → {}  {}, {}, {}, {}{}  ({})",
             part.from_address,
             part.to_address,
-            plural(part.slots.len() as u64, "slot"),
-            plural(part.keys, "key"),
+            count(part.slots.len() as u64, "slot"),
+            count(part.keys, "key"),
             bytes(part.bytes),
             at_least(plan),
-            plural(part.rooms, "room"),
-            short(&part.slots.to_string()),
+            count(part.rooms, "room"),
+            cut(&part.slots.to_string()),
         ));
     }
 }
@@ -49,7 +49,7 @@ fn at_least(plan: &Plan) -> &'static str {
 }
 
 /// Long lists of slots are for the JSON.
-fn short(text: &str) -> String {
+fn cut(text: &str) -> String {
     const MOST: usize = 60;
     if text.chars().count() <= MOST {
         return text.to_owned();
@@ -64,7 +64,7 @@ fn loads(plan: &Plan, lines: &mut Vec<String>) {
         return;
     }
     let by = plan.objective();
-    let amount = |value: f64| if by.is_bytes() { bytes(value as u64) } else { count(value) };
+    let amount = |value: f64| if by.is_bytes() { bytes(value as u64) } else { short(value) };
     lines.push(format!("  before → after, by {}:", by.measure()));
     let most = plan.before.iter().chain(&plan.after).map(|load| load.value).fold(0.0, f64::max);
     for load in &plan.after {
@@ -106,12 +106,12 @@ fn predicted(plan: &Plan, model: &Model, lines: &mut Vec<String>) {
     if !blast.slots.is_empty() {
         lines.push(format!(
             "  touches: {}, {}, {}, {}{}, {}",
-            plural(blast.slots.len() as u64, "slot"),
-            plural(blast.tally.keys, "key"),
+            count(blast.slots.len() as u64, "slot"),
+            count(blast.tally.keys, "key"),
             bytes(blast.tally.bytes),
             at_least(plan),
-            plural(blast.tally.rooms, "room"),
-            plural(blast.tally.players, "player"),
+            count(blast.tally.rooms, "room"),
+            count(blast.tally.players, "player"),
         ));
     }
 }

@@ -1,31 +1,39 @@
 //! IO. What an operation says while it runs: lines of JSON on stdout, or sentences and a bar on stderr.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
 
 use super::args::Format;
 use super::out;
-use super::units::{bytes, count, span};
 use crate::plan::{self, Plan, Progress};
+use crate::quantity::{bytes, short, span};
+
+/// How often a file or a pipe is told how far the slots are.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// Tells progress as it comes.
 pub(super) struct Told {
     json: bool,
     bar: Option<ProgressBar>,
+    /// Slots are moving: how far they are is told, and not the thousands of commands, which the ledger has.
+    moving: bool,
+    told: Instant,
 }
 
 impl Told {
     pub(super) fn new(format: Format, plan: &Plan) -> Self {
         let json = format == Format::Json;
-        let moves = !json && !plan.moves.is_empty() && std::io::stderr().is_terminal();
-        let bar = moves.then(|| {
+        let moving = !plan.moves.is_empty();
+        let bar = (!json && moving && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} slots  {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { json, bar }
+        Self { json, bar, moving, told: Instant::now() }
     }
 
     pub(super) fn tell(&mut self, progress: &Progress) {
@@ -37,24 +45,27 @@ impl Told {
         }
         match progress {
             Progress::Step { says, .. } => self.note(says),
+            Progress::Sent { .. } if self.moving => {}
             Progress::Sent { address, command, reply } => self.note(&format!("  {address}> {command}  {reply}")),
             Progress::Note(text) => self.note(text),
             Progress::Paused(true) => self.note("paused"),
             Progress::Paused(false) => self.note("resumed"),
-            Progress::Moved { slots_done, slots_total, keys, bytes: moved, keys_per_sec, eta, p99_ms } => {
-                let Some(bar) = &self.bar else { return };
-                bar.set_length(u64::from(*slots_total));
-                bar.set_position(u64::from(*slots_done));
-                let mut words = format!("{} keys, {}, {} keys/s", count(*keys as f64), bytes(*moved), count(*keys_per_sec));
-                if let Some(eta) = eta {
-                    words.push_str(&format!(", {} to go", span(*eta)));
-                }
-                if let Some(p99) = p99_ms {
-                    words.push_str(&format!(", p99 {p99:.1} ms"));
-                }
-                bar.set_message(words);
+            Progress::Moved { slots_done, slots_total, .. } => {
+                self.moving = slots_done < slots_total;
+                self.moved(u64::from(*slots_done), u64::from(*slots_total), &moved(progress));
             }
             Progress::Ended(_) => {}
+        }
+    }
+
+    fn moved(&mut self, done: u64, total: u64, words: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.set_message(words.to_owned());
+        } else if self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            out::tell(&format!("  {done} of {total} slots  {words}"));
         }
     }
 
@@ -71,4 +82,17 @@ impl Told {
             bar.finish_and_clear();
         }
     }
+}
+
+/// What has moved so far, how fast, and what is felt of it.
+fn moved(progress: &Progress) -> String {
+    let Progress::Moved { keys, bytes: moved, keys_per_sec, eta, p99_ms, .. } = progress else { return String::new() };
+    let mut words = format!("{} keys, {}, {} keys/s", short(*keys as f64), bytes(*moved), short(*keys_per_sec));
+    if let Some(eta) = eta {
+        words.push_str(&format!(", {} to go", span(*eta)));
+    }
+    if let Some(p99) = p99_ms {
+        words.push_str(&format!(", p99 {p99:.1} ms"));
+    }
+    words
 }

@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::picture::Picture;
 use super::table::{Table, csv};
-use super::units::{bytes, plural, span};
 use crate::cluster::Room;
+use crate::quantity::{bytes, count, span};
 
 const COLUMNS: [&str; 10] = ["code", "phase", "players", "slot", "shard", "master", "keys", "size_bytes", "ttl_seconds", "served"];
 
@@ -64,6 +64,6 @@ pub(super) fn text(picture: &Picture) -> String {
     }
     let total = picture.model.rooms().total();
     let about = if picture.rooms_complete { "" } else { "at least " };
-    let sum = format!("{about}{}, {}\n", plural(total.rooms, "room"), plural(total.players, "player"));
+    let sum = format!("{about}{}, {}\n", count(total.rooms, "room"), count(total.players, "player"));
     if table.is_empty() { sum } else { format!("{}\n{sum}", table.text()) }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::picture::Picture;
 use super::table::{Table, csv};
-use super::units::bytes;
 use crate::cluster::{Direction, NodeId, SLOTS, SlotRange, SlotSet};
+use crate::quantity::bytes;
 
 /// Neighbouring slots with one owner.
 struct Run {

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::nodes;
 use super::paint::Paint;
 use super::picture::{Picture, glyph, verdict_glyph};
-use super::units::plural;
+use crate::quantity::count;
 
 pub(super) fn json(picture: &Picture) -> Json {
     let nodes: Vec<Json> = picture.nodes().into_iter().map(|node| nodes::node_json(node, picture.now)).collect();
@@ -36,7 +36,7 @@ pub(super) fn text(picture: &Picture, paint: Paint) -> String {
         let (assigned, served, open) = (topology.assigned.len(), topology.served.len(), topology.open_slots().len());
         text.push_str(&format!("slots {assigned} of 16384 assigned, {served} served, {open} open · "));
     }
-    text.push_str(&format!("{about}{}, {}\n", plural(rooms.rooms, "room"), plural(rooms.players, "player")));
+    text.push_str(&format!("{about}{}, {}\n", count(rooms.rooms, "room"), count(rooms.players, "player")));
     if !picture.findings.is_empty() {
         text.push('\n');
         text.push_str(&findings(picture, paint));

@@ -12,7 +12,7 @@ use super::read;
 use super::telling::Telling;
 use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
 use crate::link::{Command, Failure, Lane, Reply};
-use crate::plan::{Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};
+use crate::plan::{Figure, Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};
 
 /// Between two questions to the replica.
 const PACE: Duration = Duration::from_millis(4);
@@ -49,7 +49,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Re
     let sent = Instant::now();
     let mut figures = Vec::new();
     match telling.send(&change.at, &command, telling.links.settings().timeout).await {
-        Ok(_) => figures.push(("accepted_ms", millis(sent))),
+        Ok(_) => figures.push((Figure::Accepted, millis(sent))),
         // Whether it arrived is read back like everything else.
         Err(Failure::Unknown(trouble)) => {
             telling.note(format!("no reply from {} ({trouble}): reading back what it did", change.at)).await
@@ -64,7 +64,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Re
         let reasons = explain(telling, &change, model, sent.elapsed()).await;
         return telling.report(Outcome::Failed(reasons), figures);
     }
-    figures.push(("promoted_ms", millis(sent)));
+    figures.push((Figure::Promoted, millis(sent)));
     verify(telling, plan, model, change, sent, figures).await
 }
 
@@ -106,7 +106,7 @@ async fn verify(
     model: &Model,
     change: Change,
     sent: Instant,
-    mut figures: Vec<(&'static str, f64)>,
+    mut figures: Vec<(Figure, f64)>,
 ) -> Report {
     if let Some(step) = plan.steps.get(1) {
         telling.step(1, &step.says).await;
@@ -114,9 +114,9 @@ async fn verify(
     let check = change.clone();
     let agreement =
         agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |id, view| against(&check, id, view)).await;
-    figures.push(("agreed_ms", millis(sent)));
-    figures.push(("nodes_agreed", agreement.agreeing() as f64));
-    figures.push(("nodes_silent", agreement.silent().len() as f64));
+    figures.push((Figure::Agreed, millis(sent)));
+    figures.push((Figure::NodesAgreed, agreement.agreeing() as f64));
+    figures.push((Figure::NodesSilent, agreement.silent().len() as f64));
     if !agreement.silent().is_empty() {
         telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
     }
@@ -130,9 +130,9 @@ async fn verify(
         if !settled.is_reached() {
             return telling.report(Outcome::Failed(disagreement(&change, &settled)), figures);
         }
-        figures.push(("settled_ms", millis(sent)));
+        figures.push((Figure::Settled, millis(sent)));
         match in_sync(telling, &old).await {
-            Ok(()) => figures.push(("resynced_ms", millis(sent))),
+            Ok(()) => figures.push((Figure::Resynced, millis(sent))),
             Err(why) => telling.note(format!("{old} is a replica now, and {why}: the shard has no copy until that is over")).await,
         }
     }

@@ -13,7 +13,7 @@ use super::telling::Telling;
 use super::{agree, read, survey};
 use crate::cluster::{Address, Model, NodeId, SlotSet, View};
 use crate::link::Command;
-use crate::plan::{self, Cure, Outcome, Pace, Plan, Report, StepKind, Way};
+use crate::plan::{self, Cure, Figure, Outcome, Pace, Plan, Report, StepKind, Way};
 
 const WITHIN: Duration = Duration::from_secs(5);
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
@@ -57,7 +57,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     }
     read::refresh(&mut now, &telling.links, telling.clock).await;
     reasons.extend(disagreement(telling, &now, &cured).await);
-    let figures = vec![("slots", cured.len() as f64)];
+    let figures = vec![(Figure::Slots, cured.len() as f64)];
     let outcome = match (reasons.is_empty(), cancelled) {
         (true, _) => Outcome::Done,
         (false, true) => Outcome::Cancelled(reasons),

@@ -9,7 +9,7 @@ use super::ledger::Transcript;
 use super::running::Control;
 use crate::cluster::Address;
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
-use crate::plan::{Outcome, Progress, Report};
+use crate::plan::{Figure, Outcome, Progress, Report};
 
 /// The operation's side of [`super::Running`]. Clones speak for the same operation.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Telling {
         self.began.elapsed()
     }
 
-    pub(super) fn report(&self, outcome: Outcome, figures: Vec<(&'static str, f64)>) -> Report {
+    pub(super) fn report(&self, outcome: Outcome, figures: Vec<(Figure, f64)>) -> Report {
         Report { outcome, elapsed: self.elapsed(), figures }
     }
 

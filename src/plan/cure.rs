@@ -3,6 +3,7 @@
 //! Keys decide. A node that loses a slot it holds keys of deletes them, so nobody is made an owner before the keys
 //! have been brought to it, and no slot is closed while its keys are in two places.
 
+use crate::quantity;
 use std::collections::BTreeMap;
 
 use crate::cluster::{Direction, Model, Node, NodeId, Role};
@@ -84,7 +85,7 @@ impl Cure {
     pub fn says(&self, evidence: &Evidence, model: &Model) -> String {
         let keys = |id: &NodeId| evidence.holders.get(id).copied().unwrap_or(0);
         let at = |id: &NodeId| format!("{} ({} keys)", model.label(*id), keys(id));
-        let all = |ids: &[NodeId]| super::words::list(&ids.iter().map(at).collect::<Vec<_>>());
+        let all = |ids: &[NodeId]| quantity::list(&ids.iter().map(at).collect::<Vec<_>>());
         match self {
             Self::Finish { from, to } => format!("finish the move from {} to {}", at(from), at(to)),
             Self::ThereAndBack { from, to } => {

@@ -27,7 +27,6 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
         // What was sent is told in `commands`; what might have been sent is not needed twice.
         fields.shift_remove("commands");
     }
-    let figures: Map<String, Value> = report.figures.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
     json!({
         "at": beside.at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "who": beside.who,
@@ -37,7 +36,7 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
         "outcome": report.outcome.word(),
         "reasons": report.outcome.reasons(),
         "seconds": report.elapsed.as_secs_f64(),
-        "figures": figures,
+        "figures": plain::figures(report),
         "commands": beside.commands,
         "commands_not_kept": beside.not_kept,
         "plan": whole,

@@ -1,12 +1,13 @@
 //! PURE. Failover: which replica becomes master, whether it can, what it costs.
 
+use crate::quantity;
 use std::time::Duration;
 
 use crate::cluster::{Info, Model, Node, Role, Server, Shard, Time, age};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::{self, DEFAULT_NODE_TIMEOUT, Votes, is_up};
-use super::{Danger, Facts, Intent, Mode, Plan, Prediction, Refusal, Step, StepKind, blast, election, resolve, words};
+use super::{Danger, Facts, Intent, Mode, Plan, Prediction, Refusal, Step, StepKind, blast, election, resolve};
 
 /// A graceful failover gives up when the replica has not caught up by then (Valkey 8.1 has a setting for it).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -85,7 +86,7 @@ fn choose<'a>(model: &'a Model, shard: &Shard, master: &Node, timeout: Duration,
 fn standing(case: &Case<'_>) -> Vec<String> {
     let (replica, mut reasons) = (case.replica, Vec::new());
     if replica.health.is_down() || !replica.health.serves() {
-        let since = words::span(age(case.now, replica.health_since));
+        let since = quantity::span(age(case.now, replica.health_since));
         let says = replica.health.says();
         reasons.push(format!("{} {says} (for {since}), and a failover is started on the replica itself", replica.address));
     }
@@ -129,10 +130,10 @@ fn graceful(case: &Case<'_>) -> Vec<String> {
     if !open.is_empty() && !keeps_open_slots(case.info.and_then(|info| info.server.as_ref())) {
         reasons.push(format!(
             "{} {} open on shard {}, and a promoted replica forgets open slots on this server: finish or roll back first with `fix {}`",
-            words::count(open.len() as u64, "slot"),
+            quantity::count(open.len(), "slot"),
             if open.len() == 1 { "is" } else { "are" },
             case.shard.name,
-            words::list(&open.iter().map(u16::to_string).collect::<Vec<_>>())
+            quantity::list(&open.iter().map(u16::to_string).collect::<Vec<_>>())
         ));
     }
     reasons
@@ -152,7 +153,7 @@ fn replication(case: &Case<'_>) -> Vec<String> {
         reasons.push(format!(
             "the replication link from {replica} to {} has been down for {}: {futile}; repair the link first (masterauth, TLS, network)",
             master_name(case),
-            words::span(Duration::from_secs(down))
+            quantity::span(Duration::from_secs(down))
         ));
     } else if let Some(seconds) = info.master_last_io_seconds.filter(|&seconds| seconds > LAST_IO_LIMIT) {
         reasons.push(format!(
@@ -167,8 +168,8 @@ fn replication(case: &Case<'_>) -> Vec<String> {
     if let Some(lag) = case.replica.lag_bytes.filter(|&lag| lag > LAG_LIMIT) {
         reasons.push(format!(
             "{replica} is {} behind, more than {} cannot be counted on to arrive while writes stand still: wait or throttle the writers",
-            words::bytes(lag),
-            words::bytes(LAG_LIMIT)
+            quantity::bytes(lag),
+            quantity::bytes(LAG_LIMIT)
         ));
     }
     reasons
@@ -190,9 +191,9 @@ fn quorum(case: &Case<'_>) -> Vec<String> {
             reasons.push(format!(
                 "{} won an election only {} ago, and these servers do not get through another within {}: wait {}",
                 case.replica.address,
-                words::span(since),
-                words::span(again),
-                words::span(again - since)
+                quantity::span(since),
+                quantity::span(again),
+                quantity::span(again - since)
             ));
         }
     }
@@ -266,7 +267,7 @@ fn prediction(case: &Case<'_>) -> Prediction {
         notes.push(format!("the shard's other {} by themselves", plural_follow(siblings as u64)));
     }
     if case.mode == Mode::Graceful {
-        notes.push(format!("it gives up, with writes stopped for as long, after {}", words::span(patience(case.replica))));
+        notes.push(format!("it gives up, with writes stopped for as long, after {}", quantity::span(patience(case.replica))));
     }
     Prediction {
         winner: Some(case.replica.id),
@@ -306,7 +307,7 @@ fn warnings(case: &Case<'_>) -> Vec<String> {
         }
     }
     if let Some(lag) = case.replica.lag_bytes.filter(|&lag| lag > LAG_WARNING) {
-        warnings.push(format!("{replica} is {} behind: writes stop until it has caught up", words::bytes(lag)));
+        warnings.push(format!("{replica} is {} behind: writes stop until it has caught up", quantity::bytes(lag)));
     }
     let candidates = preflight::candidates(case.model, case.shard, case.node_timeout, case.now);
     if let (Some(best), Some(own)) = (candidates.first(), candidates.iter().find(|candidate| candidate.node == case.replica.id)) {
@@ -322,7 +323,7 @@ fn warnings(case: &Case<'_>) -> Vec<String> {
     }
     let open = open_slots(case);
     if !open.is_empty() && (case.mode != Mode::Graceful || keeps_open_slots(case.info.and_then(|info| info.server.as_ref()))) {
-        let count = words::count(open.len() as u64, "slot");
+        let count = quantity::count(open.len(), "slot");
         warnings.push(format!("{count} of this shard open: the move has to be finished with `fix` afterwards"));
     }
     let failing = case.model.nodes().filter(|node| node.cluster_info.as_ref().is_some_and(|info| !info.ok) && is_up(node)).count();

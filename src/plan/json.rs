@@ -87,15 +87,19 @@ fn loads(loads: &[Load]) -> Value {
 
 /// How an operation ended: the last line of its output.
 pub fn report(plan: &Plan, report: &Report, model: &Model) -> Value {
-    let figures: Map<String, Value> = report.figures.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
     json!({
         "operation": plan.intent.name(),
         "outcome": report.outcome.word(),
         "seconds": seconds(report.elapsed),
         "reasons": report.outcome.reasons(),
-        "figures": figures,
+        "figures": figures(report),
         "plan": self::plan(plan, model),
     })
+}
+
+/// What was measured of it, by name.
+pub(super) fn figures(report: &Report) -> Map<String, Value> {
+    report.figures.iter().map(|(figure, value)| (figure.name().into(), json!(value))).collect()
 }
 
 /// An intent that was refused, or is fulfilled already: in the shape of a report, without a plan.

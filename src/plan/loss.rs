@@ -1,11 +1,12 @@
 //! PURE. If these nodes die at once, say all on one host: who takes over, what nobody serves, whether a majority is left.
 
+use crate::quantity;
 use std::time::Duration;
 
 use crate::cluster::{Address, Model, NodeId, Shard, ShardName, SlotSet, Time};
 
 use super::preflight::{Candidate, DEFAULT_NODE_TIMEOUT, Votes, candidates, is_up, votes};
-use super::{Blast, blast, election, words};
+use super::{Blast, blast, election};
 
 /// A shard that loses its master.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,26 +122,26 @@ impl Fallen {
     fn line(&self) -> (Omen, String) {
         let shard = self.shard;
         if let (Some(winner), Some(gap)) = (&self.winner, self.gap) {
-            return (Omen::Fine, format!("{shard}: {winner} takes over in {}, {}", words::range(gap), risk(self.bytes_at_risk)));
+            return (Omen::Fine, format!("{shard}: {winner} takes over in {}, {}", quantity::range(gap), risk(self.bytes_at_risk)));
         }
         let why = match &self.obstacle {
             _ if self.extinct => format!("{shard}: no node is left"),
             Some((replica, why)) => format!("{shard}: nobody takes over, {replica} {why}"),
             None => format!("{shard}: nobody can be elected"),
         };
-        let slots = words::count(self.blast.slots.len() as u64, "slot");
+        let slots = quantity::count(self.blast.slots.len(), "slot");
         (Omen::Bad, format!("{why}: {slots}, {}", felt(&self.blast)))
     }
 }
 
 fn felt(blast: &Blast) -> String {
-    format!("{}, {}", words::count(blast.tally.rooms, "room"), words::count(blast.tally.players, "player"))
+    format!("{}, {}", quantity::count(blast.tally.rooms, "room"), quantity::count(blast.tally.players, "player"))
 }
 
 fn risk(bytes: Option<u64>) -> String {
     match bytes {
         Some(0) => "nothing known to be lost".into(),
-        Some(bytes) => format!("{} at risk", words::bytes(bytes)),
+        Some(bytes) => format!("{} at risk", quantity::bytes(bytes)),
         None => "loss unknown".into(),
     }
 }
@@ -158,7 +159,7 @@ impl Loss {
         let mut lines = vec![self.end()];
         lines.extend(orphaned.iter().take(LISTED).map(|fallen| fallen.line()));
         if orphaned.len() > LISTED {
-            lines.push((Omen::Bad, format!("and {} like these", words::count((orphaned.len() - LISTED) as u64, "more shard"))));
+            lines.push((Omen::Bad, format!("and {} like these", quantity::count((orphaned.len() - LISTED) as u64, "more shard"))));
         }
         if !self.thinned.is_empty() {
             let names: Vec<String> = self.thinned.iter().take(LISTED).map(ToString::to_string).collect();
@@ -172,7 +173,10 @@ impl Loss {
         } else {
             let last = won.iter().filter_map(|fallen| fallen.gap).map(|gap| gap.1).max().unwrap_or_default();
             let lost = won.iter().map(|fallen| fallen.bytes_at_risk).sum::<Option<u64>>();
-            lines.push((Omen::Fine, format!("{} shards get a new master within {}, {}", won.len(), words::span(last), risk(lost))));
+            lines.push((
+                Omen::Fine,
+                format!("{} shards get a new master within {}, {}", won.len(), quantity::span(last), risk(lost)),
+            ));
         }
         lines
     }
@@ -183,7 +187,7 @@ impl Loss {
         if !self.votes.suffice() {
             return (Omen::Bad, format!("the cluster stops: {alive} of {voters} masters left, {needed} must agree"));
         }
-        let slots = words::count(self.unserved.len() as u64, "slot");
+        let slots = quantity::count(self.unserved.len(), "slot");
         match (self.unserved.is_empty(), self.stops) {
             (true, _) if self.fallen.is_empty() => (Omen::Fine, "all slots stay served".into()),
             (true, _) => (Omen::Fine, format!("all slots served again, {alive} of {voters} masters vote")),

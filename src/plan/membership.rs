@@ -1,10 +1,11 @@
 //! PURE. Who belongs to the cluster: add, re-parent, drain, remove, forget.
 
 use crate::cluster::{Address, Model, Node, NodeId, Role};
+use crate::quantity;
 
 use super::fingerprint::Fingerprint;
 use super::preflight::is_up;
-use super::{Danger, Facts, Intent, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, moves, rebalance, resolve, words};
+use super::{Danger, Facts, Intent, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, moves, rebalance, resolve};
 
 /// What a server says that shall join.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,17 +94,17 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
             reasons.push(format!("{address} does not run in cluster mode: start it with cluster-enabled yes"));
         }
         if fresh.knows > 0 {
-            let others = words::count(u64::from(fresh.knows), "other node");
+            let others = quantity::count(fresh.knows, "other node");
             reasons.push(format!("{address} belongs to another cluster, it knows {others}: is the address right?"));
         }
         if fresh.keys > 0 {
             reasons.push(format!(
                 "{address} holds {}, and a new node must be empty: look what they are before you empty it",
-                words::count(fresh.keys, "key")
+                quantity::count(fresh.keys, "key")
             ));
         }
         if fresh.slots > 0 {
-            reasons.push(format!("{address} owns {}, and a new node owns none", words::count(u64::from(fresh.slots), "slot")));
+            reasons.push(format!("{address} owns {}, and a new node owns none", quantity::count(fresh.slots, "slot")));
         }
     }
     let able = |node: &&Node| node.is_master() && is_up(node) && node.health.is_well() && Some(node.id) != fresh.id;
@@ -149,7 +150,7 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
         return Err(Refusal::nothing(what, Vec::new()));
     }
     if node.is_master() && node.slot_count > 0 {
-        let slots = words::count(u64::from(node.slot_count), "slot");
+        let slots = quantity::count(node.slot_count, "slot");
         reasons.push(format!("{} is a master of {slots}: drain it first with `node drain {}`", node.address, node.address));
     }
     if node.is_master() && node.slot_count == 0 && node.info.as_ref().is_some_and(|info| info.keys > 0) {
@@ -170,7 +171,7 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
     let mut plan = draw_up(intent, model, steps, verify, node);
     plan.blast.shards.extend(master.shard);
     let bytes = master.info.as_ref().and_then(|info| info.used_memory_dataset).unwrap_or(0);
-    plan.warnings.push(format!("its data is dropped and {} are copied from {}", words::bytes(bytes), master.address));
+    plan.warnings.push(format!("its data is dropped and {} are copied from {}", quantity::bytes(bytes), master.address));
     if let Some(old) = model.topology().shard_of(node.id).filter(|old| old.master != Some(node.id)) {
         let left = old.replicas.iter().filter(|id| **id != node.id).count();
         if left == 0 {
@@ -200,7 +201,7 @@ pub(super) fn drain(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
 pub(super) fn ties(model: &Model, node: &Node) -> Vec<String> {
     let mut reasons = Vec::new();
     if node.slot_count > 0 {
-        let slots = words::count(u64::from(node.slot_count), "slot");
+        let slots = quantity::count(node.slot_count, "slot");
         let what = if is_up(node) {
             format!("`node drain {}` first", node.address)
         } else {
@@ -218,7 +219,7 @@ fn followed(model: &Model, node: &Node) -> Option<String> {
     let first = called(followers().next()?);
     let all: Vec<String> = followers().map(called).collect();
     let what = if all.len() == 1 { "replicates" } else { "replicate" };
-    let all = words::list(&all);
+    let all = quantity::list(&all);
     Some(match followers().find(|other| is_up(other)) {
         Some(living) => {
             format!("{all} {what} it: give them another master first, `node replicate {} --master …`", living.address)
@@ -233,8 +234,10 @@ pub(super) fn forget_everywhere(model: &Model, node: &Node, warnings: &mut Vec<S
     let is_deaf = |other: &Node| other.health.is_down() || other.flags.noaddr;
     let deaf: Vec<String> = others.iter().filter(|other| is_deaf(other)).map(|other| called(other)).collect();
     if !deaf.is_empty() {
-        warnings
-            .push(format!("{} cannot be told and would bring it back when they return: forget it again then", words::list(&deaf)));
+        warnings.push(format!(
+            "{} cannot be told and would bring it back when they return: forget it again then",
+            quantity::list(&deaf)
+        ));
     }
     let command = format!("CLUSTER FORGET {}", node.id);
     let told = others.into_iter().filter(|other| !is_deaf(other));

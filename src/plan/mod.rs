@@ -12,6 +12,7 @@ mod facts;
 mod failover;
 #[cfg(test)]
 mod failover_tests;
+mod figures;
 mod fingerprint;
 mod fix;
 mod intent;
@@ -29,13 +30,13 @@ mod steps;
 #[cfg(test)]
 mod testing;
 mod unfinished;
-mod words;
 
 pub use cure::{Cure, Evidence, LOOKS, Way, cure, evidence, heir};
 pub use drift::drift;
 pub use election::{Timing, timing};
 pub use facts::{Facts, SlotFact, SlotFacts};
 pub use failover::patience;
+pub use figures::Figure;
 pub use fix::ailing;
 pub use intent::{Intent, Mode, Objective, Pace};
 pub use loss::{Fallen, Loss, Omen, if_lost};

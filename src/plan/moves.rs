@@ -1,5 +1,6 @@
 //! PURE. What all plans that move slots share: grouping by pair, what stands in the way, what it costs, the steps.
 
+use crate::quantity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::cluster::{Model, Node, NodeId, SLOTS, Server, SlotSet};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
-use super::{Danger, Engine, Facts, Intent, LISTED, Move, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, words};
+use super::{Danger, Engine, Facts, Intent, LISTED, Move, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast};
 
 /// What a key's transfer holds both servers up for: from (one string) to (many small members), by megabyte.
 const BLOCK_PER_MB: (Duration, Duration) = (Duration::from_millis(6), Duration::from_millis(26));
@@ -192,7 +193,7 @@ fn step(index: usize, part: &Move, engine: Engine) -> Step {
             vec![format!("{from}: CLUSTER MIGRATESLOTS SLOTSRANGE {} NODE {}", ranges.join(" "), part.to)]
         }
     };
-    let says = format!("move {} from {from} to {to}", words::count(part.slots.len() as u64, "slot"));
+    let says = format!("move {} from {from} to {to}", quantity::count(part.slots.len(), "slot"));
     Step { node: part.from, address: from.clone(), commands, kind: StepKind::MoveSlots { index }, says }
 }
 
@@ -272,16 +273,16 @@ fn big_keys(
     let time = block(bytes);
     let what = format!(
         "slot {slot} has a key of {}: {} and its target stand still for {} while it moves",
-        words::bytes(bytes),
+        quantity::bytes(bytes),
         node.address,
-        words::range(time)
+        quantity::range(time)
     );
     if time.0 > timeout {
-        reasons.push(format!("{what}, longer than the node timeout of {}: the others would fail it over", words::span(timeout)));
+        reasons.push(format!("{what}, longer than the node timeout of {}: the others would fail it over", quantity::span(timeout)));
     } else {
         if time.1 > timeout {
             *danger = Danger::Typed;
-            warnings.push(format!("{what}; with a node timeout of {} it could be failed over meanwhile", words::span(timeout)));
+            warnings.push(format!("{what}; with a node timeout of {} it could be failed over meanwhile", quantity::span(timeout)));
         } else {
             warnings.push(format!("{what}; it is moved alone"));
         }
@@ -302,8 +303,8 @@ fn room_for(facts: &Facts<'_>, moves: &[Move], reasons: &mut Vec<String>) {
             reasons.push(format!(
                 "{} has {} left below its maxmemory, and {} would come: raise maxmemory or move less",
                 node.address,
-                words::bytes(free),
-                words::bytes(bytes)
+                quantity::bytes(free),
+                quantity::bytes(bytes)
             ));
         }
     }
@@ -333,7 +334,7 @@ fn majority(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
     let owners = |owner: &dyn Fn(u16) -> Option<NodeId>| (0..SLOTS).filter_map(owner).collect::<BTreeSet<NodeId>>().len();
     let (before, after) = (owners(&now), owners(&|slot| takers.get(&slot).copied().or_else(|| now(slot))));
     if after < 3 && after < before {
-        let left = words::count(after as u64, "master");
+        let left = quantity::count(after, "master");
         let is = if after == 1 { "is" } else { "are" };
         warnings.push(format!(
             "only {left} with slots {is} left: the death of one leaves no majority, and no replica takes over by itself"

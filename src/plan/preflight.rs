@@ -1,10 +1,11 @@
 //! PURE. If this master dies now: who takes over, when, what is lost, who notices.
 
+use crate::quantity;
 use std::time::Duration;
 
 use crate::cluster::{Address, Model, Node, NodeId, Shard, ShardName, Time, age};
 
-use super::{Blast, blast, election, words};
+use super::{Blast, blast, election};
 
 /// The servers' own default, assumed until a node has told its setting.
 pub(super) const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -73,14 +74,14 @@ impl Preflight {
         let Some(winner) = &self.winner_address else { return self.hopeless() };
         match (self.remaining(), self.gap) {
             (Some((_, to)), _) if to.is_zero() => format!("election: {winner} should have won by now"),
-            (Some((from, to)), _) => format!("election: {winner} wins in about {}", words::span((from + to) / 2)),
+            (Some((from, to)), _) => format!("election: {winner} wins in about {}", quantity::span((from + to) / 2)),
             (None, Some(gap)) => {
                 let lost = match self.bytes_at_risk {
                     Some(0) => "nothing known to be lost".into(),
-                    Some(bytes) => format!("{} at risk", words::bytes(bytes)),
+                    Some(bytes) => format!("{} at risk", quantity::bytes(bytes)),
                     None => "loss unknown".into(),
                 };
-                format!("if it dies: {winner} takes over in {}, {lost}", words::range(gap))
+                format!("if it dies: {winner} takes over in {}, {lost}", quantity::range(gap))
             }
             (None, None) => self.hopeless(),
         }
@@ -171,7 +172,7 @@ fn last_lag(model: &Model, replica: &Node) -> Option<u64> {
 /// Why a replica does not stand when its master fails, as the rest of a sentence about it.
 fn obstacle(node: &Node, node_timeout: Duration, now: Time) -> Option<String> {
     if node.health.is_down() {
-        let since = words::span(age(now, node.health_since));
+        let since = quantity::span(age(now, node.health_since));
         return Some(format!("{} (for {since})", node.health.says()));
     }
     if node.flags.failed {
@@ -191,7 +192,7 @@ fn obstacle(node: &Node, node_timeout: Duration, now: Time) -> Option<String> {
     let down = Duration::from_secs(u64::try_from(info.master_link_down_seconds.unwrap_or(0)).unwrap_or(0));
     let limit = PING_PERIOD + node_timeout * u32::try_from(factor).unwrap_or(u32::MAX);
     if info.master_link_up == Some(false) && factor > 0 && down.saturating_sub(node_timeout) > limit {
-        let (down, limit) = (words::span(down), words::span(limit + node_timeout));
+        let (down, limit) = (quantity::span(down), quantity::span(limit + node_timeout));
         return Some(format!("has had no data from its master for {down}, more than the {limit} it may stand with"));
     }
     None

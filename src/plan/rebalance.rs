@@ -1,5 +1,6 @@
 //! PURE. Rebalance: equal shares of slots, keys, memory, commands or rooms, with the fewest moves.
 
+use crate::quantity;
 use std::collections::BTreeMap;
 
 use crate::cluster::{Node, NodeId, SlotSet};
@@ -7,7 +8,7 @@ use crate::cluster::{Node, NodeId, SlotSet};
 use super::balance::{Balance, Bearer, balance};
 use super::moves::{self, Targets};
 use super::preflight::is_up;
-use super::{Facts, Intent, Load, Objective, Plan, Refusal, resolve, words};
+use super::{Facts, Intent, Load, Objective, Plan, Refusal, resolve};
 
 /// Below the threshold that starts it, so that a second run has nothing to do.
 const AIM: f64 = 0.01;
@@ -75,7 +76,7 @@ fn field<'a>(intent: &Intent, facts: &Facts<'a>) -> Result<Field<'a>, Refusal> {
     if masters.len() < 2 {
         let empty = model.nodes().filter(|node| node.is_master() && node.slot_count == 0).count();
         let hint = if empty > 0 { ": --use-empty-masters would let empty masters take part" } else { "" };
-        return Err(Refusal::because(format!("nothing to balance between {}{hint}", words::count(masters.len() as u64, "master"))));
+        return Err(Refusal::because(format!("nothing to balance between {}{hint}", quantity::count(masters.len(), "master"))));
     }
     let reasons = ground(facts, &masters, *by);
     if !reasons.is_empty() {
@@ -137,7 +138,7 @@ fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
     let mut reasons = Vec::new();
     let unserved = facts.model.topology().unserved();
     if !unserved.is_empty() {
-        reasons.push(format!("{} not served: bring that in order first, see `check`", words::count(unserved.len() as u64, "slot")));
+        reasons.push(format!("{} not served: bring that in order first, see `check`", quantity::count(unserved.len(), "slot")));
     }
     let open = facts.model.topology().open_slots();
     if !open.is_empty() {

@@ -1,12 +1,13 @@
 //! PURE. Replace: an empty server joins in the place of a dead node, and the dead node is forgotten.
 
+use crate::quantity;
 use std::collections::BTreeSet;
 
 use crate::cluster::{Address, Health, Model, Node};
 
 use super::membership::{Joining, called, draw_up, forget_everywhere, join, known_to_others, step, ties};
 use super::preflight::is_up;
-use super::{Blast, Danger, Facts, Intent, Plan, Refusal, StepKind, resolve, words};
+use super::{Blast, Danger, Facts, Intent, Plan, Refusal, StepKind, resolve};
 
 pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;
@@ -32,7 +33,7 @@ pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<P
     let shards = BTreeSet::from_iter(master.shard.into_iter().chain(dead.shard));
     plan.blast = Blast { shards: shards.into_iter().collect(), ..Blast::default() };
     let bytes = master.info.as_ref().and_then(|info| info.used_memory_dataset).unwrap_or(0);
-    plan.prediction.notes.push(format!("{} are copied from {} to {address} first", words::bytes(bytes), master.address));
+    plan.prediction.notes.push(format!("{} are copied from {} to {address} first", quantity::bytes(bytes), master.address));
     if dead.address != *address {
         let again = "stop it for good, or reset it";
         warnings.push(format!("if {} comes back within reach it joins again by itself: {again}", called(dead)));
@@ -95,7 +96,7 @@ fn living_master<'a>(model: &'a Model, dead: &'a Node, warnings: Option<&mut Vec
     let short: Vec<&Node> = later.into_iter().filter(|node| replicas(node) == fewest).collect();
     match short.as_slice() {
         [master] => {
-            let has = if fewest == 0 { "no replica".into() } else { format!("only {}", words::count(fewest as u64, "replica")) };
+            let has = if fewest == 0 { "no replica".into() } else { format!("only {}", quantity::count(fewest, "replica")) };
             let why = format!("its epoch is younger, and it has {has}");
             warnings.into_iter().for_each(|all| {
                 all.push(format!("nobody says who took the place of {}: it must be {} ({why})", called(at), master.address));
@@ -107,7 +108,7 @@ fn living_master<'a>(model: &'a Model, dead: &'a Node, warnings: Option<&mut Vec
             unserved => format!(
                 "no living master took the place of {}, and {} are not served: `fix` gives slots without an owner a master first",
                 called(at),
-                words::count(unserved as u64, "slot")
+                quantity::count(unserved, "slot")
             ),
         })),
         several => {
@@ -115,7 +116,7 @@ fn living_master<'a>(model: &'a Model, dead: &'a Node, warnings: Option<&mut Vec
             all.sort();
             Err(Refusal::because(format!(
                 "{} may all have taken the place of {}: say which with `node add … --replica-of`, then `node forget {}`",
-                words::list(&all),
+                quantity::list(&all),
                 called(at),
                 called(at)
             )))
@@ -125,7 +126,7 @@ fn living_master<'a>(model: &'a Model, dead: &'a Node, warnings: Option<&mut Vec
 
 /// A dead master that still owns its slots: its replica comes first, if it has one that lives.
 fn masterless(model: &Model, master: &Node) -> Refusal {
-    let slots = words::count(u64::from(master.slot_count), "slot");
+    let slots = quantity::count(master.slot_count, "slot");
     let at = called(master);
     let heir = model.nodes().find(|node| node.is_replica() && node.master == Some(master.id) && is_up(node));
     Refusal::because(match heir {

@@ -1,6 +1,7 @@
 //! PURE. From the name an operator gives a node to the node: address, hostname, id, the start of an id, shard letter.
 
 use crate::cluster::{Model, Node, Shard};
+use crate::quantity;
 
 use super::Refusal;
 
@@ -36,7 +37,7 @@ pub fn node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
         [] => Err(unknown(model, name, "node")),
         several => {
             let all: Vec<String> = several.iter().map(|node| node.address.to_string()).collect();
-            Err(Refusal::usage(format!("`{name}` could be {}: name one of them by address", super::words::list(&all))))
+            Err(Refusal::usage(format!("`{name}` could be {}: name one of them by address", quantity::list(&all))))
         }
     }
 }

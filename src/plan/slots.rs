@@ -1,11 +1,12 @@
 //! PURE. Moving named slots, and rooms: a room is its slot.
 
+use crate::quantity;
 use std::sync::Arc;
 
 use crate::cluster::{Node, SlotSet, key_slot};
 
 use super::moves::{self, Targets};
-use super::{Facts, Intent, Pace, Plan, Refusal, resolve, words};
+use super::{Facts, Intent, Pace, Plan, Refusal, resolve};
 
 pub(super) fn plan(slots: &SlotSet, to: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let target = target(facts, to)?;
@@ -78,8 +79,8 @@ pub(super) fn rooms(codes: &[String], to: &str, facts: &Facts<'_>) -> Result<Pla
         if company.len() > names.len() {
             names.push(format!("{} more", company.len() - names.len()));
         }
-        let rooms = words::count(company.len() as u64, "other room");
-        plan.warnings.push(format!("{rooms} in the same slot {} along: {}", goes(company.len()), words::list(&names)));
+        let rooms = quantity::count(company.len(), "other room");
+        plan.warnings.push(format!("{rooms} in the same slot {} along: {}", goes(company.len()), quantity::list(&names)));
     }
     Ok(plan)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
 
-use super::{Cure, Intent, Objective};
+use super::{Cure, Figure, Intent, Objective};
 
 /// How much asking a plan needs before it is carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -266,6 +266,6 @@ pub enum Progress {
 pub struct Report {
     pub outcome: Outcome,
     pub elapsed: Duration,
-    /// Measured, for the screen and JSON: ("promoted_ms", 14.0), ("keys_per_sec", …).
-    pub figures: Vec<(&'static str, f64)>,
+    /// What was measured, the most telling first.
+    pub figures: Vec<(Figure, f64)>,
 }

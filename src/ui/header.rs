@@ -1,5 +1,6 @@
 //! PURE. The lines at the top: the verdict, what players feel, and tabs or breadcrumbs.
 
+use crate::quantity;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -82,7 +83,7 @@ fn facts(ui: &Ui<'_>) -> String {
     let info = model.nodes().find_map(|node| node.info.as_ref());
     let mode = info.and_then(|info| info.mode.clone()).unwrap_or_else(|| "cluster".into());
     let server = info.and_then(|info| info.server.as_ref()).map(|server| format!("{} {}", server.name, server.version));
-    let nodes = format::counted(model.nodes().count() as u64, "node");
+    let nodes = quantity::count(model.nodes().count(), "node");
     let parts: Vec<String> = [Some(mode.to_string()), server, Some(nodes)].into_iter().flatten().collect();
     parts.join(&format!(" {} ", ui.glyphs.dot))
 }
@@ -96,15 +97,15 @@ pub(super) fn play(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     match play.gap {
         Some(gap) => {
             let style = ui.style(Role::Critical);
-            pen.left(format!("{} no writes for {}", ui.glyphs.down, format::span_long(gap)), 24, style);
+            pen.left(format!("{} no writes for {}", ui.glyphs.down, quantity::span(gap)), 24, style);
         }
         None => {
-            let rate = format!("{:>5}", format::count(play.writes_per_sec));
+            let rate = format!("{:>5}", quantity::short(play.writes_per_sec));
             pen.put(ui.glyphs.ok, ui.style(Role::Ok)).put(rate, text).left(" writes/s", 17, muted);
         }
     }
     // The headline figures first: a narrow screen has no room for all.
-    let gap = |value: Option<Duration>| value.map_or_else(|| ui.glyphs.dash.to_string(), format::span_long);
+    let gap = |value: Option<Duration>| value.map_or_else(|| ui.glyphs.dash.to_string(), quantity::span);
     pen.gap(2).put("last gap ", muted).left(gap(play.last_gap), 7, text);
     let count = |pen: &mut Pen<'_>, value: u64, label: &str, bad: Role| {
         let role = if value == 0 { Role::Muted } else { bad };

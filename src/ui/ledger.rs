@@ -1,10 +1,11 @@
 //! PURE. The ledger: every deed that was ever done here, newest first.
 
+use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Ui, doc, format, pane};
+use super::{Ui, doc, pane};
 use crate::app::layout;
 use crate::plan::entry::Entry;
 use crate::theme::Role;
@@ -12,8 +13,7 @@ use crate::theme::Role;
 pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let read = ui.screen.ledger.as_deref();
     let entries = read.unwrap_or_default();
-    let beside =
-        vec![Span::styled(format!("{}, newest first", format::counted(entries.len() as u64, "entry")), ui.style(Role::Muted))];
+    let beside = vec![Span::styled(format!("{}, newest first", quantity::count(entries.len(), "entry")), ui.style(Role::Muted))];
     pane::frame(ui, true, "Ledger", beside, area, buf);
     let inside = layout::inner(area);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };

@@ -1,5 +1,6 @@
 //! PURE. Every node with its metrics: a number, its unit and a curve each; what is down says which way.
 
+use crate::quantity;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -173,7 +174,7 @@ pub(super) fn value(ui: &Ui<'_>, node: &Node, metric: Metric) -> String {
     let rates = &node.rates;
     let per_second = |rate: Option<f64>| rate.map(format::bytes);
     let text = match metric {
-        Metric::Ops => rates.ops_per_sec.map(format::count),
+        Metric::Ops => rates.ops_per_sec.map(quantity::short),
         Metric::Latency => node.latency.map(format::latency),
         Metric::Memory => node.memory_percent().map(|(percent, _)| format::percent(percent)),
         Metric::Cpu => rates.cpu_percent.map(format::percent),
@@ -181,7 +182,7 @@ pub(super) fn value(ui: &Ui<'_>, node: &Node, metric: Metric) -> String {
         Metric::NetOut => per_second(rates.net_out_bytes_per_sec),
         Metric::Clients => node.info.as_ref().and_then(|info| info.connected_clients).map(format::number),
         Metric::HitRate => rates.hit_percent.map(format::percent),
-        Metric::Evictions => rates.evicted_per_sec.map(format::count),
+        Metric::Evictions => rates.evicted_per_sec.map(quantity::short),
         Metric::Lag => node.lag_bytes.map(|bytes| format::bytes(bytes as f64)),
     };
     text.unwrap_or_else(|| ui.glyphs.dash.to_string())
@@ -190,7 +191,7 @@ pub(super) fn value(ui: &Ui<'_>, node: &Node, metric: Metric) -> String {
 /// A value of a metric as it is written beside its curve.
 pub(super) fn show(metric: Metric, value: f64) -> String {
     match metric {
-        Metric::Ops | Metric::Clients | Metric::Evictions => format::count(value),
+        Metric::Ops | Metric::Clients | Metric::Evictions => quantity::short(value),
         Metric::Latency => format::latency_exact(Duration::from_secs_f64(value.clamp(0.0, 1e9) / 1000.0)),
         Metric::Memory | Metric::Cpu | Metric::HitRate => format::percent(value),
         Metric::NetIn | Metric::NetOut | Metric::Lag => format::bytes(value),

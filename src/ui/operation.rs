@@ -1,5 +1,6 @@
 //! PURE. One operation: where it is, what has been sent and answered, how it ended.
 
+use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -38,11 +39,10 @@ fn state(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
     }
     doc.fact("started", format!("{}Z", format::clock(operation.started)), Role::Text);
     let took = operation.report.as_ref().map_or_else(|| age(ui.now, operation.started), |report| report.elapsed);
-    doc.fact(if operation.is_running() { "for" } else { "took" }, format::span_long(took), Role::Text);
+    doc.fact(if operation.is_running() { "for" } else { "took" }, quantity::span(took), Role::Text);
     if let Some(report) = &operation.report {
-        for (name, value) in &report.figures {
-            let (label, text) = figure(name, *value);
-            doc.fact(&label, text, Role::Text);
+        for (figure, value) in &report.figures {
+            doc.fact(figure.label(), figure.value(*value), Role::Text);
         }
     }
     progress(ui, operation, doc);
@@ -50,18 +50,6 @@ fn state(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
     for note in operation.notes.iter().rev().take(5).rev() {
         doc.point(ui.glyphs.hint, note, Role::Muted);
     }
-}
-
-/// A measured figure: its unit is the end of its name.
-fn figure(name: &str, value: f64) -> (String, String) {
-    let (stem, text) = match name {
-        _ if name.ends_with("_ms") => (name.trim_end_matches("_ms"), format!("{:.0} ms", value.round() + 0.0)),
-        _ if name.ends_with("_bytes") => (name.trim_end_matches("_bytes"), format::bytes_long(value.max(0.0) as u64)),
-        _ if name.ends_with("_per_sec") => (name.trim_end_matches("_per_sec"), format!("{}/s", format::count(value))),
-        _ if name.ends_with("seconds") => (name.trim_end_matches("seconds").trim_end_matches('_'), format!("{value:.1} s")),
-        _ => (name, format::count(value)),
-    };
-    (stem.replace('_', " "), text)
 }
 
 /// The bar of a slot move, with what is felt of it.
@@ -77,12 +65,12 @@ fn progress(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
         Span::styled(full, ui.style(Role::Gauge)),
         Span::styled(empty, ui.style(Role::Track)),
         Span::styled(format!("  {:>3.0}%", share * 100.0), ui.style(Role::Text)),
-        Span::styled(format!("  {slots_done} of {}", format::counted(*slots_total as u64, "slot")), ui.style(Role::Muted)),
+        Span::styled(format!("  {slots_done} of {}", quantity::count(*slots_total as u64, "slot")), ui.style(Role::Muted)),
     ]);
-    doc.fact("moved", format!("{}, {}", format::counted_short(*keys, "key"), format::bytes_long(*bytes)), Role::Text);
-    doc.fact("speed", format!("{} keys/s", format::count(*keys_per_sec)), Role::Text);
+    doc.fact("moved", format!("{}, {}", format::counted_short(*keys, "key"), quantity::bytes(*bytes)), Role::Text);
+    doc.fact("speed", format!("{} keys/s", quantity::short(*keys_per_sec)), Role::Text);
     if operation.is_running() {
-        doc.known("left", eta.map(format::span_long));
+        doc.known("left", eta.map(quantity::span));
     }
     doc.known("servers' p99", p99_ms.map(|ms| format!("{ms:.1} ms")));
 }

@@ -1,5 +1,6 @@
 //! PURE. Running and past operations, newest first.
 
+use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -77,7 +78,7 @@ fn cell(ui: &Ui<'_>, operation: &Operation, title: &str) -> Cell<'static> {
         "started" => Cell::new(format::clock(operation.started), muted),
         "took" => {
             let took = operation.report.as_ref().map_or_else(|| age(ui.now, operation.started), |report| report.elapsed);
-            Cell::new(format::span_long(took), text)
+            Cell::new(quantity::span(took), text)
         }
         _ => Cell::new("", text),
     }

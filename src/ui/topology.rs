@@ -5,6 +5,7 @@
 //!                 └ ● 10.0.0.4:7003  replica  0 B
 //! ```
 
+use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -28,11 +29,11 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let focused = ui.has_focus(Pane::Topology);
     let total = ui.app.model.topology().shards.len();
     let shown = ui.app.rows.topology.iter().filter(|item| matches!(item, Item::Shard(_))).count();
-    let nodes = format::counted(ui.app.model.nodes().count() as u64, "node");
+    let nodes = quantity::count(ui.app.model.nodes().count(), "node");
     let nodes = format!("{nodes} {} {} if it died", ui.glyphs.dot, ui.glyphs.hint);
     let mut beside = pane::counts(ui, state, shown, total, &nodes);
     if let Some(first) = beside.first_mut() {
-        first.content = format!("{} {}", first.content, format::plural(total as u64, "shard")).into();
+        first.content = format!("{} {}", first.content, quantity::plural(total, "shard")).into();
     }
     pane::named(ui, Pane::Topology, beside, area, buf);
     let (_, list) = layout::list(Pane::Topology, area);
@@ -72,7 +73,7 @@ fn shard(ui: &Ui<'_>, shard: &Shard, width: u16, area: Rect, buf: &mut Buffer) {
     let slots = match shard.slots.len() {
         0 => "no slots".into(),
         1 => ranges(ui, &shard.slots),
-        _ => format::counted(shard.slot_count.into(), "slot"),
+        _ => quantity::count(shard.slot_count, "slot"),
     };
     pen.left(slots, SLOTS_WIDTH, ui.style(Role::Text)).gap(1);
     match shard.master.and_then(|id| ui.app.model.node(id)) {
@@ -118,7 +119,7 @@ fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut
         Some(_) => None,
     };
     let alone = shard.is_some_and(|shard| shard.slot_count > 0 && shard.replicas.is_empty());
-    let lag = node.lag_bytes.filter(|_| node.is_replica()).map(format::bytes_long);
+    let lag = node.lag_bytes.filter(|_| node.is_replica()).map(quantity::bytes);
     let former = node.is_master() && shard.is_none();
     let role = if former { "former" } else { node.role.word() };
     // What is the matter comes before the role where there is no room for both: the tree says the role too.
@@ -162,7 +163,7 @@ fn hope(ui: &Ui<'_>, node: &Node) -> Option<String> {
     if to.is_zero() {
         return Some("should win now".into());
     }
-    Some(format!("wins in {}", format::span_long((from + to) / 2)))
+    Some(format!("wins in {}", quantity::span((from + to) / 2)))
 }
 
 /// What the death of its master would mean, in the fewest words: how long nobody writes, and what may be lost.
@@ -170,7 +171,7 @@ fn short_foresight(ui: &Ui<'_>, shard: &Shard) -> Option<(String, Role)> {
     let flight = plan::preflight(&ui.app.model, shard.name, ui.now)?;
     let Some((_, to)) = flight.gap else { return Some(("no heir".into(), Role::Warning)) };
     let lost = flight.bytes_at_risk.map_or("?".into(), |bytes| format::bytes(bytes as f64));
-    Some((format!("{}, {lost}", format::span_long(to)), Role::Muted))
+    Some((format!("{}, {lost}", quantity::span(to)), Role::Muted))
 }
 
 /// The same in a sentence, where there is room for one.

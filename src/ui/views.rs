@@ -1,12 +1,13 @@
 //! PURE. Who believes what: camps of nodes with one view of the slots, and who reaches whom.
 
+use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::Span;
 
 use super::doc::{self, Doc};
-use super::{Ui, format, pane};
+use super::{Ui, pane};
 use crate::app::layout;
 use crate::cluster::{Camp, NodeId, SlotRange, View, camps};
 use crate::theme::Role;
@@ -18,7 +19,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let speakers: Vec<(NodeId, &View)> = ui.app.model.views().collect();
     let camps = camps(speakers.iter().copied());
     let role = if camps.len() > 1 { Role::Warning } else { Role::Muted };
-    let text = format::counted(camps.len() as u64, "camp");
+    let text = quantity::count(camps.len(), "camp");
     pane::frame(ui, true, "Views", vec![Span::styled(text, ui.style(role))], area, buf);
     let inside = layout::inner(area);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
@@ -72,7 +73,7 @@ fn owners(ui: &Ui<'_>, camps: &[Camp], doc: &mut Doc<'_, '_>) {
     let mut head = vec![Span::styled(format!("  {:<24}", "owner"), ui.style(Role::Muted))];
     head.extend(shown.clone().map(|(at, camp)| {
         Span::styled(
-            format!("{:<26}", format!("camp {} ({})", letter(at), format::counted(camp.nodes.len() as u64, "node"))),
+            format!("{:<26}", format!("camp {} ({})", letter(at), quantity::count(camp.nodes.len(), "node"))),
             ui.style(Role::Muted),
         )
     }));

@@ -134,7 +134,7 @@ impl Desk {
 }
 
 pub fn figure(report: &Report, name: &str) -> f64 {
-    report.figures.iter().find(|(figure, _)| *figure == name).unwrap_or_else(|| panic!("{name} in {report:?}")).1
+    report.figures.iter().find(|(figure, _)| figure.name() == name).unwrap_or_else(|| panic!("{name} in {report:?}")).1
 }
 
 /// The same keys with the same DUMP; names those that are not.

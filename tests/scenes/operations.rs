@@ -6,7 +6,7 @@ use std::time::Duration;
 use rgc_tui::app::{Dialog, DialogKind, Event, OperationId};
 use rgc_tui::cluster::SlotRange;
 use rgc_tui::plan::{
-    Blast, Danger, Engine, Intent, Load, Move, Objective, Outcome, Pace, Plan, Prediction, Progress, Report, Step, StepKind,
+    Blast, Danger, Engine, Figure, Intent, Load, Move, Objective, Outcome, Pace, Plan, Prediction, Progress, Report, Step, StepKind,
 };
 
 use super::Scene;
@@ -29,7 +29,7 @@ pub(super) fn stage(scene: &mut Scene, name: &str) {
     start(scene, plan);
     if name == "operations" || name == "operation-failed" {
         let outcome = Outcome::Failed(failed.map(String::from).to_vec());
-        let report = Report { outcome, elapsed: Duration::from_millis(4100), figures: vec![("keys_per_sec", 18_400.0)] };
+        let report = Report { outcome, elapsed: Duration::from_millis(4100), figures: vec![(Figure::KeysPerSec, 18_400.0)] };
         scene.event(Event::Progress(OperationId(1), Progress::Ended(report)));
     }
     if name == "operations" {

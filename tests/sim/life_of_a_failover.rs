@@ -86,7 +86,7 @@ async fn life_of_a_failover() {
         me.look(|seen| {
             let report = seen.app.operations[0].report.as_ref().expect("it has ended");
             assert_eq!(report.outcome, Outcome::Done, "{:?}", seen.app.operations[0]);
-            let figure = |name: &str| report.figures.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            let figure = |name: &str| report.figures.iter().find(|(known, _)| known.name() == name).map(|(_, value)| *value);
             let (promoted, agreed) = (figure("promoted_ms").expect("measured"), figure("agreed_ms").expect("measured"));
             assert!(promoted > 0.0 && promoted < 1000.0 && agreed >= promoted, "{:?}", report.figures);
             assert_eq!(figure("nodes_agreed"), Some(6.0));

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{count, lasting, span};
+use super::super::words::lasting;
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::{Health, Node};
+use crate::quantity::{age, count};
 
 /// A finding for every node in one of these healths.
 fn each(look: &Look<'_>, healths: &[Health], find: impl FnMut(&Node)) {
@@ -66,7 +67,7 @@ fn loading(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             message += &format!(", {percent:.0} % done");
         }
         if let Some(eta) = info.and_then(|info| info.loading_eta_seconds) {
-            message += &format!(", about {} to go", span(Duration::from_secs(eta)));
+            message += &format!(", about {} to go", age(Duration::from_secs(eta)));
         }
         let remedy = "wait for it; `INFO persistence` there shows loading_eta_seconds".to_string();
         found.push(rule.on_node(node, Severity::Warning, message, remedy));

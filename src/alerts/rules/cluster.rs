@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{count, list};
+use super::super::words::list;
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::Health;
+use crate::quantity::count;
 
 pub(super) const UNREACHABLE: Rule = Rule {
     id: "cluster.unreachable",

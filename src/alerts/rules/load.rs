@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::bytes;
 use super::super::{Finding, Rule, Severity};
+use crate::quantity::bytes;
 
 const SOON: Duration = Duration::from_secs(10);
 

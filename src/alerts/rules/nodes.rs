@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{count, lasting, list, span};
+use super::super::words::{lasting, list};
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::{Health, Node};
+use crate::quantity::{age, count};
 
 pub(super) const DOWN: Rule = Rule {
     id: "node.down",
@@ -43,7 +44,7 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             false => format!("{}: {}", lasting(node.health, downtime), why(node.health)),
         };
         message += &match (owner, node.shard) {
-            (true, Some(shard)) => format!("; master of shard {shard}, {}", count(usize::from(node.slot_count), "slot")),
+            (true, Some(shard)) => format!("; master of shard {shard}, {}", count(node.slot_count, "slot")),
             (false, Some(shard)) if node.is_replica() => format!("; replica of shard {shard}"),
             (false, Some(shard)) if look.model.topology().shard(shard).is_some_and(|shard| shard.slot_count > 0) => {
                 format!("; owns no slots, was master of shard {shard}")
@@ -52,7 +53,7 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             _ => String::new(),
         };
         if !condemned && downtime >= look.thresholds.node_down {
-            message += &format!("; escalated after {}", span(look.thresholds.node_down));
+            message += &format!("; escalated after {}", age(look.thresholds.node_down));
         }
         found.push(rule.on_node(node, severity, message, cure(look, node)));
     }
@@ -136,7 +137,7 @@ pub(super) const STALE: Rule = Rule {
 fn stale(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes().filter(|node| node.health.is_well()) {
         let Some(silence) = node.silence(look.now).filter(|silence| *silence > look.model.stale) else { continue };
-        let message = format!("has said nothing for {}: what is shown of it is that old", span(silence));
+        let message = format!("has said nothing for {}: what is shown of it is that old", age(silence));
         found.push(rule.on_node(node, Severity::Warning, message, "see this console's own log (`:log`)".to_string()));
     }
 }

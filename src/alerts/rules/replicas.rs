@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{bytes, span};
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::Health;
+use crate::quantity::{age, bytes};
 
 pub(super) const LINK_DOWN: Rule = Rule {
     id: "replica.link_down",
@@ -45,7 +45,7 @@ fn link_down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             .map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
         let severity = if down.is_some_and(|down| down >= LONG) { Severity::Critical } else { Severity::Warning };
         let mut message = match down {
-            Some(down) => format!("its link to {name} is down for {}", span(down)),
+            Some(down) => format!("its link to {name} is down for {}", age(down)),
             None => format!("has not reached its master {name} yet"),
         };
         if node.health == Health::MasterDown {
@@ -88,7 +88,7 @@ fn lag(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
                 if rate > 0.0 { format!(", {:.0} s of its master's writes", behind as f64 / rate) } else { String::new() };
             format!("is {} behind {}{seconds}", bytes(behind), master.address)
         } else if let Some(seconds) = silent.filter(|_| info.master_last_io_seconds.is_some()) {
-            format!("has not acknowledged {} for {}", master.address, span(Duration::from_secs(seconds)))
+            format!("has not acknowledged {} for {}", master.address, age(Duration::from_secs(seconds)))
         } else {
             continue;
         };

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{count, list, span};
+use super::super::words::list;
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::{Node, Shard};
+use crate::quantity::{age, count};
 
 pub(super) const NO_MASTER: Rule = Rule {
     id: "shard.no_master",
@@ -45,14 +46,14 @@ fn no_master(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             }
             (Some(master), None) => (
                 format!("{} is {} and no replica is left to take over", master.address, master.health),
-                format!("bring {} back: it has the only copy of {}", master.address, count(usize::from(shard.slot_count), "slot")),
+                format!("bring {} back: it has the only copy of {}", master.address, count(shard.slot_count, "slot")),
             ),
             (Some(_), Some(heir)) if answering < voters / 2 + 1 => (
                 format!("{} cannot be elected: {answering} of {} answer", heir.address, count(voters, "master")),
                 format!("bring masters back; else `rgc-tui failover {} --mode takeover` [F]", heir.address),
             ),
             (Some(_), Some(heir)) if downtime.is_some_and(|downtime| downtime >= ELECTION) => (
-                format!("{} has not been elected in {}", heir.address, span(downtime.unwrap_or_default())),
+                format!("{} has not been elected in {}", heir.address, age(downtime.unwrap_or_default())),
                 format!("`rgc-tui failover {} --mode force` [F]; its log says why it was not elected", heir.address),
             ),
             // The election is under way: slots.unserved says what that costs.
@@ -90,8 +91,7 @@ fn no_replica(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             Some(lost) => (Severity::Critical, format!("{} is {} and may be it", lost.address, lost.health)),
             None => verdict_on(&gone),
         };
-        let message =
-            format!("{} has no replica to take over {}: {why}", master.address, count(usize::from(shard.slot_count), "slot"));
+        let message = format!("{} has no replica to take over {}: {why}", master.address, count(shard.slot_count, "slot"));
         let remedy = match look.nodes().find(|node| gone.is_empty() && is_deposed(node)) {
             Some(lost) => format!("start {} again: it comes back as a replica by itself", lost.address),
             None => cure(shard, master, &gone),
@@ -118,7 +118,7 @@ fn verdict_on(gone: &[&Node]) -> (Severity, String) {
     match info.and_then(|info| info.master_link_down_seconds).filter(|seconds| *seconds >= RECONNECT) {
         Some(seconds) => {
             let down = Duration::from_secs(seconds.unsigned_abs());
-            (Severity::Critical, format!("the link of {} is down for {}", node.address, span(down)))
+            (Severity::Critical, format!("the link of {} is down for {}", node.address, age(down)))
         }
         None => (Severity::Warning, format!("{} is connecting", node.address)),
     }

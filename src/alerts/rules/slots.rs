@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::look::Look;
-use super::super::words::{count, list, people, slots};
+use super::super::words::{list, people, slots};
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::{Camp, Direction, NodeId, SLOTS, Shard, SlotSet};
+use crate::quantity::count;
 
 pub(super) const UNSERVED: Rule = Rule {
     id: "slots.unserved",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::plan::Progress;
+use crate::plan::{Figure, Progress};
 
 /// The last waits of the giver's players that are kept.
 const WAITS: usize = 512;
@@ -92,19 +92,19 @@ impl Meter {
         }
     }
 
-    pub(super) fn figures(&self) -> Vec<(&'static str, f64)> {
+    pub(super) fn figures(&self) -> Vec<(Figure, f64)> {
         let counts = self.counts();
         let seconds = counts.began.elapsed().as_secs_f64().max(0.001);
         let mut figures = vec![
-            ("slots", f64::from(counts.slots)),
-            ("keys", counts.keys as f64),
-            ("bytes", counts.bytes as f64),
-            ("moved_seconds", seconds),
-            ("slots_per_sec", f64::from(counts.slots) / seconds),
-            ("keys_per_sec", counts.keys as f64 / seconds),
+            (Figure::Slots, f64::from(counts.slots)),
+            (Figure::Keys, counts.keys as f64),
+            (Figure::Bytes, counts.bytes as f64),
+            (Figure::Moved, seconds),
+            (Figure::SlotsPerSec, f64::from(counts.slots) / seconds),
+            (Figure::KeysPerSec, counts.keys as f64 / seconds),
         ];
-        figures.extend(Self::p99(&counts).map(|p99| ("batch_p99_ms", p99)));
-        figures.push(("batch_max_ms", counts.longest.as_secs_f64() * 1000.0));
+        figures.extend(Self::p99(&counts).map(|p99| (Figure::BatchP99, p99)));
+        figures.push((Figure::BatchMax, counts.longest.as_secs_f64() * 1000.0));
         figures
     }
 }

@@ -20,7 +20,7 @@ use crate::exec::journal::{Fuse, Journal};
 use crate::exec::telling::Telling;
 use crate::exec::{mend, read, survey};
 use crate::link::{Command, Lane, Reply};
-use crate::plan::{self, Intent, Outcome, Pace, Plan, Report, StepKind};
+use crate::plan::{self, Figure, Intent, Outcome, Pace, Plan, Report, StepKind};
 
 /// How often the screen hears how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -94,7 +94,7 @@ pub(in crate::exec) async fn run(
     let outcome = if stops.is_empty() {
         verified(telling, plan, model, &jobs, &mut figures).await
     } else {
-        let done = figures.iter().find(|(name, _)| *name == "slots").map_or(0.0, |(_, value)| *value);
+        let done = figures.iter().find(|(name, _)| *name == Figure::Slots).map_or(0.0, |(_, value)| *value);
         reasons.push(format!("{done:.0} of {total} slots have moved and stay where they are"));
         if !left.is_empty() {
             reasons.push(format!("left open: {left}; `fix {left}` shows how to resume or roll back"));
@@ -264,15 +264,15 @@ async fn carry_all(
 }
 
 /// Every node that answers must say that the takers own their slots, none may be open, and no key be left behind.
-async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], figures: &mut Vec<(&'static str, f64)>) -> Outcome {
+async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], figures: &mut Vec<(Figure, f64)>) -> Outcome {
     if let Some((index, step)) = plan.steps.iter().enumerate().find(|(_, step)| step.kind == StepKind::Verify) {
         telling.step(index, &step.says).await;
     }
     let wanted: Arc<Vec<(NodeId, SlotSet)>> =
         Arc::new(jobs.iter().map(|job| (job.to, job.slots.iter().copied().collect())).collect());
     let agreement = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |_, view| against(&wanted, view)).await;
-    figures.push(("nodes_agreed", agreement.agreeing() as f64));
-    figures.push(("nodes_silent", agreement.silent().len() as f64));
+    figures.push((Figure::NodesAgreed, agreement.agreeing() as f64));
+    figures.push((Figure::NodesSilent, agreement.silent().len() as f64));
     if !agreement.silent().is_empty() {
         telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
     }

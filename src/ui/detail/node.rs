@@ -1,5 +1,6 @@
 //! PURE. What is known of one node, by its own word and by the others'.
 
+use crate::quantity;
 use std::time::Duration;
 
 use super::super::doc::Doc;
@@ -40,7 +41,7 @@ fn health(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
     let silence = node.silence(ui.now);
     let stale = signs::stale(ui, node).is_some();
     let answer =
-        silence.map_or("never".into(), |silence| if stale { format!("{} ago", format::span_long(silence)) } else { "now".into() });
+        silence.map_or("never".into(), |silence| if stale { format!("{} ago", quantity::span(silence)) } else { "now".into() });
     doc.fact("last answer", answer, if stale { Role::Stale } else { Role::Text });
     doc.known("ping", node.latency.map(format::latency_exact));
 }
@@ -68,7 +69,7 @@ fn forecast(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
     let host: Vec<NodeId> = nodes().filter(|other| other.address.host == node.address.host).map(|other| other.id).collect();
     if host.len() > 1 {
         let all = if host.len() == nodes().count() { "all " } else { "" };
-        say(&format!("If host {} dies ({all}{})", node.address.host, format::counted(host.len() as u64, "node")), &host);
+        say(&format!("If host {} dies ({all}{})", node.address.host, quantity::count(host.len(), "node")), &host);
     }
 }
 
@@ -79,7 +80,7 @@ fn identity(node: &Node, doc: &mut Doc<'_, '_>) {
     doc.known("hostname", node.hostname.as_deref());
     let Some(info) = node.info.as_deref() else { return };
     doc.known("server", info.server.as_ref().map(|server| format!("{} {}", server.name, server.version)));
-    doc.known("up for", info.uptime_seconds.map(|seconds| format::span_long(Duration::from_secs(seconds))));
+    doc.known("up for", info.uptime_seconds.map(|seconds| quantity::span(Duration::from_secs(seconds))));
     doc.known("process", info.process_id.map(|pid| pid.to_string()));
     doc.known("run id", info.run_id.as_deref());
     doc.known("config file", info.config_file.as_deref().filter(|path| !path.is_empty()));
@@ -103,7 +104,7 @@ fn role(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         doc.fact("slots", text, Role::Text);
         let tally = ui.app.model.rooms().in_slots(&node.slots.iter().collect());
         if tally.rooms > 0 {
-            doc.fact("rooms", format!("{} with {}", tally.rooms, format::counted(tally.players, "player")), Role::Text);
+            doc.fact("rooms", format!("{} with {}", tally.rooms, quantity::count(tally.players, "player")), Role::Text);
         }
     }
     doc.fact("epoch", node.epoch.to_string(), Role::Text);
@@ -146,19 +147,19 @@ fn replication(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         if info.is_some_and(|info| info.master_sync_in_progress) {
             doc.fact("sync", "copying the whole data set from its master", Role::Warning);
         }
-        doc.fact("behind", node.lag_bytes.map_or("not known".into(), format::bytes_long), Role::Text);
+        doc.fact("behind", node.lag_bytes.map_or("not known".into(), quantity::bytes), Role::Text);
         doc.known("applied", info.and_then(|info| info.replica_offset).map(|offset| format!("byte {offset} of the stream")));
         doc.known("priority", info.and_then(|info| info.replica_priority).map(|priority| priority.to_string()));
         return;
     }
     let Some(info) = info else { return doc.text("it has not told", Role::Muted) };
     doc.known("written", info.master_offset.map(|offset| format!("byte {offset} of the stream")));
-    doc.known("backlog", info.backlog_bytes.map(format::bytes_long));
+    doc.known("backlog", info.backlog_bytes.map(quantity::bytes));
     if info.replicas.is_empty() {
         doc.fact("replicas", format!("{} none connected", ui.glyphs.warning), Role::Warning);
     }
     for (at, link) in info.replicas.iter().enumerate() {
-        let lag = info.master_offset.map(|offset| format::bytes_long(offset.saturating_sub(link.offset))).unwrap_or_default();
+        let lag = info.master_offset.map(|offset| quantity::bytes(offset.saturating_sub(link.offset))).unwrap_or_default();
         let role = if &*link.state == "online" { Role::Text } else { Role::Warning };
         let heard =
             link.lag_seconds.filter(|&seconds| seconds > 1).map_or(String::new(), |seconds| format!(", heard of {seconds} s ago"));
@@ -178,7 +179,7 @@ fn view(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         doc.fact("slots", slots, Role::Text);
         doc.fact(
             "voters",
-            format!("{} with slots, {} must agree", format::counted(info.size as u64, "master"), info.quorum()),
+            format!("{} with slots, {} must agree", quantity::count(info.size, "master"), info.quorum()),
             Role::Text,
         );
         doc.fact("epoch", format!("{} now, its own {}", info.current_epoch, info.my_epoch), Role::Text);
@@ -196,18 +197,18 @@ fn view(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
         doc.point(ui.glyphs.down, &words.join("  "), Role::Warning);
     }
     if let Some(at) = node.view_at.filter(|_| signs::stale(ui, node).is_some()) {
-        doc.fact("told", format!("{} ago", format::span_long(age(ui.now, at))), Role::Stale);
+        doc.fact("told", format!("{} ago", quantity::span(age(ui.now, at))), Role::Stale);
     }
 }
 
 fn memory(info: &Info, doc: &mut Doc<'_, '_>) {
     doc.heading("Memory and disk");
-    doc.known("used", info.used_memory.map(format::bytes_long));
-    doc.known("resident", info.used_memory_rss.map(format::bytes_long));
+    doc.known("used", info.used_memory.map(quantity::bytes));
+    doc.known("resident", info.used_memory_rss.map(quantity::bytes));
     let limit = info.maxmemory.map(|limit| match (limit, info.maxmemory_policy.as_deref()) {
         (0, _) => "none".to_string(),
-        (limit, Some(policy)) => format!("{}, then {policy}", format::bytes_long(limit)),
-        (limit, None) => format::bytes_long(limit),
+        (limit, Some(policy)) => format!("{}, then {policy}", quantity::bytes(limit)),
+        (limit, None) => quantity::bytes(limit),
     });
     doc.known("limit", limit);
     doc.known("fragmentation", info.mem_fragmentation_ratio.map(|ratio| format!("{ratio:.2}")));

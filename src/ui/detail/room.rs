@@ -4,6 +4,7 @@ use super::super::doc::Doc;
 use super::super::{Ui, format, rooms, signs};
 use super::mention;
 use crate::cluster::{Room, age};
+use crate::quantity;
 use crate::theme::Role;
 
 pub(super) fn left(ui: &Ui<'_>, room: &Room, doc: &mut Doc<'_, '_>) {
@@ -13,8 +14,8 @@ pub(super) fn left(ui: &Ui<'_>, room: &Room, doc: &mut Doc<'_, '_>) {
     doc.fact("phase", phase, Role::Text);
     doc.fact("players", room.players.to_string(), Role::Text);
     doc.fact("keys", room.keys.to_string(), Role::Text);
-    doc.fact("size", format::bytes_long(room.size_bytes), Role::Text);
-    let ttl = room.ttl.map_or("it does not expire".into(), |ttl| format!("{} when it was seen", format::span_long(ttl)));
+    doc.fact("size", quantity::bytes(room.size_bytes), Role::Text);
+    let ttl = room.ttl.map_or("it does not expire".into(), |ttl| format!("{} when it was seen", quantity::span(ttl)));
     doc.fact("time to live", ttl, Role::Text);
     let seen = age(ui.now, room.seen);
     doc.fact("seen", format!("{} ago", format::span(seen)), if seen.as_secs() > 60 { Role::Stale } else { Role::Text });
@@ -41,7 +42,7 @@ pub(super) fn right(ui: &Ui<'_>, room: &Room, doc: &mut Doc<'_, '_>) {
     }
     for id in shard.iter().flat_map(|shard| &shard.replicas) {
         if let Some(node) = model.node(*id) {
-            let lag = node.lag_bytes.map_or(String::new(), |lag| format!("{} behind", format::bytes_long(lag)));
+            let lag = node.lag_bytes.map_or(String::new(), |lag| format!("{} behind", quantity::bytes(lag)));
             mention(ui, doc, "replica", node, &lag);
         }
     }

@@ -5,6 +5,7 @@ use super::super::{Ui, format};
 use super::mention;
 use crate::cluster::Shard;
 use crate::plan;
+use crate::quantity;
 use crate::theme::Role;
 
 pub(super) fn left(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
@@ -18,9 +19,9 @@ pub(super) fn left(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
     let text = format!(
         "{} with {}, {}, {}",
         tally.rooms,
-        format::counted(tally.players, "player"),
-        format::counted(tally.keys, "key"),
-        format::bytes_long(tally.bytes)
+        quantity::count(tally.players, "player"),
+        quantity::count(tally.keys, "key"),
+        quantity::bytes(tally.bytes)
     );
     doc.fact("rooms", text, Role::Text);
     let open = model.topology().open.iter().filter(|open| shard.nodes().any(|id| id == open.node)).count();
@@ -34,7 +35,7 @@ pub(super) fn left(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
     }
     for id in &shard.replicas {
         if let Some(node) = model.node(*id) {
-            let lag = node.lag_bytes.map_or(String::new(), |lag| format!("{} behind", format::bytes_long(lag)));
+            let lag = node.lag_bytes.map_or(String::new(), |lag| format!("{} behind", quantity::bytes(lag)));
             mention(ui, doc, "replica", node, &lag);
         }
     }
@@ -59,22 +60,21 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
         doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
     if let Some(silent) = flight.silent {
-        doc.fact("silent for", format::span_long(silent), Role::Critical);
+        doc.fact("silent for", quantity::span(silent), Role::Critical);
     }
-    let risk =
-        flight.bytes_at_risk.map_or("not known".into(), |bytes| format!("{} not yet on the winner", format::bytes_long(bytes)));
+    let risk = flight.bytes_at_risk.map_or("not known".into(), |bytes| format!("{} not yet on the winner", quantity::bytes(bytes)));
     doc.fact("at risk", risk, if flight.bytes_at_risk == Some(0) { Role::Text } else { Role::Warning });
     let votes = format!(
         "{} of {} can vote, {} must",
         flight.votes.alive,
-        format::counted(flight.votes.voters as u64, "master"),
+        quantity::count(flight.votes.voters, "master"),
         flight.votes.needed
     );
     doc.fact("votes", votes, if flight.votes.suffice() { Role::Text } else { Role::Critical });
     let tally = flight.blast.tally;
     doc.fact(
         "who notices",
-        format!("{}, {}", format::counted(tally.rooms, "room"), format::counted(tally.players, "player")),
+        format!("{}, {}", quantity::count(tally.rooms, "room"), quantity::count(tally.players, "player")),
         Role::Text,
     );
     if flight.assumed_timeout {
@@ -85,7 +85,7 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
         doc.text("no replica", Role::Warning);
     }
     for candidate in &flight.candidates {
-        let lag = candidate.lag_bytes.map_or("lag not known".into(), |bytes| format!("{} behind", format::bytes_long(bytes)));
+        let lag = candidate.lag_bytes.map_or("lag not known".into(), |bytes| format!("{} behind", quantity::bytes(bytes)));
         match &candidate.obstacle {
             None => doc.fact(&format!("rank {}", candidate.rank), format!("{}  {lag}", candidate.address), Role::Text),
             Some(why) => doc.fact("not standing", format!("{}  {why}", candidate.address), Role::Warning),

@@ -1,9 +1,10 @@
 //! PURE. One slot: who owns it in whose eyes, whether it is open, what lies in it.
 
 use super::super::doc::Doc;
-use super::super::{Ui, format, rooms};
+use super::super::{Ui, rooms};
 use super::mention;
 use crate::cluster::{Direction, NodeId, camps};
+use crate::quantity;
 use crate::theme::Role;
 
 /// Rooms of the slot that are listed.
@@ -57,7 +58,7 @@ pub(super) fn left(ui: &Ui<'_>, slot: u16, doc: &mut Doc<'_, '_>) {
 }
 
 fn who(count: usize) -> String {
-    format!("{} {}", format::counted(count as u64, "node"), if count == 1 { "says" } else { "say" })
+    format!("{} {}", quantity::count(count, "node"), if count == 1 { "says" } else { "say" })
 }
 
 /// A few names, and how many more.
@@ -73,16 +74,11 @@ pub(super) fn right(ui: &Ui<'_>, slot: u16, doc: &mut Doc<'_, '_>) {
     if tally.rooms == 0 {
         return doc.text("none found in this slot", Role::Muted);
     }
-    doc.fact("rooms", format!("{} with {}", tally.rooms, format::counted(tally.players, "player")), Role::Text);
-    doc.fact("their keys", format!("{}, {}", tally.keys, format::bytes_long(tally.bytes)), Role::Text);
+    doc.fact("rooms", format!("{} with {}", tally.rooms, quantity::count(tally.players, "player")), Role::Text);
+    doc.fact("their keys", format!("{}, {}", tally.keys, quantity::bytes(tally.bytes)), Role::Text);
     doc.blank();
     for room in ui.app.model.rooms().iter().filter(|room| room.slot == slot).take(LISTED) {
-        let text = format!(
-            "{:<12} {}  {}",
-            room.phase,
-            format::counted(room.players.into(), "player"),
-            format::bytes_long(room.size_bytes)
-        );
+        let text = format!("{:<12} {}  {}", room.phase, quantity::count(room.players, "player"), quantity::bytes(room.size_bytes));
         doc.fact(&room.code, text, Role::Text);
     }
 }

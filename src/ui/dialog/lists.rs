@@ -1,5 +1,6 @@
 //! PURE. Dialogs to choose from: what to do with a node, and where to move things.
 
+use crate::quantity;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
@@ -54,10 +55,10 @@ pub(super) fn targets(
     let tally = app.model.rooms().in_slots(slots);
     let text = format!(
         "{}, {} with {}, {}",
-        format::counted(slots.len() as u64, "slot"),
-        format::counted(tally.rooms, "room"),
-        format::counted(tally.players, "player"),
-        format::bytes_long(tally.bytes)
+        quantity::count(slots.len(), "slot"),
+        quantity::count(tally.rooms, "room"),
+        quantity::count(tally.players, "player"),
+        quantity::bytes(tally.bytes)
     );
     doc.fact("moves", text, Role::Text);
     if rooms > 0 && tally.rooms > rooms as u64 {
@@ -81,7 +82,7 @@ pub(super) fn targets(
             Span::styled(format!("{} ", health.glyph), style(ui.style(health.role))),
             Span::styled(format!("{:<22}", node.address.to_string()), style(ui.style(Role::Master))),
             Span::styled(
-                format!("{:>6} {:<5}   {memory:<14}", node.slot_count, format::plural(node.slot_count.into(), "slot")),
+                format!("{:>6} {:<5}   {memory:<14}", node.slot_count, quantity::plural(node.slot_count, "slot")),
                 style(ui.style(Role::Muted)),
             ),
         ]);

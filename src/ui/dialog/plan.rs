@@ -1,5 +1,6 @@
 //! PURE. A plan to read before saying yes: warnings, what it predicts and touches, its steps as literal commands.
 
+use crate::quantity;
 use ratatui::text::Span;
 
 use super::super::doc::Doc;
@@ -38,7 +39,7 @@ fn prediction(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     if let Intent::Failover { mode: Mode::Force | Mode::Takeover, .. } = plan.intent {
         // How far behind the replica was is all that is known: nobody makes writes wait for it.
         let text = match prediction.bytes_at_risk {
-            Some(bytes) => format!("{} behind at the last look, and writes since then", format::bytes_long(bytes)),
+            Some(bytes) => format!("{} behind at the last look, and writes since then", quantity::bytes(bytes)),
             None => "nobody knows how far behind it is".into(),
         };
         doc.fact("may be lost", format!("{} {text}", ui.glyphs.warning), Role::Warning);
@@ -47,11 +48,11 @@ fn prediction(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
         let text = if bytes == 0 {
             format!("{} nothing", ui.glyphs.ok)
         } else {
-            format!("{} of acknowledged writes", format::bytes_long(bytes))
+            format!("{} of acknowledged writes", quantity::bytes(bytes))
         };
         doc.fact("may be lost", text, role);
     }
-    doc.known("takes about", prediction.takes.map(format::span_long));
+    doc.known("takes about", prediction.takes.map(quantity::span));
     doc.known("moves slots", plan.engine.map(|engine| engine.word()));
     for note in &prediction.notes {
         doc.point(ui.glyphs.dot, note, Role::Text);
@@ -74,9 +75,9 @@ fn blast(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     let text = format!(
         "{} with {}, {}, {}",
         tally.rooms,
-        format::counted(tally.players, "player"),
+        quantity::count(tally.players, "player"),
         format::counted_short(tally.keys, "key"),
-        format::bytes_long(tally.bytes)
+        quantity::bytes(tally.bytes)
     );
     doc.fact("rooms", text, Role::Text);
 }
@@ -87,7 +88,7 @@ pub(in crate::ui) fn loads(ui: &Ui<'_>, plan: &Plan, heading: &str, doc: &mut Do
         return;
     }
     doc.heading(&format!("{heading}, by {}", plan.objective().measure()));
-    let amount = |value: f64| if plan.objective().is_bytes() { format::bytes(value) } else { format::count(value) };
+    let amount = |value: f64| if plan.objective().is_bytes() { format::bytes(value) } else { quantity::short(value) };
     let top = plan.before.iter().chain(&plan.after).map(|load| load.value).fold(1.0, f64::max);
     for after in &plan.after {
         let before = plan.before.iter().find(|load| load.node == after.node).map_or(0.0, |load| load.value);
@@ -119,7 +120,7 @@ fn moves(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
             ui.glyphs.arrow,
             one.to_address,
             format::counted_short(one.keys, "key"),
-            format::bytes_long(one.bytes)
+            quantity::bytes(one.bytes)
         );
         doc.text(&text, Role::Text);
     }
@@ -153,11 +154,11 @@ pub(super) fn flight(ui: &Ui<'_>, flight: &Preflight, doc: &mut Doc<'_, '_>) {
     if let Some((from, to)) = flight.gap {
         doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
-    doc.known("may be lost", flight.bytes_at_risk.map(format::bytes_long));
+    doc.known("may be lost", flight.bytes_at_risk.map(quantity::bytes));
     let tally = flight.blast.tally;
     doc.fact(
         "who notices",
-        format!("{}, {}", format::counted(tally.rooms, "room"), format::counted(tally.players, "player")),
+        format!("{}, {}", quantity::count(tally.rooms, "room"), quantity::count(tally.players, "player")),
         Role::Text,
     );
 }

@@ -3,6 +3,7 @@
 mod cells;
 mod side;
 
+use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -94,7 +95,7 @@ fn describe(ui: &Ui<'_>, facts: &cells::Facts, marked: Option<SlotRange>, area: 
         let tally = model.rooms().in_slots(&set);
         pen.put(format!("{} {}{}{}", ui.glyphs.mark, range.start, ui.glyphs.dash, range.end), ui.style(Role::Mark));
         let [slots, rooms, players] = [(u64::from(range.len()), "slot"), (tally.rooms, "room"), (tally.players, "player")]
-            .map(|(n, noun)| format::counted(n, noun));
+            .map(|(n, noun)| quantity::count(n, noun));
         pen.put(format!("  {slots}  {rooms}  {players}"), text);
         pen.put(format!("  {}B", format::bytes(tally.bytes as f64).trim_end_matches('B')), muted);
         return;
@@ -124,11 +125,11 @@ fn describe(ui: &Ui<'_>, facts: &cells::Facts, marked: Option<SlotRange>, area: 
         pen.put(format!("  {} {way} {peer}", ui.glyphs.open), ui.style(Role::Warning));
     }
     if let Some(keys) = model.slot_keys(slot) {
-        pen.put(format!("  {}", format::counted(keys.into(), "key")), muted);
+        pen.put(format!("  {}", quantity::count(keys, "key")), muted);
     }
     let tally = model.rooms().in_slot(slot);
     if tally.rooms > 0 {
-        pen.put(format!("  {}", format::counted(tally.rooms, "room")), muted);
+        pen.put(format!("  {}", quantity::count(tally.rooms, "room")), muted);
     }
 }
 

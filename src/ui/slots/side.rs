@@ -1,5 +1,6 @@
 //! PURE. Beside the slot map, where there is room: every shard's share, and what the signs mean.
 
+use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -27,10 +28,10 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         let mut pen = Pen::new(buf, area, line, ui.glyphs.ellipsis);
         pen.left(shard.name.to_string(), 3, ui.shard(shard.name).add_modifier(Modifier::BOLD));
         pen.right(shard.slot_count.to_string(), 5, ui.style(Role::Text)).gap(1);
-        pen.left(format::plural(shard.slot_count.into(), "slot"), 6, muted);
+        pen.left(quantity::plural(shard.slot_count, "slot"), 6, muted);
         pen.put(full, ui.shard(shard.name)).put(empty, ui.style(Role::Track)).gap(1);
         pen.right(format::number(rooms), 5, ui.style(Role::Text)).gap(1);
-        pen.put(format::plural(rooms, "room"), muted);
+        pen.put(quantity::plural(rooms, "room"), muted);
         line += 1;
     }
     let more = shards.len().saturating_sub(room);
