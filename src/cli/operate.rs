@@ -190,9 +190,7 @@ impl Deed<'_> {
             out::json(&plan::json::report(plan, report, &self.sight.model));
             return;
         }
-        // What was nothing is for JSON.
-        let told = report.figures.iter().filter(|(_, value)| *value > 0.0);
-        let figures: String = told.map(|(figure, value)| format!(" · {} {}", figure.label(), figure.value(*value))).collect();
+        let figures: String = report.told().map(|(label, value)| format!(" · {label} {value}")).collect();
         out::line(&format!("{} in {}{figures}", report.outcome.word(), crate::quantity::span(report.elapsed)));
         for reason in report.outcome.reasons() {
             out::tell(&format!("rgc-tui: {reason}"));

@@ -3,12 +3,12 @@
 //! Keys decide. A node that loses a slot it holds keys of deletes them, so nobody is made an owner before the keys
 //! have been brought to it, and no slot is closed while its keys are in two places.
 
-use crate::quantity;
 use std::collections::BTreeMap;
 
 use crate::cluster::{Direction, Model, Node, NodeId, Role};
 
 use super::preflight::is_up;
+use crate::quantity;
 
 /// Everything that is known of one slot.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,6 +1,5 @@
 //! PURE. Failover: which replica becomes master, whether it can, what it costs.
 
-use crate::quantity;
 use std::time::Duration;
 
 use crate::cluster::{Info, Model, Node, Role, Server, Shard, Time, age};
@@ -8,6 +7,7 @@ use crate::cluster::{Info, Model, Node, Role, Server, Shard, Time, age};
 use super::fingerprint::Fingerprint;
 use super::preflight::{self, DEFAULT_NODE_TIMEOUT, Votes, is_up};
 use super::{Danger, Facts, Intent, Mode, Plan, Prediction, Refusal, Step, StepKind, blast, election, resolve};
+use crate::quantity;
 
 /// A graceful failover gives up when the replica has not caught up by then (Valkey 8.1 has a setting for it).
 const PATIENCE: Duration = Duration::from_secs(5);

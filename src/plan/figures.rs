@@ -44,12 +44,12 @@ impl Figure {
             Self::Keys => ("keys", "keys", Unit::Count),
             Self::Bytes => ("bytes", "bytes", Unit::Bytes),
             Self::Moved => ("moved_seconds", "moved in", Unit::Seconds),
-            Self::SlotsPerSec => ("slots_per_sec", "slots", Unit::PerSecond),
-            Self::KeysPerSec => ("keys_per_sec", "keys", Unit::PerSecond),
+            Self::SlotsPerSec => ("slots_per_sec", "slots/s", Unit::PerSecond),
+            Self::KeysPerSec => ("keys_per_sec", "keys/s", Unit::PerSecond),
             Self::BatchP99 => ("batch_p99_ms", "batch p99", Unit::Millis),
             Self::BatchMax => ("batch_max_ms", "longest batch", Unit::Millis),
-            Self::NodesAgreed => ("nodes_agreed", "agreeing nodes", Unit::Count),
-            Self::NodesSilent => ("nodes_silent", "silent nodes", Unit::Count),
+            Self::NodesAgreed => ("nodes_agreed", "nodes agree", Unit::Count),
+            Self::NodesSilent => ("nodes_silent", "nodes silent", Unit::Count),
         }
     }
 
@@ -71,7 +71,7 @@ impl Figure {
             Unit::Bytes => quantity::bytes(value as u64),
             Unit::Seconds => quantity::span(Duration::try_from_secs_f64(value).unwrap_or_default()),
             Unit::Millis => quantity::span(Duration::try_from_secs_f64(value / 1000.0).unwrap_or_default()),
-            Unit::PerSecond => format!("{}/s", quantity::short(value)),
+            Unit::PerSecond => quantity::short(value),
         }
     }
 }
@@ -85,7 +85,7 @@ mod tests {
         let read = |figure: Figure, value| format!("{} {}", figure.label(), figure.value(value));
         assert_eq!(read(Figure::Promoted, 14.2), "promoted 14 ms");
         assert_eq!(read(Figure::Moved, 2.46), "moved in 2.5 s");
-        assert_eq!(read(Figure::KeysPerSec, 100_632.2), "keys 101k/s");
+        assert_eq!(read(Figure::KeysPerSec, 100_632.2), "keys/s 101k");
         assert_eq!(read(Figure::BatchP99, 0.79), "batch p99 0.8 ms");
         assert_eq!(read(Figure::Bytes, 21_788_800.0), "bytes 21 MB");
         assert_eq!(Figure::NodesSilent.name(), "nodes_silent");

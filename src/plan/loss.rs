@@ -1,12 +1,12 @@
 //! PURE. If these nodes die at once, say all on one host: who takes over, what nobody serves, whether a majority is left.
 
-use crate::quantity;
 use std::time::Duration;
 
 use crate::cluster::{Address, Model, NodeId, Shard, ShardName, SlotSet, Time};
 
 use super::preflight::{Candidate, DEFAULT_NODE_TIMEOUT, Votes, candidates, is_up, votes};
 use super::{Blast, blast, election};
+use crate::quantity;
 
 /// A shard that loses its master.
 #[derive(Clone, Debug, PartialEq)]

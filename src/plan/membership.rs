@@ -1,11 +1,11 @@
 //! PURE. Who belongs to the cluster: add, re-parent, drain, remove, forget.
 
 use crate::cluster::{Address, Model, Node, NodeId, Role};
-use crate::quantity;
 
 use super::fingerprint::Fingerprint;
 use super::preflight::is_up;
 use super::{Danger, Facts, Intent, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, moves, rebalance, resolve};
+use crate::quantity;
 
 /// What a server says that shall join.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! PURE. What all plans that move slots share: grouping by pair, what stands in the way, what it costs, the steps.
 
-use crate::quantity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use crate::cluster::{Model, Node, NodeId, SLOTS, Server, SlotSet};
 use super::fingerprint::Fingerprint;
 use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
 use super::{Danger, Engine, Facts, Intent, LISTED, Move, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast};
+use crate::quantity;
 
 /// What a key's transfer holds both servers up for: from (one string) to (many small members), by megabyte.
 const BLOCK_PER_MB: (Duration, Duration) = (Duration::from_millis(6), Duration::from_millis(26));
@@ -210,7 +210,7 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
         Engine::ValkeyAtomic => (0.02, 0.002, 1.0 / 150_000.0),
     };
     let takes = 5.0 + slots as f64 * per_slot + keys as f64 * per_key + bytes as f64 * per_byte;
-    let mut notes = vec![format!("engine: {}", engine.word())];
+    let mut notes = Vec::new();
     let pause = match engine {
         Engine::Keys => {
             notes.push(

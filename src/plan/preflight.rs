@@ -1,11 +1,11 @@
 //! PURE. If this master dies now: who takes over, when, what is lost, who notices.
 
-use crate::quantity;
 use std::time::Duration;
 
 use crate::cluster::{Address, Model, Node, NodeId, Shard, ShardName, Time, age};
 
 use super::{Blast, blast, election};
+use crate::quantity;
 
 /// The servers' own default, assumed until a node has told its setting.
 pub(super) const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,6 +1,5 @@
 //! PURE. Rebalance: equal shares of slots, keys, memory, commands or rooms, with the fewest moves.
 
-use crate::quantity;
 use std::collections::BTreeMap;
 
 use crate::cluster::{Node, NodeId, SlotSet};
@@ -9,6 +8,7 @@ use super::balance::{Balance, Bearer, balance};
 use super::moves::{self, Targets};
 use super::preflight::is_up;
 use super::{Facts, Intent, Load, Objective, Plan, Refusal, resolve};
+use crate::quantity;
 
 /// Below the threshold that starts it, so that a second run has nothing to do.
 const AIM: f64 = 0.01;

@@ -1,6 +1,5 @@
 //! PURE. Replace: an empty server joins in the place of a dead node, and the dead node is forgotten.
 
-use crate::quantity;
 use std::collections::BTreeSet;
 
 use crate::cluster::{Address, Health, Model, Node};
@@ -8,6 +7,7 @@ use crate::cluster::{Address, Health, Model, Node};
 use super::membership::{Joining, called, draw_up, forget_everywhere, join, known_to_others, step, ties};
 use super::preflight::is_up;
 use super::{Blast, Danger, Facts, Intent, Plan, Refusal, StepKind, resolve};
+use crate::quantity;
 
 pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;

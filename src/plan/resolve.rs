@@ -1,9 +1,9 @@
 //! PURE. From the name an operator gives a node to the node: address, hostname, id, the start of an id, shard letter.
 
 use crate::cluster::{Model, Node, Shard};
-use crate::quantity;
 
 use super::Refusal;
+use crate::quantity;
 
 /// With fewer digits the start of an id is taken for a slip: most letters of shards are hexadecimal digits, too.
 const LEAST_OF_ID: usize = 4;

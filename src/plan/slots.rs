@@ -1,12 +1,12 @@
 //! PURE. Moving named slots, and rooms: a room is its slot.
 
-use crate::quantity;
 use std::sync::Arc;
 
 use crate::cluster::{Node, SlotSet, key_slot};
 
 use super::moves::{self, Targets};
 use super::{Facts, Intent, Pace, Plan, Refusal, resolve};
+use crate::quantity;
 
 pub(super) fn plan(slots: &SlotSet, to: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let target = target(facts, to)?;

@@ -269,3 +269,11 @@ pub struct Report {
     /// What was measured, the most telling first.
     pub figures: Vec<(Figure, f64)>,
 }
+
+impl Report {
+    /// What is told of the figures, label and value: that something was nothing is for JSON.
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
+        let some = self.figures.iter().filter(|(_, value)| *value > 0.0);
+        some.map(|(figure, value)| (figure.label(), figure.value(*value)))
+    }
+}

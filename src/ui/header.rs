@@ -1,6 +1,5 @@
 //! PURE. The lines at the top: the verdict, what players feel, and tabs or breadcrumbs.
 
-use crate::quantity;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -12,6 +11,7 @@ use super::pen::Pen;
 use super::{Ui, format, is_home, pane, signs};
 use crate::alerts::Verdict;
 use crate::app::{Pane, View, layout};
+use crate::quantity;
 use crate::theme::Role;
 
 /// ` prod  ✖ CRITICAL  shard C has no master …          cluster · redis 7.0.15 · 6 nodes   14:02:11Z`

@@ -1,6 +1,5 @@
 //! PURE. The ledger: every deed that was ever done here, newest first.
 
-use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -8,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::{Ui, doc, pane};
 use crate::app::layout;
 use crate::plan::entry::Entry;
+use crate::quantity;
 use crate::theme::Role;
 
 pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {

@@ -1,6 +1,5 @@
 //! PURE. Every node with its metrics: a number, its unit and a curve each; what is down says which way.
 
-use crate::quantity;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::table::{Cell, Column, Place, curve, fit, left, right, row, titles};
 use super::{Ui, format, pane, signs, spark};
 use crate::app::{Item, Pane, layout};
 use crate::cluster::{Metric, Node};
+use crate::quantity;
 use crate::theme::Role;
 
 /// In the order of `app::columns::NODES`, with what is less important leaving first.

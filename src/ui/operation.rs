@@ -1,6 +1,5 @@
 //! PURE. One operation: where it is, what has been sent and answered, how it ended.
 
-use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -10,6 +9,7 @@ use super::{Ui, dialog, format, operations, pane, spark};
 use crate::app::{Operation, OperationId, Stage, layout};
 use crate::cluster::age;
 use crate::plan::Progress;
+use crate::quantity;
 use crate::theme::Role;
 
 pub(super) fn draw(ui: &Ui<'_>, id: OperationId, area: Rect, buf: &mut Buffer) {
@@ -40,23 +40,22 @@ fn state(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
     doc.fact("started", format!("{}Z", format::clock(operation.started)), Role::Text);
     let took = operation.report.as_ref().map_or_else(|| age(ui.now, operation.started), |report| report.elapsed);
     doc.fact(if operation.is_running() { "for" } else { "took" }, quantity::span(took), Role::Text);
-    if let Some(report) = &operation.report {
-        for (figure, value) in &report.figures {
-            doc.fact(figure.label(), figure.value(*value), Role::Text);
-        }
+    bar(ui, operation, doc);
+    match &operation.report {
+        Some(report) => report.told().for_each(|(label, value)| doc.fact(label, value, Role::Text)),
+        None => progress(operation, doc),
     }
-    progress(ui, operation, doc);
     doc.fact("same as", format!("{} {}", ui.app.settings.invocation, operation.plan.intent), Role::Muted);
-    for note in operation.notes.iter().rev().take(5).rev() {
+    // What the steps say stands below.
+    let notes = operation.notes.iter().filter(|note| !operation.plan.steps.iter().any(|step| step.says == **note));
+    for note in notes.rev().take(5).collect::<Vec<_>>().into_iter().rev() {
         doc.point(ui.glyphs.hint, note, Role::Muted);
     }
 }
 
-/// The bar of a slot move, with what is felt of it.
-fn progress(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
-    let Some(Progress::Moved { slots_done, slots_total, keys, bytes, keys_per_sec, eta, p99_ms }) = &operation.moved else {
-        return;
-    };
+/// How far the slots are.
+fn bar(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
+    let Some(Progress::Moved { slots_done, slots_total, .. }) = &operation.moved else { return };
     let share = operations::share(operation).unwrap_or(0.0);
     let (full, empty) = spark::bar(ui.glyphs, share, 32);
     doc.blank();
@@ -65,13 +64,16 @@ fn progress(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
         Span::styled(full, ui.style(Role::Gauge)),
         Span::styled(empty, ui.style(Role::Track)),
         Span::styled(format!("  {:>3.0}%", share * 100.0), ui.style(Role::Text)),
-        Span::styled(format!("  {slots_done} of {}", quantity::count(*slots_total as u64, "slot")), ui.style(Role::Muted)),
+        Span::styled(format!("  {slots_done} of {}", quantity::count(*slots_total, "slot")), ui.style(Role::Muted)),
     ]);
+}
+
+/// What has moved so far, how fast, and what is felt of it.
+fn progress(operation: &Operation, doc: &mut Doc<'_, '_>) {
+    let Some(Progress::Moved { keys, bytes, keys_per_sec, eta, p99_ms, .. }) = &operation.moved else { return };
     doc.fact("moved", format!("{}, {}", format::counted_short(*keys, "key"), quantity::bytes(*bytes)), Role::Text);
     doc.fact("speed", format!("{} keys/s", quantity::short(*keys_per_sec)), Role::Text);
-    if operation.is_running() {
-        doc.known("left", eta.map(quantity::span));
-    }
+    doc.known("left", eta.map(quantity::span));
     doc.known("servers' p99", p99_ms.map(|ms| format!("{ms:.1} ms")));
 }
 

@@ -1,6 +1,5 @@
 //! PURE. Running and past operations, newest first.
 
-use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -11,6 +10,7 @@ use crate::app::{Item, Operation, layout};
 use crate::cluster::age;
 use crate::plan::entry::Entry;
 use crate::plan::{Outcome, Progress};
+use crate::quantity;
 use crate::theme::Role;
 
 const COLUMNS: [Column; 5] = [

@@ -5,7 +5,6 @@
 //!                 └ ● 10.0.0.4:7003  replica  0 B
 //! ```
 
-use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -16,10 +15,13 @@ use super::{Ui, format, pane, signs};
 use crate::app::{Item, Pane, layout};
 use crate::cluster::{Node, Shard, SlotRange};
 use crate::plan;
+use crate::quantity;
 use crate::theme::Role;
 
 /// Where the columns of wide screens begin.
 const EXTRAS_AT: u16 = 62;
+/// How wide what a replica is behind by can get.
+const LAG: u16 = 6;
 const NO_REPLICA: &str = "no replica";
 /// Cells for a shard's slots.
 const SLOTS_WIDTH: u16 = 11;
@@ -126,12 +128,14 @@ fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut
     let words = match (&hope, &lag) {
         _ if !sign.text.is_empty() => sign.text.width(),
         (Some((text, _)), _) => text.width() + ui.glyphs.hint.width() + 1,
-        (None, Some(lag)) => lag.width(),
+        // Its column, so that the role does not come and go with a digit.
+        (None, Some(_)) => usize::from(LAG),
         (None, None) if alone => NO_REPLICA.len() + 2,
         (None, None) => 0,
     };
-    if usize::from(pen.room()) >= 9 + words {
-        pen.left(role, 7, muted).gap(2);
+    let spare = usize::from(pen.room()).checked_sub(7 + words);
+    if let Some(gap @ 1..) = spare {
+        pen.left(role, 7, muted).gap(if gap == 1 { 1 } else { 2 });
     }
     if !sign.text.is_empty() {
         pen.put(&sign.text, ui.style(sign.role)).gap(2);
@@ -141,7 +145,7 @@ fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut
         }
     } else if let Some(lag) = lag {
         let role = if node.lag_bytes.is_some_and(|bytes| bytes > 1024 * 1024) { Role::Warning } else { Role::Muted };
-        pen.left(lag, 6, ui.style(role)).gap(2);
+        pen.left(lag, LAG, ui.style(role)).gap(2);
     }
     if let Some(age) = signs::stale(ui, node).filter(|_| !down) {
         pen.put(format!("{age} old"), ui.style(Role::Stale)).gap(2);

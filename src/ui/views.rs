@@ -1,6 +1,5 @@
 //! PURE. Who believes what: camps of nodes with one view of the slots, and who reaches whom.
 
-use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -10,6 +9,7 @@ use super::doc::{self, Doc};
 use super::{Ui, pane};
 use crate::app::layout;
 use crate::cluster::{Camp, NodeId, SlotRange, View, camps};
+use crate::quantity;
 use crate::theme::Role;
 
 /// More nodes than this make no readable matrix.

@@ -1,6 +1,5 @@
 //! PURE. What is known of one node, by its own word and by the others'.
 
-use crate::quantity;
 use std::time::Duration;
 
 use super::super::doc::Doc;
@@ -8,6 +7,7 @@ use super::super::{Ui, format, signs, topology};
 use super::mention;
 use crate::cluster::{Flags, Info, Node, NodeId, age};
 use crate::plan::{self, Omen};
+use crate::quantity;
 use crate::theme::Role;
 
 pub(super) fn left(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {

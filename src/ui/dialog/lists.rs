@@ -1,6 +1,5 @@
 //! PURE. Dialogs to choose from: what to do with a node, and where to move things.
 
-use crate::quantity;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
@@ -9,6 +8,7 @@ use super::super::{Ui, format, signs};
 use crate::app::{App, Way, in_flight};
 use crate::cluster::{NodeId, SlotSet};
 use crate::plan::Unfinished;
+use crate::quantity;
 use crate::theme::Role;
 
 /// The sign of the entry under the cursor, and the style of a line with it.

@@ -1,11 +1,11 @@
 //! PURE. A plan to read before saying yes: warnings, what it predicts and touches, its steps as literal commands.
 
-use crate::quantity;
 use ratatui::text::Span;
 
 use super::super::doc::Doc;
 use super::super::{Ui, format, spark};
 use crate::plan::{Intent, Mode, Plan, Preflight};
+use crate::quantity;
 use crate::theme::Role;
 
 /// Moves that are listed one by one.

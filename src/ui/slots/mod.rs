@@ -3,7 +3,6 @@
 mod cells;
 mod side;
 
-use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -13,6 +12,7 @@ use super::pen::Pen;
 use super::{Ui, format, pane};
 use crate::app::{Layer, Pane, layout};
 use crate::cluster::{SLOTS, SlotRange};
+use crate::quantity;
 use crate::theme::Role;
 
 pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {

@@ -1,6 +1,5 @@
 //! PURE. Beside the slot map, where there is room: every shard's share, and what the signs mean.
 
-use crate::quantity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -9,6 +8,7 @@ use super::super::pen::Pen;
 use super::super::{Ui, format, spark};
 use crate::app::Layer;
 use crate::cluster::SLOTS;
+use crate::quantity;
 use crate::theme::Role;
 
 /// The least width that is worth it.
