@@ -20,7 +20,7 @@
 //! | [`theme`] | pure | roles → styles | |
 //! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts plan keys |
 //! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme quantity |
-//! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster |
+//! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity |
 //! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster |
 //! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster |
 //! | [`session`] | IO | link + watch + exec of one open cluster, for console and command line alike | link watch exec plan cluster |

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app", &["cluster", "alerts", "plan", "keys"]),
     ("ui", &["app", "cluster", "alerts", "plan", "keys", "theme", "quantity"]),
     ("deploy", &["cluster"]),
-    ("link", &["cluster"]),
+    ("link", &["cluster", "quantity"]),
     ("watch", &["link", "cluster"]),
     ("exec", &["link", "plan", "cluster"]),
     ("record", &["cluster", "plan"]),

@@ -30,22 +30,25 @@ fn moves(plan: &Plan, lines: &mut Vec<String>) {
     }
     for part in &plan.moves {
         lines.push(format!(
-            "    {} → {}  {}, {}, {}, {}{}  ({})",
+            "    {} → {}  {}, {}, {}, {}  ({})",
             part.from_address,
             part.to_address,
-            count(part.slots.len() as u64, "slot"),
+            count(part.slots.len(), "slot"),
             count(part.keys, "key"),
             bytes(part.bytes),
-            at_least(plan),
-            count(part.rooms, "room"),
+            rooms(plan, part.rooms),
             cut(&part.slots.to_string()),
         ));
     }
 }
 
-/// Rooms are counted by looking through all keys: a command does not wait for that.
-fn at_least(plan: &Plan) -> &'static str {
-    if plan.blast.rooms_in_part { "at least " } else { "" }
+/// Rooms are found by looking through all keys: a command does not wait for that.
+fn rooms(plan: &Plan, known: u64) -> String {
+    match (plan.blast.rooms_in_part, known) {
+        (true, 0) => "rooms not counted".into(),
+        (true, _) => format!("at least {}", count(known, "room")),
+        (false, _) => count(known, "room"),
+    }
 }
 
 /// Long lists of slots are for the JSON.
@@ -105,13 +108,12 @@ fn predicted(plan: &Plan, model: &Model, lines: &mut Vec<String>) {
     let blast = &plan.blast;
     if !blast.slots.is_empty() {
         lines.push(format!(
-            "  touches: {}, {}, {}, {}{}, {}",
-            count(blast.slots.len() as u64, "slot"),
+            "  touches: {}, {}, {}, {}{}",
+            count(blast.slots.len(), "slot"),
             count(blast.tally.keys, "key"),
             bytes(blast.tally.bytes),
-            at_least(plan),
-            count(blast.tally.rooms, "room"),
-            count(blast.tally.players, "player"),
+            rooms(plan, blast.tally.rooms),
+            if blast.tally.rooms > 0 { format!(", {}", count(blast.tally.players, "player")) } else { String::new() },
         ));
     }
 }

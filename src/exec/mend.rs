@@ -68,11 +68,10 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
 
 /// After a move that broke off: every slot it left open is finished or rolled back, waiting for an election where one
 /// is due. Gives the slots that stay open, with the reasons, and sentences on what became of the others.
-pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet, roll_back: bool) -> (SlotSet, Vec<String>) {
+pub(super) async fn after_stop(telling: &Telling, model: &mut Model, slots: &SlotSet, roll_back: bool) -> (SlotSet, Vec<String>) {
     let timeout = model.node_timeout().unwrap_or(Duration::from_secs(15));
     let deadline = Instant::now() + (timeout * 3 + Duration::from_secs(10)).min(Duration::from_secs(70));
     let meter = Meter::new(0);
-    let mut now = model.clone();
     let mut queue: VecDeque<(u16, u32)> = slots.iter().map(|slot| (slot, 0)).collect();
     let mut done: BTreeMap<String, SlotSet> = BTreeMap::new();
     let mut troubles: BTreeMap<u16, String> = BTreeMap::new();
@@ -83,7 +82,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
     {
         // What was tried one way and did not work is tried the other way.
         let way = if roll_back ^ (attempt % 4 == 3) { Way::BackAtOnce } else { Way::On };
-        match one(telling, &meter, &mut now, slot, way).await {
+        match one(telling, &meter, model, slot, way).await {
             Ok((said, remark)) => {
                 in_vain = 0;
                 troubles.remove(&slot);
@@ -106,8 +105,9 @@ pub(super) async fn after_stop(telling: &Telling, model: &Model, slots: &SlotSet
     for (slot, reason) in troubles {
         why.entry(reason).or_default().insert(slot);
     }
-    let mut said: Vec<String> = done.iter().map(|(what, slots)| format!("slots {slots}: {what}")).collect();
-    said.extend(why.iter().map(|(why, slots)| format!("slots {slots} are left open: {why}")));
+    let name = |slots: &SlotSet| format!("{} {slots}", if slots.len() == 1 { "slot" } else { "slots" });
+    let mut said: Vec<String> = done.iter().map(|(what, slots)| format!("{}: {what}", name(slots))).collect();
+    said.extend(why.iter().map(|(why, slots)| format!("{} left open: {why}", name(slots))));
     (left, said)
 }
 
@@ -148,9 +148,9 @@ async fn look(
         Cure::Finish { to, .. } => format!("the move to {} was finished", model.label(*to)),
         Cure::ThereAndBack { from, .. } => format!("rolled back, all keys are at {}", model.label(*from)),
         Cure::Return { owner, .. } => format!("rolled back, all keys are at {}", model.label(*owner)),
-        Cure::Close { owner, .. } => format!("closed, it is at {}", model.label(*owner)),
+        Cure::Close { owner, .. } => format!("closed, at {}", model.label(*owner)),
         Cure::Adopt { owner, .. } => format!("given to {}", model.label(*owner)),
-        Cure::Settle { owner, .. } => format!("{} keeps it", model.label(*owner)),
+        Cure::Settle { owner, .. } => format!("kept by {}", model.label(*owner)),
     };
     Ok(Some((said, remark)))
 }

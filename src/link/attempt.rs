@@ -12,6 +12,7 @@ use super::connection::{Connection, Stream};
 use super::links::Shared;
 use super::{greet, trouble};
 use crate::cluster::{Address, Health, Trouble};
+use crate::quantity::span;
 
 /// How long a process that accepts may take to say its first word before the attempt is dropped for a new one. Longer
 /// than callers wait: a thawed process answers the old attempt at once, and a frozen one's queue is not filled.
@@ -32,10 +33,10 @@ impl Stage {
     /// What it means for a caller that will not wait any longer.
     pub(super) fn overdue(&self, waited: Duration) -> Trouble {
         match self {
-            Self::Greeting => Trouble::new(Health::Frozen, format!("accepts a connection and says nothing for {waited:?}")),
+            Self::Greeting => Trouble::new(Health::Frozen, format!("accepts a connection and says nothing for {}", span(waited))),
             Self::Failed(trouble) => trouble.clone(),
             Self::Reaching | Self::Ready(_) => {
-                Trouble::new(Health::Silent, format!("no answer to a connection attempt for {waited:?}"))
+                Trouble::new(Health::Silent, format!("no answer to a connection attempt for {}", span(waited)))
             }
         }
     }
@@ -65,7 +66,7 @@ pub(super) async fn resolve(target: &Address, deadline: Instant, limit: Duration
     }
     let unresolved = |why: String| Trouble::new(Health::Unresolved, format!("`{}`: {why}", target.host));
     match timeout_at(deadline, lookup_host((&*target.host, target.port))).await {
-        Err(_) => Err(unresolved(format!("no answer to the name lookup for {limit:?}"))),
+        Err(_) => Err(unresolved(format!("no answer to the name lookup for {}", span(limit)))),
         Ok(Err(error)) => Err(unresolved(error.to_string())),
         Ok(Ok(places)) => {
             let places: Vec<SocketAddr> = places.collect();

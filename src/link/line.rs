@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::links::Shared;
 use super::{Command, Failure, Reply};
 use crate::cluster::{Address, Health, Trouble};
+use crate::quantity::span;
 
 /// How long a failed call may take longer, to find out why it failed.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
@@ -116,7 +117,7 @@ impl Link {
                 self.retire(&connection);
                 let names = commands.first().and_then(|command| command.0.first());
                 let name = names.map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default();
-                let overdue = Trouble::new(Health::Frozen, format!("no reply to {name} for {limit:?}"));
+                let overdue = Trouble::new(Health::Frozen, format!("no reply to {name} for {}", span(limit)));
                 Err(Failure::Unknown(self.second_look(overdue, limit).await))
             }
         }

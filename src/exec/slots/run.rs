@@ -78,13 +78,14 @@ pub(in crate::exec) async fn run(
 
     let mut reasons = Vec::new();
     let mut left = SlotSet::default();
+    let mut now = model.clone();
     reasons.extend(stops.iter().flat_map(|(_, stop)| stop.reasons.iter().cloned()));
     for roll_back in [false, true] {
         let stopped = stops.iter().filter(|(_, stop)| stop.roll_back == roll_back);
         let open: SlotSet = stopped.flat_map(|(_, stop)| stop.open.iter()).collect();
         if !open.is_empty() {
             telling.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
-            let (still, said) = mend::after_stop(telling, model, &open, roll_back).await;
+            let (still, said) = mend::after_stop(telling, &mut now, &open, roll_back).await;
             reasons.extend(said);
             left.extend(still.iter());
         }
@@ -94,8 +95,11 @@ pub(in crate::exec) async fn run(
     let outcome = if stops.is_empty() {
         verified(telling, plan, model, &jobs, &mut figures).await
     } else {
-        let done = figures.iter().find(|(name, _)| *name == Figure::Slots).map_or(0.0, |(_, value)| *value);
-        reasons.push(format!("{done:.0} of {total} slots have moved and stay where they are"));
+        let done = arrived(telling, &mut now, &jobs).await;
+        if let Some((_, slots)) = figures.iter_mut().find(|(figure, _)| *figure == Figure::Slots) {
+            *slots = done as f64;
+        }
+        reasons.push(format!("{done} of {total} slots have moved and stay where they are"));
         if !left.is_empty() {
             reasons.push(format!("left open: {left}; `fix {left}` shows how to resume or roll back"));
         }
@@ -106,6 +110,18 @@ pub(in crate::exec) async fn run(
         end(telling, &journal, &outcome, &left).await;
     }
     (telling.report(outcome, figures), Some(journal))
+}
+
+/// How many slots are with their takers by now, or with who was promoted in their place: what was put right afterwards
+/// counts, too.
+async fn arrived(telling: &Telling, now: &mut Model, jobs: &[Job]) -> usize {
+    read::refresh(now, &telling.links, telling.clock).await;
+    let shard = |node: NodeId| now.node(node).and_then(|node| node.shard);
+    let is_there = |slot: u16, to: NodeId| {
+        let owner = now.topology().owner(slot);
+        owner.is_some_and(|owner| owner == to || (shard(owner).is_some() && shard(owner) == shard(to)))
+    };
+    jobs.iter().map(|job| job.slots.iter().filter(|slot| is_there(**slot, job.to)).count()).sum()
 }
 
 /// The journal says how it ended.
