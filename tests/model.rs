@@ -405,6 +405,54 @@ fn another_node_at_an_old_address_does_not_revive_the_old_one() {
 }
 
 #[test]
+fn who_is_dropped_has_no_say_any_more() {
+    use Happening::{Join, Kill, Later, Partly, Promote};
+    // A newcomer that nobody knows is the best informed, until it is dropped.
+    let mut sample = Sample::unasked(1, 1);
+    for step in [Partly(4582806252549794518), Promote(1), Kill(0), Join(None), Partly(13110519732864544022), Later(11)] {
+        happen(&mut sample, &step);
+        assert_eq!(sample.model.clone().settle(sample.now), vec![], "settling twice says nothing new");
+    }
+}
+
+#[test]
+fn a_node_that_was_reset_after_all_forgot_it_is_gone_without_an_alarm() {
+    let mut sample = Sample::new(3, 1);
+    sample.seconds(10);
+    sample.join(None);
+    let fresh = sample.servers.pop().unwrap().id;
+    let reset = &mut sample.servers[5];
+    (reset.id, reset.role, reset.master, reset.forgotten) = (fresh, Role::Master, None, true);
+    let lines: Vec<String> = (0..6).flat_map(|_| said(&mut sample)).collect();
+    assert!(lines.contains(&"10.0.0.6:7005 left the cluster".to_owned()), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("refused")), "{lines:?}");
+}
+
+#[test]
+fn a_node_whose_place_another_took_is_missed_while_the_others_count_on_it() {
+    let mut sample = Sample::new(3, 1);
+    sample.seconds(10);
+    let old = sample.id(2);
+    let newcomer = sample.join(None);
+    sample.servers[newcomer].address = sample.address(2);
+    sample.servers[newcomer].forgotten = true;
+    // Whoever asks that address hears the newcomer alone; the others go on naming the old one.
+    let place = sample.address(2);
+    for _ in 0..4 {
+        let speaks = |seen: &Observation| match &seen.fact {
+            Fact::View(view) => seen.source != place || view.myself().is_some_and(|me| me.id != old),
+            _ => seen.source != place,
+        };
+        for seen in sample.observations().into_iter().filter(speaks) {
+            sample.model.apply(&seen);
+        }
+        sample.model.settle(sample.now);
+    }
+    assert_eq!(sample.model.node(old).map(|node| node.health), Some(Health::Refused));
+    assert_eq!(sample.model.node(old).map(|node| node.slot_count), Some(5461));
+}
+
+#[test]
 fn an_address_that_changes_is_followed() {
     let mut sample = Sample::new(3, 1);
     sample.seconds(5);

@@ -150,8 +150,12 @@ pub struct Node {
     pub(super) digest: Digest,
     /// A line of somebody's view has said what it is: before that role and slots are mere defaults.
     pub(super) placed: bool,
+    /// Others have named it, or the only one there is to ask.
+    pub(super) counted: bool,
     /// When anything was last learnt about it, good or bad.
     pub(super) heard: Option<Time>,
+    /// Since when another node answers at its address.
+    pub(super) displaced: Option<Time>,
     /// Nodes that speak are connected to it, all of them, and none doubts it.
     pub linked: bool,
 
@@ -190,7 +194,9 @@ impl Node {
             demoted_at: None,
             digest: Digest::default(),
             placed: false,
+            counted: false,
             heard: None,
+            displaced: None,
             linked: false,
             rates: Rates::default(),
             lag_bytes: None,

@@ -45,6 +45,7 @@ impl Model {
             None => None,
         };
         let node = self.nodes.entry(me.id).or_insert_with(|| Node::new(me.id, me.address.clone(), at));
+        node.displaced = None;
         if let Some(before) = before
             && node.health == Health::Unknown
         {
@@ -52,12 +53,21 @@ impl Model {
         }
     }
 
-    /// Another node answers where this one was: whatever was heard from there lately was not this one.
+    /// Another node answers where this one was. It may just have been removed: no alarm before the others were heard.
     fn displace(&mut self, id: NodeId, source: &Address, at: Time) {
         let Some(node) = self.nodes.get_mut(&id).filter(|node| node.address == *source) else { return };
+        node.view = None;
+        node.displaced.get_or_insert(at);
+        if node.flags.failed || node.flags.suspected {
+            self.refuse_displaced(id, at);
+        }
+    }
+
+    /// The others still count on a node whose place another has taken.
+    pub(super) fn refuse_displaced(&mut self, id: NodeId, at: Time) {
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| !node.health.is_down()) else { return };
         let before = std::mem::replace(&mut node.health, Health::Refused);
         let trouble = Trouble::new(Health::Refused, "another node answers at its address");
-        node.view = None;
         node.health_since = at;
         let kind = ChangeKind::Health { from: before, to: node.health, detail: trouble.detail.clone() };
         node.trouble = Some(trouble);

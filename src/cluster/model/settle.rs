@@ -21,16 +21,8 @@ const DISCOVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn topology(model: &mut Model, now: Time) {
     let discovered = model.born.is_some_and(|born| age(now, born) > DISCOVERY);
-    model.doubtful = false;
-    let voices = lines::voices(model);
-    if voices.is_empty() {
-        by_their_own_word(model);
-    } else {
-        let (lines, undecided) = lines::best(model, &voices);
-        model.doubtful = undecided;
-        members::take_in(model, &lines, discovered, now);
-        members::forget(model, &lines, voices.iter().map(|voice| voice.speakers.len()).sum::<usize>() == 1, now);
-    }
+    // Who is dropped has no say any more: the others are heard again without it.
+    while members_change(model, discovered, now) {}
     let topology = picture::picture(model);
     if discovered && topology.owners != model.topology.owners {
         model.owners_since = Some(now);
@@ -44,6 +36,21 @@ pub(super) fn topology(model: &mut Model, now: Time) {
         }
     }
     model.topology = topology;
+}
+
+/// Takes in what is believed of everybody; true when somebody who had a say was dropped.
+fn members_change(model: &mut Model, discovered: bool, now: Time) -> bool {
+    model.doubtful = false;
+    let voices = lines::voices(model);
+    if voices.is_empty() {
+        by_their_own_word(model);
+        return false;
+    }
+    let (lines, undecided) = lines::best(model, &voices);
+    model.doubtful = undecided;
+    let alone = voices.iter().map(|voice| voice.speakers.len()).sum::<usize>() == 1;
+    members::take_in(model, &lines, alone, discovered, now);
+    members::forget(model, &lines, alone, now)
 }
 
 /// Servers outside of a cluster have no views: INFO tells their roles, and their masters by address.

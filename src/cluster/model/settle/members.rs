@@ -5,21 +5,26 @@ use std::time::Duration;
 
 use super::Model;
 use super::lines::Line;
-use crate::cluster::{Change, ChangeKind, Health, Node, NodeId, Role, SlotSet, Time};
+use crate::cluster::{Change, ChangeKind, Health, Node, NodeId, Role, SlotSet, Time, age};
 
 /// A node that nobody else knows is dropped once it has been silent for this long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
+/// Until then everybody has been asked once more whether a node that another has taken the place of is still counted on.
+const HEARD_ALL_AFTER: Duration = Duration::from_millis(1500);
 
-pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, discovered: bool, now: Time) {
+/// `alone`: only one node speaks, and is believed whatever it names; `discovered`: who is new is news.
+pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alone: bool, discovered: bool, now: Time) {
     let mut ids: Vec<NodeId> = lines.keys().copied().collect();
     ids.sort_unstable();
     for id in ids {
         let Some(line) = lines.get(&id) else { continue };
         let address = line.address.unwrap_or(&line.member.address);
         let node = model.nodes.entry(id).or_insert_with(|| Node::new(id, address.clone(), now));
-        let changes = if node.placed {
+        // A node that only knows itself, as after a reset, is nobody's news.
+        let counted = line.known || alone;
+        let changes = if node.counted {
             differences(node, line, &model.names)
-        } else if discovered {
+        } else if counted && discovered {
             vec![ChangeKind::Joined(line.member.role)]
         } else {
             Vec::new()
@@ -33,6 +38,7 @@ pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, disc
         if changes.iter().any(|kind| matches!(kind, ChangeKind::Role { from: Role::Master, .. })) && node.slot_count > 0 {
             node.demoted_at = Some(now);
         }
+        node.counted |= counted;
         place(node, line);
         let address = node.address.clone();
         model.changes.extend(changes.into_iter().map(|kind| Change { at: now, node: id, address: address.clone(), kind }));
@@ -106,29 +112,44 @@ fn adopt_seeds(model: &mut Model) {
 }
 
 /// Drops nodes that no other speaker knows, once they do not speak themselves; seeds that nobody speaks for, likewise.
-pub(super) fn forget(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alone: bool, now: Time) {
+/// True when one of them had a say until now.
+pub(super) fn forget(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alone: bool, now: Time) -> bool {
     let mut gone = Vec::new();
+    let mut missed = Vec::new();
     for node in model.nodes.values() {
         let line = lines.get(&node.id);
         let stays = match node.id.is_member() {
             true => line.is_some_and(|line| line.known || alone),
-            false => node.heard.is_some_and(|at| crate::cluster::age(now, at) <= FORGOTTEN_AFTER),
+            false => node.heard.is_some_and(|at| age(now, at) <= FORGOTTEN_AFTER),
         };
         if stays {
-            model.doubtful |= !node.id.is_member();
-        } else if node.id.is_member() && node.silence(now).is_some_and(|silence| silence <= FORGOTTEN_AFTER) {
+            let waited = node.displaced.map(|since| age(now, since));
+            if waited.is_some_and(|waited| waited > HEARD_ALL_AFTER) {
+                missed.push(node.id);
+            }
+            model.doubtful |= !node.id.is_member() || waited.is_some_and(|waited| waited <= HEARD_ALL_AFTER);
+        } else if node.id.is_member()
+            && node.displaced.is_none()
+            && node.silence(now).is_some_and(|silence| silence <= FORGOTTEN_AFTER)
+        {
             // Looked at again at the next settle: only time has to pass.
             model.doubtful = true;
         } else {
             gone.push(node.id);
         }
     }
+    for id in missed {
+        model.refuse_displaced(id, now);
+    }
+    let mut heard = false;
     for id in gone {
         let Some(node) = model.nodes.remove(&id) else { continue };
+        heard |= node.view.is_some();
         model.names.remove(&id);
         model.by_address.retain(|_, known| *known != id);
-        if id.is_member() {
+        if node.counted {
             model.changes.push(Change { at: now, node: id, address: node.address, kind: ChangeKind::Left });
         }
     }
+    heard
 }
