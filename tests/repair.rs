@@ -142,6 +142,28 @@ async fn a_slot_that_nobody_owns_goes_to_whoever_has_its_keys() {
     assert_same(&before, &scene.desk.digest(&scene.cluster).await);
 }
 
+/// Who holds keys of it besides may never hear of the new owner by gossip, and refuses every command on them until then.
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_that_nobody_owns_and_several_hold_are_gathered_at_the_richest() {
+    for _ in 0..3 {
+        let mut scene = Scene::set().await;
+        let before = scene.desk.digest(&scene.cluster).await;
+        let (owner, other) = (scene.owner.clone(), scene.other.clone());
+        scene.open_both().await;
+        scene.migrate(15).await;
+        scene.set_slot(&other, "STABLE").await;
+        scene.set_slot(&owner, "STABLE").await;
+        // Another slot without an owner keeps the whole cluster down until it has one.
+        for slot in [scene.slot, 16_383] {
+            for address in scene.cluster.addresses() {
+                scene.cluster.ask(&address, &format!("CLUSTER DELSLOTS {slot}")).await;
+            }
+        }
+        scene.fixed(false, &owner).await;
+        assert_same(&before, &scene.desk.digest(&scene.cluster).await);
+    }
+}
+
 /// A slot without an owner makes every master refuse MIGRATE: it gets one before open slots are closed.
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_without_an_owner_are_put_right_before_open_ones() {

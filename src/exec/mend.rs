@@ -39,7 +39,15 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
             // Until they hear of its owner the others call the cluster down, and refuse every key.
             heard_of(telling, &now, std::mem::take(&mut adopted)).await;
         }
-        match one(telling, &meter, &mut now, slot, Way::asked(roll_back)).await {
+        let way = Way::asked(roll_back);
+        // What comes after an adoption is a step of its own: every slot has its owner before a key is moved.
+        let cured_now = match adopts {
+            true => {
+                look(telling, &meter, &mut now, slot, way).await.map(|done| (String::new(), done.and_then(|(_, remark)| remark)))
+            }
+            false => one(telling, &meter, &mut now, slot, way).await,
+        };
+        match cured_now {
             Ok((_, remark)) => {
                 reasons.extend(remark.map(|remark| format!("slot {slot}: {remark}")));
                 cured.insert(slot);
@@ -189,16 +197,18 @@ impl Mender<'_> {
                 let others: Vec<NodeId> = at.iter().copied().filter(|node| node != owner).collect();
                 self.bring_home(&others, *owner).await
             }
-            Cure::Adopt { owner, from } => {
+            Cure::Adopt { owner, told } => {
                 self.command(*owner, &format!("CLUSTER ADDSLOTS {}", self.slot)).await?;
                 self.bump(*owner).await;
-                self.bring_home(from, *owner).await
+                for other in told {
+                    self.set(*other, &format!("NODE {owner}")).await?;
+                }
+                Ok(None)
             }
             Cure::Settle { owner, losers } => {
                 for loser in losers {
                     // An owner no more, it keeps its keys whatever it learns; then they can be brought home.
                     self.command(*loser, &format!("CLUSTER DELSLOTS {}", self.slot)).await?;
-                    self.set(*loser, &format!("NODE {owner}")).await?;
                 }
                 let remark = self.bring_home(losers, *owner).await?;
                 self.bump(*owner).await;
@@ -237,6 +247,8 @@ impl Mender<'_> {
             let job = self.job(*stray, owner)?;
             // A slot that is on its way out refuses what comes in, and a closed one does not let go.
             self.set(owner, "STABLE").await?;
+            // Who takes a slot, or holds what is not its own, may not have heard whose it is.
+            self.set(*stray, &format!("NODE {owner}")).await?;
             self.set(*stray, &format!("IMPORTING {owner}")).await?;
             let mut engine = self.engine(true);
             engine.empty(&job, &[self.slot]).await?;

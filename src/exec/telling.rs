@@ -95,7 +95,7 @@ impl Telling {
 }
 
 /// A reply in a few words.
-pub(super) fn said(reply: &Reply) -> String {
+pub(in crate::exec) fn said(reply: &Reply) -> String {
     match reply {
         Reply::Nil => "(nil)".into(),
         Reply::Int(number) => number.to_string(),

@@ -155,7 +155,7 @@ async fn an_overdue_reply_is_unknown_and_never_answers_a_later_call() {
     let began = Instant::now();
     let Err(Failure::Unknown(trouble)) = link.call(&get()).await else { panic!("the reply was overdue") };
     assert_eq!(trouble.health, Health::Slow, "a new connection is answered: {trouble}");
-    assert!(trouble.detail.contains("GET") && trouble.detail.contains("500ms"), "{trouble}");
+    assert!(trouble.detail.contains("GET") && trouble.detail.contains("500 ms"), "{trouble}");
     assert!(began.elapsed() < Duration::from_millis(750), "{:?}", began.elapsed());
     for _ in 0..5 {
         assert_eq!(link.call(&get()).await, Ok(Reply::Bytes(b"new".to_vec())));

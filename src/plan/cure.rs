@@ -3,7 +3,7 @@
 //! Keys decide. A node that loses a slot it holds keys of deletes them, so nobody is made an owner before the keys
 //! have been brought to it, and no slot is closed while its keys are in two places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Direction, Model, Node, NodeId, Role};
 
@@ -30,10 +30,11 @@ impl Evidence {
     /// What is true after this cure.
     fn undergo(&mut self, cure: &Cure) {
         let (owner, others) = match cure {
+            // Keys and open ends are where they were.
+            Cure::Adopt { owner, .. } => return self.owners = vec![*owner],
             Cure::Finish { from, to } => (*to, vec![*from]),
             Cure::ThereAndBack { from, to } => (*from, vec![*to]),
             Cure::Return { at, owner } | Cure::Close { at, owner } => (*owner, at.clone()),
-            Cure::Adopt { owner, from } => (*owner, from.clone()),
             Cure::Settle { owner, losers } => (*owner, losers.clone()),
         };
         for other in &others {
@@ -74,8 +75,8 @@ pub enum Cure {
     Return { at: Vec<NodeId>, owner: NodeId },
     /// No keys are split: these nodes forget that they have it open.
     Close { at: Vec<NodeId>, owner: NodeId },
-    /// Nobody owns it: this node takes it; keys that others hold are brought to it.
-    Adopt { owner: NodeId, from: Vec<NodeId> },
+    /// Nobody owns it: this node takes it. Who holds keys of it or has it open is told, for gossip may not get through.
+    Adopt { owner: NodeId, told: Vec<NodeId> },
     /// Two own it: the losers give it up and their keys are brought to the owner.
     Settle { owner: NodeId, losers: Vec<NodeId> },
 }
@@ -84,7 +85,7 @@ impl Cure {
     /// In the operator's words, behind "slot 7: ".
     pub fn says(&self, evidence: &Evidence, model: &Model) -> String {
         let keys = |id: &NodeId| evidence.holders.get(id).copied().unwrap_or(0);
-        let at = |id: &NodeId| format!("{} ({} keys)", model.label(*id), keys(id));
+        let at = |id: &NodeId| format!("{} ({})", model.label(*id), quantity::count(keys(id), "key"));
         let all = |ids: &[NodeId]| quantity::list(&ids.iter().map(at).collect::<Vec<_>>());
         match self {
             Self::Finish { from, to } => format!("finish the move from {} to {}", at(from), at(to)),
@@ -93,10 +94,7 @@ impl Cure {
             }
             Self::Return { at: strays, owner } => format!("bring the keys at {} home to {} and close it", all(strays), at(owner)),
             Self::Close { at: open, owner } => format!("close it on {}; {} owns it and no key is elsewhere", all(open), at(owner)),
-            Self::Adopt { owner, from } if from.is_empty() => format!("nobody owns it: give it to {}", at(owner)),
-            Self::Adopt { owner, from } => {
-                format!("nobody owns it: give it to {} and bring the keys at {} there", at(owner), all(from))
-            }
+            Self::Adopt { owner, .. } => format!("nobody owns it: give it to {}", at(owner)),
             Self::Settle { owner, losers } => format!("{} keeps it, {} gives it up", at(owner), all(losers)),
         }
     }
@@ -111,6 +109,7 @@ impl Cure {
         let home = |stray: NodeId, owner: NodeId| {
             vec![
                 set(owner, "STABLE".into()),
+                set(stray, format!("NODE {owner}")),
                 set(stray, format!("IMPORTING {owner}")),
                 migrate(stray, owner),
                 set(stray, "STABLE".into()),
@@ -130,15 +129,15 @@ impl Cure {
             Self::ThereAndBack { from, to } => [over(*from, *to), over(*to, *from)].concat(),
             Self::Return { at, owner } => at.iter().flat_map(|stray| home(*stray, *owner)).collect(),
             Self::Close { at, .. } => at.iter().map(|node| set(*node, "STABLE".into())).collect(),
-            Self::Adopt { owner, from } => {
+            Self::Adopt { owner, told } => {
                 let take = [(*owner, format!("CLUSTER ADDSLOTS {slot}")), (*owner, "CLUSTER BUMPEPOCH".into())];
-                take.into_iter().chain(from.iter().flat_map(|stray| home(*stray, *owner))).collect()
+                take.into_iter().chain(told.iter().map(|other| set(*other, format!("NODE {owner}")))).collect()
             }
             Self::Settle { owner, losers } => losers
                 .iter()
                 .flat_map(|loser| {
-                    let give_up = vec![(*loser, format!("CLUSTER DELSLOTS {slot}")), set(*loser, format!("NODE {owner}"))];
-                    give_up.into_iter().chain(home(*loser, *owner))
+                    let give_up = (*loser, format!("CLUSTER DELSLOTS {slot}"));
+                    std::iter::once(give_up).chain(home(*loser, *owner))
                 })
                 .chain([(*owner, "CLUSTER BUMPEPOCH".into())])
                 .collect(),
@@ -221,8 +220,10 @@ fn adopt(model: &Model, evidence: &Evidence) -> Result<Cure, String> {
         .min_by_key(|node| (node.slot_count == 0, node.slot_count))
         .map(|node| node.id);
     let owner = richest.or(idle).ok_or_else(|| format!("nobody owns slot {}, and no master answers", evidence.slot))?;
-    let from = evidence.holders.iter().filter(|(id, count)| **id != owner && **count > 0).map(|(id, _)| *id).collect();
-    Ok(Cure::Adopt { owner, from })
+    let holders = evidence.holders.iter().filter(|(_, count)| **count > 0).map(|(id, _)| *id);
+    let open = evidence.migrating.iter().chain(&evidence.importing).map(|(id, _)| *id);
+    let told: BTreeSet<NodeId> = holders.chain(open).filter(|id| *id != owner).collect();
+    Ok(Cure::Adopt { owner, told: told.into_iter().collect() })
 }
 
 fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<Option<Cure>, String> {

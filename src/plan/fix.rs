@@ -90,23 +90,24 @@ fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> 
                 continue;
             }
         };
-        let commands: Vec<_> = course.iter().flat_map(|(cure, _)| cure.commands(slot, model)).collect();
-        let Some(first) = commands.first().and_then(|(id, _)| model.node(*id)) else { continue };
-        let says: Vec<String> = course.iter().map(|(cure, before)| cure.says(before, model)).collect();
-        cured.insert(slot);
-        steps.push(Step {
-            node: first.id,
-            address: first.address.clone(),
-            commands: commands.iter().map(|(id, command)| format!("{}: {command}", model.label(*id))).collect(),
-            says: format!("slot {slot}: {}", says.join("; then ")),
-            kind: StepKind::Cure { slot, cures: course.into_iter().map(|(cure, _)| cure).collect() },
-        });
+        let adoptions = course.iter().take_while(|(cure, _)| matches!(cure, Cure::Adopt { .. })).count();
+        let (adoption, rest) = course.split_at(adoptions);
+        for cures in [adoption, rest] {
+            let commands: Vec<_> = cures.iter().flat_map(|(cure, _)| cure.commands(slot, model)).collect();
+            let Some(first) = commands.first().and_then(|(id, _)| model.node(*id)) else { continue };
+            let says: Vec<String> = cures.iter().map(|(cure, before)| cure.says(before, model)).collect();
+            cured.insert(slot);
+            steps.push(Step {
+                node: first.id,
+                address: first.address.clone(),
+                commands: commands.iter().map(|(id, command)| format!("{}: {command}", model.label(*id))).collect(),
+                says: format!("slot {slot}: {}", says.join("; then ")),
+                kind: StepKind::Cure { slot, cures: cures.iter().map(|(cure, _)| cure.clone()).collect() },
+            });
+        }
     }
     // While a slot has no owner a whole cluster may refuse every command, MIGRATE too: those first.
-    steps.sort_by_key(|step| match step.kind.cures() {
-        [Cure::Adopt { from, .. }, ..] => usize::from(!from.is_empty()),
-        _ => 2,
-    });
+    steps.sort_by_key(|step| !matches!(step.kind.cures(), [Cure::Adopt { .. }, ..]));
     if let Some(last) = steps.last().cloned() {
         let says = "read back from every node that each slot has one owner and none is open".into();
         steps.push(Step { commands: Vec::new(), kind: StepKind::Verify, says, ..last });

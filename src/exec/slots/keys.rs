@@ -25,7 +25,7 @@ use super::twins::{self, Twin};
 use super::{Engine, Job, Stop};
 use crate::cluster::{Address, SlotSet};
 use crate::exec::journal::Journal;
-use crate::exec::telling::Telling;
+use crate::exec::telling::{Telling, said};
 use crate::link::{Command, Lane, Link, Reply};
 use crate::plan::{OPEN, Pace, Progress};
 
@@ -292,7 +292,10 @@ impl KeyEngine {
         let answer = self.link(at).pipeline(&commands, SLOW).await;
         match answer.map(|replies| replies.into_iter().next_back()) {
             Ok(Some(Reply::Int(_))) => Ok(()),
-            Ok(other) => Err(format!("{at} does not delete its copy of {}: {other:?}", String::from_utf8_lossy(&key.name))),
+            Ok(other) => {
+                let other = other.as_ref().map_or("nothing".into(), said);
+                Err(format!("{at} answers to DEL of its copy of {} with {other}", String::from_utf8_lossy(&key.name)))
+            }
             Err(failure) => Err(format!("{at} does not delete its copy of {}: {failure}", String::from_utf8_lossy(&key.name))),
         }
     }
@@ -304,13 +307,8 @@ impl KeyEngine {
         let command = migrate::command(&job.to_at, timeout, replace, &credentials, keys);
         let done = migrate::send(&self.telling.links, &job.from_at, &command, timeout * 2 + Duration::from_secs(1)).await;
         if done != Migrated::All {
-            let shown = format!("MIGRATE {} {} … KEYS ({} keys)", job.to_at.host, job.to_at.port, keys.len());
-            let reply = match &done {
-                Migrated::Twins => "BUSYKEY".to_owned(),
-                Migrated::Unclear(text) | Migrated::NotSent(text) | Migrated::Refused(text) => text.clone(),
-                Migrated::All => String::new(),
-            };
-            self.telling.say(Progress::Sent { address: job.from_at.clone(), command: shown, reply }).await;
+            let shown = format!("MIGRATE {} {} … KEYS ({} of them)", job.to_at.host, job.to_at.port, keys.len());
+            self.telling.say(Progress::Sent { address: job.from_at.clone(), command: shown, reply: done.to_string() }).await;
         }
         done
     }
@@ -349,7 +347,7 @@ impl KeyEngine {
                     let why = format!(
                         "key {name} is on both sides and not the same: {ours} B (as DUMP) on {}, {theirs} B on {}; decide which to \
                          keep and delete the other: on {owner} with DEL; on {at} with CLUSTER SETSLOT {slot} IMPORTING {id}, ASKING, \
-                         DEL, CLUSTER SETSLOT {slot} STABLE",
+                         DEL; then `fix {slot} --roll-back`",
                         job.from_at, job.to_at
                     );
                     if self.tolerant {
@@ -367,7 +365,7 @@ impl KeyEngine {
                     self.refused = true;
                     return Err(format!("MIGRATE of {name} from {} to {}: {text}", job.from_at, job.to_at));
                 }
-                other => return Err(format!("MIGRATE of {name} from {} to {}: {other:?}", job.from_at, job.to_at)),
+                other => return Err(format!("MIGRATE of {name} from {} to {}: {other}", job.from_at, job.to_at)),
             }
         }
         Ok(())

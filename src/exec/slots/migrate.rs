@@ -1,5 +1,6 @@
 //! IO. MIGRATE: one command, and what its many answers mean.
 
+use std::fmt;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -22,6 +23,16 @@ pub(in crate::exec) enum Migrated {
     NotSent(String),
     /// The target or the source said no; its words.
     Refused(String),
+}
+
+impl fmt::Display for Migrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "OK",
+            Self::Twins => "BUSYKEY",
+            Self::Unclear(text) | Self::NotSent(text) | Self::Refused(text) => text,
+        })
+    }
 }
 
 /// The words that log the source in at the target: it has the same users.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::Address;
+use crate::exec::telling::said;
 use crate::link::{Command, Failure, Lane, Links, Reply};
 
 use super::batch::Key;
@@ -33,7 +34,7 @@ pub(in crate::exec) async fn compare(links: &Links, source: &Address, target: &A
         Ok(Some(Reply::Nil)) => Ok(None),
         // It is giving the slot away and has not this key (any more).
         Ok(Some(Reply::Error(error))) if error.code == "ASK" => Ok(None),
-        Ok(other) => Err(format!("{address} does not show a key: {other:?}")),
+        Ok(other) => Err(format!("{address} does not show a key: {}", other.as_ref().map_or("no reply".into(), said))),
         Err(failure) => Err(format!("{address} does not show a key: {failure}")),
     };
     Ok(match (last(ours, source)?, last(theirs, target)?) {
