@@ -164,6 +164,28 @@ async fn slots_that_nobody_owns_and_several_hold_are_gathered_at_the_richest() {
     }
 }
 
+/// Two masters that each take the other for the owner; and one that alone has an old view, which no gossip puts right.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_differ_for_good_are_put_right() {
+    let mut scene = Scene::set().await;
+    let (owner, other) = (scene.owner.clone(), scene.other.clone());
+    let third = scene.cluster.addresses().into_iter().find(|at| *at != owner && *at != other).unwrap();
+    // A slot without keys, of the owner's: the two others give it to each other.
+    let empty = if scene.slot == 0 { 1 } else { scene.slot - 1 };
+    for (at, whose) in [(&owner, &other), (&other, &third), (&third, &other)] {
+        scene.cluster.ok(at, &format!("CLUSTER SETSLOT {empty} NODE {}", scene.id(whose))).await;
+    }
+    scene.fixed(false, &owner).await;
+    let now = scene.cluster.owner(empty).await.unwrap();
+    // Whoever has the higher epoch is believed, and does not claim it.
+    let deaf = scene.cluster.addresses().into_iter().find(|at| *at != now).unwrap();
+    let named = scene.cluster.addresses().into_iter().find(|at| *at != now && *at != deaf).unwrap();
+    scene.cluster.ask(&named, "CLUSTER BUMPEPOCH").await;
+    scene.cluster.ok(&deaf, &format!("CLUSTER SETSLOT {empty} NODE {}", scene.id(&named))).await;
+    scene.fixed(false, &owner).await;
+    assert_eq!(scene.cluster.owner(empty).await, Some(now));
+}
+
 /// A slot without an owner makes every master refuse MIGRATE: it gets one before open slots are closed.
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_without_an_owner_are_put_right_before_open_ones() {

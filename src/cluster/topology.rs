@@ -3,8 +3,10 @@
 //! A live master's own line is the truth about its slots; the others' lines are opinions, asked only about nodes that
 //! do not speak. Disagreements are kept beside the answer, never resolved away.
 
+use std::collections::BTreeMap;
+
 use super::view::Direction;
-use super::{NodeId, SLOTS, ShardName, SlotRange, SlotSet};
+use super::{NodeId, SLOTS, ShardName, SlotRange, SlotSet, Time};
 
 /// A master and its replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,10 @@ pub struct Topology {
     pub assigned: SlotSet,
     pub conflicts: Vec<Conflict>,
     pub open: Vec<OpenSlot>,
+    /// Slots whose owner is known by the others' word alone.
+    pub(in crate::cluster) hearsay: SlotSet,
+    /// Slots that were given to somebody who has not spoken since: to whom, and when the giver said so.
+    pub(in crate::cluster) handed: BTreeMap<u16, (NodeId, Time)>,
 }
 
 impl Default for Topology {
@@ -70,6 +76,8 @@ impl Default for Topology {
             assigned: SlotSet::default(),
             conflicts: Vec::new(),
             open: Vec::new(),
+            hearsay: SlotSet::default(),
+            handed: BTreeMap::new(),
         }
     }
 }

@@ -42,9 +42,9 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         let way = Way::asked(roll_back);
         // What comes after an adoption is a step of its own: every slot has its owner before a key is moved.
         let cured_now = match adopts {
-            true => {
-                look(telling, &meter, &mut now, slot, way).await.map(|done| (String::new(), done.and_then(|(_, remark)| remark)))
-            }
+            true => look(telling, &meter, &mut now, slot, way, true)
+                .await
+                .map(|done| (String::new(), done.and_then(|(_, remark)| remark))),
             false => one(telling, &meter, &mut now, slot, way).await,
         };
         match cured_now {
@@ -123,7 +123,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, slots: &Slo
 async fn one(telling: &Telling, meter: &Meter, model: &mut Model, slot: u16, way: Way) -> Result<(String, Option<String>), String> {
     let mut said: Vec<String> = Vec::new();
     for _ in 0..plan::LOOKS {
-        match look(telling, meter, model, slot, way).await? {
+        match look(telling, meter, model, slot, way, said.is_empty()).await? {
             None if said.is_empty() => return Ok(("nothing ails it".into(), None)),
             None => return Ok((said.join(", then "), None)),
             Some((done, remark)) => {
@@ -145,11 +145,16 @@ async fn look(
     model: &mut Model,
     slot: u16,
     way: Way,
+    first: bool,
 ) -> Result<Option<(String, Option<String>)>, String> {
     read::refresh(model, &telling.links, telling.clock).await;
     let holders = survey::holders(&telling.links, model, &[slot]).await?;
     let evidence = plan::evidence(model, &holders, slot);
     let Some(cure) = plan::cure(model, &evidence, way)? else { return Ok(None) };
+    // Who has not heard of the cure before hears by gossip.
+    if !first && matches!(cure, Cure::Tell { .. }) {
+        return Ok(None);
+    }
     let mender = Mender { telling, meter, model, slot };
     let remark = mender.apply(&cure).await?;
     let said = match &cure {
@@ -158,6 +163,7 @@ async fn look(
         Cure::Return { owner, .. } => format!("rolled back, all keys are at {}", model.label(*owner)),
         Cure::Close { owner, .. } => format!("closed, at {}", model.label(*owner)),
         Cure::Adopt { owner, .. } => format!("given to {}", model.label(*owner)),
+        Cure::Tell { owner, .. } => format!("everybody knows that {} owns it", model.label(*owner)),
         Cure::Settle { owner, .. } => format!("kept by {}", model.label(*owner)),
     };
     Ok(Some((said, remark)))
@@ -197,11 +203,21 @@ impl Mender<'_> {
                 let others: Vec<NodeId> = at.iter().copied().filter(|node| node != owner).collect();
                 self.bring_home(&others, *owner).await
             }
-            Cure::Adopt { owner, told } => {
+            Cure::Adopt { owner, told, taken } => {
+                if *taken {
+                    self.command(*owner, &format!("CLUSTER DELSLOTS {}", self.slot)).await?;
+                }
                 self.command(*owner, &format!("CLUSTER ADDSLOTS {}", self.slot)).await?;
                 self.bump(*owner).await;
                 for other in told {
                     self.set(*other, &format!("NODE {owner}")).await?;
+                }
+                Ok(None)
+            }
+            Cure::Tell { owner, deaf } => {
+                self.bump(*owner).await;
+                for node in deaf {
+                    self.set(*node, &format!("NODE {owner}")).await?;
                 }
                 Ok(None)
             }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Direction, Model, Node, NodeId, Role};
+use crate::cluster::{Direction, Model, Node, NodeId, Role, View};
 
 use super::preflight::is_up;
 use crate::quantity;
@@ -24,6 +24,8 @@ pub struct Evidence {
     pub importing: Vec<(NodeId, NodeId)>,
     /// Keys of it on every master that holds any.
     pub holders: BTreeMap<NodeId, u64>,
+    /// Masters that answer and do not know its one owner.
+    pub deaf: Vec<NodeId>,
 }
 
 impl Evidence {
@@ -32,6 +34,7 @@ impl Evidence {
         let (owner, others) = match cure {
             // Keys and open ends are where they were.
             Cure::Adopt { owner, .. } => return self.owners = vec![*owner],
+            Cure::Tell { .. } => return self.deaf.clear(),
             Cure::Finish { from, to } => (*to, vec![*from]),
             Cure::ThereAndBack { from, to } => (*from, vec![*to]),
             Cure::Return { at, owner } | Cure::Close { at, owner } => (*owner, at.clone()),
@@ -75,8 +78,11 @@ pub enum Cure {
     Return { at: Vec<NodeId>, owner: NodeId },
     /// No keys are split: these nodes forget that they have it open.
     Close { at: Vec<NodeId>, owner: NodeId },
-    /// Nobody owns it: this node takes it. Who holds keys of it or has it open is told, for gossip may not get through.
-    Adopt { owner: NodeId, told: Vec<NodeId> },
+    /// Nobody owns it: this node takes it, from whom it believes to be the owner if need be (`taken`). Who holds keys of
+    /// it or has it open is told, for gossip may not get through.
+    Adopt { owner: NodeId, told: Vec<NodeId>, taken: bool },
+    /// One owns it, and these have not heard.
+    Tell { owner: NodeId, deaf: Vec<NodeId> },
     /// Two own it: the losers give it up and their keys are brought to the owner.
     Settle { owner: NodeId, losers: Vec<NodeId> },
 }
@@ -95,6 +101,7 @@ impl Cure {
             Self::Return { at: strays, owner } => format!("bring the keys at {} home to {} and close it", all(strays), at(owner)),
             Self::Close { at: open, owner } => format!("close it on {}; {} owns it and no key is elsewhere", all(open), at(owner)),
             Self::Adopt { owner, .. } => format!("nobody owns it: give it to {}", at(owner)),
+            Self::Tell { owner, deaf } => format!("{} owns it, and {} does not know", at(owner), all(deaf)),
             Self::Settle { owner, losers } => format!("{} keeps it, {} gives it up", at(owner), all(losers)),
         }
     }
@@ -129,9 +136,14 @@ impl Cure {
             Self::ThereAndBack { from, to } => [over(*from, *to), over(*to, *from)].concat(),
             Self::Return { at, owner } => at.iter().flat_map(|stray| home(*stray, *owner)).collect(),
             Self::Close { at, .. } => at.iter().map(|node| set(*node, "STABLE".into())).collect(),
-            Self::Adopt { owner, told } => {
+            Self::Adopt { owner, told, taken } => {
+                let free = taken.then(|| (*owner, format!("CLUSTER DELSLOTS {slot}")));
                 let take = [(*owner, format!("CLUSTER ADDSLOTS {slot}")), (*owner, "CLUSTER BUMPEPOCH".into())];
-                take.into_iter().chain(told.iter().map(|other| set(*other, format!("NODE {owner}")))).collect()
+                free.into_iter().chain(take).chain(told.iter().map(|other| set(*other, format!("NODE {owner}")))).collect()
+            }
+            Self::Tell { owner, deaf } => {
+                let told = deaf.iter().map(|node| set(*node, format!("NODE {owner}")));
+                [(*owner, "CLUSTER BUMPEPOCH".into())].into_iter().chain(told).collect()
             }
             Self::Settle { owner, losers } => losers
                 .iter()
@@ -155,6 +167,12 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
             found.silent_owner = Some(node.id);
         }
     }
+    if let [owner] = found.owners.as_slice() {
+        let names_it =
+            |view: &View| view.member(*owner).is_some_and(|member| member.slots.iter().any(|range| range.contains(slot)));
+        let deaf = model.nodes().filter(|node| node.is_master() && node.health.is_alive());
+        found.deaf = deaf.filter(|node| node.view.as_ref().is_some_and(|view| !names_it(view))).map(|node| node.id).collect();
+    }
     for open in model.topology().open.iter().filter(|open| open.slot == slot) {
         match open.direction {
             Direction::Migrating => found.migrating.push((open.node, open.peer)),
@@ -167,13 +185,14 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
 /// Cures that one slot may need, one after the other.
 pub const LOOKS: usize = 4;
 
-/// All cures that this slot needs, each with what is true before it. Each is what a look after the one before would
+/// All cures that this slot needs, each with what is true before it. After another cure nobody is told: gossip does that. Each is what a look after the one before would
 /// prescribe, so what is planned is what is done, unless somebody else is at it.
 pub(super) fn course(model: &Model, evidence: Evidence, way: Way) -> Result<Vec<(Cure, Evidence)>, String> {
     let mut course = Vec::new();
     let mut now = evidence;
     while course.len() < LOOKS
         && let Some(next) = cure(model, &now, way)?
+        && (course.is_empty() || !matches!(next, Cure::Tell { .. }))
     {
         let before = now.clone();
         now.undergo(&next);
@@ -205,6 +224,7 @@ pub fn cure(model: &Model, evidence: &Evidence, way: Way) -> Result<Option<Cure>
 }
 
 fn adopt(model: &Model, evidence: &Evidence) -> Result<Cure, String> {
+    let slot = evidence.slot;
     let masters: Vec<&Node> = model.nodes().filter(|node| node.is_master()).collect();
     // Keys may be on a master that cannot be asked: giving the slot away now would orphan them.
     if let Some(silent) = masters.iter().find(|node| !node.health.serves() && (node.flags.failed || node.slot_count > 0)) {
@@ -223,7 +243,9 @@ fn adopt(model: &Model, evidence: &Evidence) -> Result<Cure, String> {
     let holders = evidence.holders.iter().filter(|(_, count)| **count > 0).map(|(id, _)| *id);
     let open = evidence.migrating.iter().chain(&evidence.importing).map(|(id, _)| *id);
     let told: BTreeSet<NodeId> = holders.chain(open).filter(|id| *id != owner).collect();
-    Ok(Cure::Adopt { owner, told: told.into_iter().collect() })
+    let view = model.node(owner).and_then(|node| node.view.as_ref());
+    let taken = view.is_some_and(|view| view.members.iter().any(|member| member.slots.iter().any(|range| range.contains(slot))));
+    Ok(Cure::Adopt { owner, told: told.into_iter().collect(), taken })
 }
 
 fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<Option<Cure>, String> {
@@ -257,7 +279,8 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
         };
     }
     if open.is_empty() && strays.is_empty() {
-        return Ok(None);
+        let deaf = evidence.deaf.clone();
+        return Ok((!deaf.is_empty()).then_some(Cure::Tell { owner, deaf }));
     }
     match taker {
         // A third node with keys: bring those home first, the next look shows the rest.

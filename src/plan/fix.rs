@@ -8,7 +8,8 @@ use super::cure::{Cure, Way, course, evidence};
 use super::fingerprint::Fingerprint;
 use super::{Danger, Facts, Intent, Plan, Prediction, Refusal, Step, StepKind, blast};
 
-/// Slots that need a look: open, without an owner, with two, or with keys on a node that does not own them.
+/// Slots that need a look: open, without an owner, with two, with one that not every master knows, or with keys on a node
+/// that does not own them.
 pub fn ailing(facts: &Facts<'_>) -> SlotSet {
     let topology = facts.model.topology();
     let mut slots = topology.open_slots();
@@ -17,6 +18,15 @@ pub fn ailing(facts: &Facts<'_>) -> SlotSet {
     }
     for conflict in &topology.conflicts {
         slots.insert(conflict.slot);
+    }
+    for view in facts.model.nodes().filter(|node| node.is_master() && node.health.is_alive()).filter_map(|node| node.view.as_ref())
+    {
+        let mut unknown = topology.assigned.clone();
+        for member in view.members.iter().filter(|member| !member.slots.is_empty()) {
+            let slots = member.slots.iter().flat_map(|range| range.iter());
+            slots.filter(|slot| topology.owner(*slot) == Some(member.id)).for_each(|slot| unknown.remove(slot));
+        }
+        slots.extend(unknown.iter());
     }
     for (slot, holders) in facts.slots.iter().flat_map(|slots| &slots.holders) {
         if holders.iter().any(|(id, keys)| *keys > 0 && topology.owner(*slot) != Some(*id)) {
@@ -37,7 +47,7 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         let what = match named {
             Some(named) if !ailing.is_empty() => format!("nothing ails {named}; {ailing} would need it"),
             Some(named) => format!("nothing ails {named}"),
-            None => "no slot is open, unowned, disputed or has keys away from home".into(),
+            None => "no slot is open, unowned, disputed, unknown to a master or has keys away from home".into(),
         };
         return Err(Refusal::nothing(what, Vec::new()));
     }

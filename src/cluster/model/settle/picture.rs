@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Model;
 use crate::cluster::topology::{Conflict, OpenSlot, Shard, Topology};
-use crate::cluster::{Address, Node, NodeId, Role, ShardName};
+use crate::cluster::{Address, Node, NodeId, Role, SLOTS, ShardName, SlotSet, Time};
 
 pub(super) fn picture(model: &Model) -> Topology {
     let mut topology = Topology::default();
@@ -18,7 +18,8 @@ pub(super) fn picture(model: &Model) -> Topology {
             topology.served.extend(slots.filter(|slot| topology.owners.get(usize::from(*slot)) == Some(&Some(node.id))));
         }
     }
-    for (slot, taker) in handed_over(model, &topology) {
+    topology.handed = handed_over(model, &topology);
+    for (slot, (taker, _)) in topology.handed.clone() {
         if let Some(owner) = topology.owners.get_mut(usize::from(slot)) {
             *owner = Some(taker);
         }
@@ -52,11 +53,15 @@ fn own(model: &Model, topology: &mut Topology) -> HashSet<NodeId> {
     let mut contested: BTreeMap<u16, Vec<NodeId>> = BTreeMap::new();
     let mut owners = HashSet::new();
     for node in claims {
+        let by_its_word = node.health.is_alive() && node.view.is_some();
         for slot in node.slots.iter().flat_map(|range| range.iter()) {
             match topology.owners.get_mut(usize::from(slot)) {
                 Some(owner @ None) => {
                     *owner = Some(node.id);
                     owners.insert(node.id);
+                    if !by_its_word {
+                        topology.hearsay.insert(slot);
+                    }
                 }
                 Some(Some(first)) if node.health.is_alive() => {
                     contested.entry(slot).or_insert_with(|| vec![*first]).push(node.id);
@@ -72,24 +77,29 @@ fn own(model: &Model, topology: &mut Topology) -> HashSet<NodeId> {
 
 /// Slots that nobody claims because their taker was heard before they came to it, and their giver after: the giver's word
 /// counts until the taker speaks. Whoever denies a slot later than it was given is no owner.
-fn handed_over(model: &Model, topology: &Topology) -> BTreeMap<u16, NodeId> {
-    let unclaimed = topology.owners.iter().zip(&model.topology.owners).zip(0_u16..);
-    let before: BTreeMap<u16, NodeId> =
-        unclaimed.filter_map(|((now, before), slot)| Some((slot, (*before).filter(|_| now.is_none())?))).collect();
+fn handed_over(model: &Model, topology: &Topology) -> BTreeMap<u16, (NodeId, Time)> {
+    let before = &model.topology;
+    let unheard = |taker: NodeId, since: Time| {
+        let taker = model.nodes.get(&taker).filter(|taker| taker.is_master());
+        taker.is_some_and(|taker| taker.view_at.is_none_or(|heard| heard < since))
+    };
     let mut handed = BTreeMap::new();
-    if before.is_empty() {
-        return handed;
-    }
-    for giver in model.nodes.values().filter(|node| node.health.is_alive()) {
-        let (Some(view), Some(told)) = (&giver.view, giver.view_at) else { continue };
-        for member in view.members.iter().filter(|member| member.id != giver.id && member.role == Role::Master) {
-            let unheard = |taker: &&Node| taker.is_master() && taker.view_at.is_none_or(|heard| heard < told);
-            let Some(taker) = model.nodes.get(&member.id).filter(unheard) else { continue };
-            for range in member.slots.iter().filter(|range| !range.is_empty()) {
-                let of_interest = before.range(range.start..=range.end);
-                let given = of_interest.filter(|(_, before)| [giver.id, taker.id].contains(before));
-                handed.extend(given.map(|(&slot, _)| (slot, taker.id)));
+    let mut given: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
+    for slot in (0..SLOTS).filter(|&slot| topology.owner(slot).is_none()) {
+        if let Some(&(taker, since)) = before.handed.get(&slot) {
+            if unheard(taker, since) {
+                handed.insert(slot, (taker, since));
             }
+        } else if let Some(giver) = before.owner(slot).filter(|_| !before.hearsay.contains(slot)) {
+            given.entry(giver).or_default().insert(slot);
+        }
+    }
+    for (giver, slots) in given {
+        let Some(giver) = model.nodes.get(&giver).filter(|giver| giver.health.is_alive()) else { continue };
+        let (Some(view), Some(told)) = (&giver.view, giver.view_at) else { continue };
+        for member in view.members.iter().filter(|member| member.role == Role::Master && unheard(member.id, told)) {
+            let taken = member.slots.iter().flat_map(|range| range.iter()).filter(|slot| slots.contains(*slot));
+            handed.extend(taken.map(|slot| (slot, (member.id, told))));
         }
     }
     handed
