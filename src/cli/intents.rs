@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::args::{Act, ByArg, ModeArg, NodeVerb, PaceArg, Verb};
+use clap::Parser;
+
+use super::args::{Act, ByArg, Cli, ModeArg, NodeVerb, PaceArg, Verb};
 use crate::cluster::{SlotRange, SlotSet};
 use crate::plan::{Intent, Mode, Objective, Pace};
 
@@ -55,6 +57,12 @@ pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
     })
 }
 
+/// The intent of a line as a plan's `intent` has it.
+pub(super) fn read(line: &str) -> Option<Intent> {
+    let cli = Cli::try_parse_from(std::iter::once("rgc-tui").chain(line.split(' '))).ok()?;
+    intent(cli.command.as_ref()?).map(|(intent, _)| intent)
+}
+
 fn set(ranges: &[SlotRange]) -> SlotSet {
     ranges.iter().collect()
 }
@@ -81,15 +89,10 @@ pub(super) fn twice(verb: &Verb) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::cli::args::Cli;
 
     fn read(line: &str) -> Intent {
-        let cli = Cli::try_parse_from(std::iter::once("rgc-tui").chain(line.split(' ')))
-            .unwrap_or_else(|error| panic!("{line}: {error}"));
-        intent(cli.command.as_ref().unwrap()).unwrap().0
+        super::read(line).unwrap_or_else(|| panic!("{line}"))
     }
 
     #[test]

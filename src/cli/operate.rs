@@ -8,9 +8,9 @@ use serde_json::json;
 use super::args::{Act, Format, Global};
 use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
-use super::progress::Told;
+use super::progress::Teller;
 use super::saved::Saved;
-use super::{out, parting, plan_text, saved, settle};
+use super::{intents, out, parting, plan_text, saved, settle};
 use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
 const STALE: &str = "the cluster has changed since this plan was saved: plan again with --dry-run --plan and another file";
@@ -27,20 +27,25 @@ pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
     if global.format == Format::Csv {
         return Err(Stop::usage("an operation is no table: --format text or json"));
     }
+    let saved = match &act.plan {
+        Some(path) if path.exists() => Some(saved::read(path)?),
+        _ => None,
+    };
+    // A plan knows best what it is for: `rebalance --plan FILE` need not repeat it.
+    let its = saved.as_ref().filter(|_| Some(&intent) == intents::read("rebalance").as_ref());
+    let its = its.and_then(|saved| intents::read(&saved.intent)).filter(|its| matches!(its, Intent::Rebalance { .. }));
+    let intent = its.unwrap_or(intent);
     let sight = Sight::before_a_deed(global, matches!(intent, Intent::Rebalance { by: Objective::Rooms, .. })).await?;
     if let Some(stop) = sight.unreachable() {
         return Err(stop);
     }
     sight.tell_unfinished();
-    Deed { intent, act, global, sight }.run().await
+    Deed { intent, act, global, sight }.run(saved).await
 }
 
 impl Deed<'_> {
-    async fn run(mut self) -> Ended {
-        let saved = match &self.act.plan {
-            Some(path) if path.exists() && !self.act.dry_run => Some(saved::read(path)?),
-            _ => None,
-        };
+    /// `saved`: the plan that shall be carried out, or with --dry-run be shown.
+    async fn run(mut self, saved: Option<Saved>) -> Ended {
         let agreed = saved.as_ref().map_or(&[][..], |saved| &saved.moves);
         // A rebalance names no nodes but by weights: other words are another rebalance, which its plan would not tell.
         if let (Some(saved), Intent::Rebalance { .. }) = (&saved, &self.intent)
@@ -78,7 +83,9 @@ impl Deed<'_> {
             Ok(true) => self.carry_out(plan).await,
             Ok(false) => {
                 let reason = "you said no: nothing was changed".to_owned();
-                self.end(&plan, &Report { outcome: Outcome::Cancelled(vec![reason]), ..nothing() });
+                let (line, reasons) = self.last_words(&plan, &Report { outcome: Outcome::Cancelled(vec![reason]), ..nothing() });
+                out::line(&line);
+                reasons.iter().for_each(|reason| out::tell(reason));
                 Ok(Exit::Refused)
             }
             Err(refusal) => self.refused(&refusal),
@@ -157,21 +164,20 @@ impl Deed<'_> {
         let model = Arc::new(self.sight.model.clone());
         self.sight.session.stop_watching();
         let mut running = self.sight.session.execute(plan.clone(), model);
-        let mut told = Told::new(self.global.format, &plan);
+        let told = Teller::new(self.global.format, &plan);
         let mut stopping = false;
         let mut stop = Box::pin(super::signals::stop());
         let report = loop {
             tokio::select! {
                 progress = running.progress.recv() => match progress {
                     Some(Progress::Ended(report)) => break report,
-                    Some(progress) => told.tell(&progress),
+                    Some(progress) => told.tell(progress),
                     None => break running.report().await,
                 },
                 () = &mut stop => {
                     stop = Box::pin(super::signals::stop());
                     if stopping {
-                        told.clear();
-                        out::tell(&format!("rgc-tui: {}", parting::LEFT));
+                        told.leave(format!("rgc-tui: {}", parting::LEFT)).await;
                         return Ok(Exit::Critical);
                     }
                     stopping = true;
@@ -180,21 +186,23 @@ impl Deed<'_> {
                 }
             }
         };
-        told.clear();
-        self.end(&plan, &report);
+        let (line, reasons) = self.last_words(&plan, &report);
+        tokio::select! {
+            () = told.end(line, reasons) => {}
+            // Nobody reads, and somebody is tired of waiting for that: the operation itself is over.
+            () = stop => {}
+        }
         Ok(Exit::after(&report.outcome))
     }
 
-    fn end(&self, plan: &Plan, report: &Report) {
+    /// Its last line, and the reasons that go beside it.
+    fn last_words(&self, plan: &Plan, report: &Report) -> (String, Vec<String>) {
         if self.is_json() {
-            out::json(&plan::json::report(plan, report, &self.sight.model));
-            return;
+            return (plan::json::report(plan, report, &self.sight.model).to_string(), Vec::new());
         }
         let figures: String = report.told().map(|(label, value)| format!(" · {label} {value}")).collect();
-        out::line(&format!("{} in {}{figures}", report.outcome.word(), crate::quantity::span(report.elapsed)));
-        for reason in report.outcome.reasons() {
-            out::tell(&format!("rgc-tui: {reason}"));
-        }
+        let line = format!("{} in {}{figures}", report.outcome.word(), crate::quantity::span(report.elapsed));
+        (line, report.outcome.reasons().iter().map(|reason| format!("rgc-tui: {reason}")).collect())
     }
 
     /// When no slot needs a cure, operations that did not end have left nothing to be put right: said, and not offered again.

@@ -1,21 +1,88 @@
 //! IO. What an operation says while it runs: lines of JSON on stdout, or sentences and a bar on stderr.
 
 use std::io::IsTerminal;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use super::args::Format;
 use super::out;
 use crate::plan::{self, Plan, Progress};
 use crate::quantity::{bytes, short, span};
 
+/// How long somebody who leaves at once waits for its last words to be read.
+const PARTING: Duration = Duration::from_millis(200);
 /// How often a file or a pipe is told how far the slots are.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
+/// Tells from a thread of its own: a pipe that nobody reads holds up its reader, and not an operation with slots open.
+pub(super) struct Teller {
+    says: mpsc::Sender<Say>,
+    told: oneshot::Receiver<()>,
+}
+
+enum Say {
+    Progress(Progress),
+    Note(String),
+    /// Takes the bar off the screen, and goes to stdout.
+    Result(String),
+}
+
+impl Teller {
+    pub(super) fn new(format: Format, plan: &Plan) -> Self {
+        let (says, heard) = mpsc::channel();
+        let (all, told) = oneshot::channel();
+        let moving = !plan.moves.is_empty();
+        std::thread::spawn(move || {
+            let mut teller = Told::new(format, moving);
+            for say in heard {
+                match say {
+                    Say::Progress(progress) => teller.tell(&progress),
+                    Say::Note(text) => teller.note(&text),
+                    Say::Result(line) => {
+                        teller.clear();
+                        out::line(&line);
+                    }
+                }
+            }
+            teller.clear();
+            let _ = all.send(());
+        });
+        Self { says, told }
+    }
+
+    pub(super) fn tell(&self, progress: Progress) {
+        let _ = self.says.send(Say::Progress(progress));
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        let _ = self.says.send(Say::Note(text.to_owned()));
+    }
+
+    /// The last words; returns when everything was told.
+    pub(super) async fn end(self, result: String, notes: Vec<String>) {
+        let last = std::iter::once(Say::Result(result)).chain(notes.into_iter().map(Say::Note));
+        last.for_each(|say| drop(self.says.send(say)));
+        self.told().await;
+    }
+
+    /// Leaves at once: what is not read by then was not wanted.
+    pub(super) async fn leave(self, note: String) {
+        self.note(&note);
+        let _ = timeout(PARTING, self.told()).await;
+    }
+
+    async fn told(self) {
+        drop(self.says);
+        let _ = self.told.await;
+    }
+}
+
 /// Tells progress as it comes.
-pub(super) struct Told {
+struct Told {
     json: bool,
     bar: Option<ProgressBar>,
     /// Slots are moving: how far they are is told, and not the thousands of commands, which the ledger has.
@@ -24,9 +91,8 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(format: Format, plan: &Plan) -> Self {
+    fn new(format: Format, moving: bool) -> Self {
         let json = format == Format::Json;
-        let moving = !plan.moves.is_empty();
         let bar = (!json && moving && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} slots  {msg}");
@@ -36,7 +102,7 @@ impl Told {
         Self { json, bar, moving, told: Instant::now() }
     }
 
-    pub(super) fn tell(&mut self, progress: &Progress) {
+    fn tell(&mut self, progress: &Progress) {
         if self.json {
             if let Some(json) = plan::json::progress(progress) {
                 out::json(&json);
@@ -69,7 +135,7 @@ impl Told {
         }
     }
 
-    pub(super) fn note(&self, text: &str) {
+    fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| out::tell(text)),
             None => out::tell(text),
@@ -77,7 +143,7 @@ impl Told {
     }
 
     /// Takes the bar off the screen.
-    pub(super) fn clear(&mut self) {
+    fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

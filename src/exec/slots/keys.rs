@@ -58,6 +58,8 @@ pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) differing: BTreeMap<Vec<u8>, String>,
     /// A server has refused to take a key.
     pub(in crate::exec) refused: bool,
+    /// The taker has refused to open any slot of the group: there is nothing to be put right.
+    pub(in crate::exec) untouched: bool,
 }
 
 impl KeyEngine {
@@ -76,6 +78,7 @@ impl KeyEngine {
             tolerant: false,
             differing: BTreeMap::new(),
             refused: false,
+            untouched: false,
         }
     }
 }
@@ -150,7 +153,7 @@ impl KeyEngine {
         let moved = self.steps(job, slots, known).await;
         moved.map_err(|reason| Stop {
             reasons: vec![reason],
-            open: slots.iter().copied().collect(),
+            open: if self.untouched { SlotSet::default() } else { slots.iter().copied().collect() },
             roll_back: self.refused,
             cancelled: false,
         })
@@ -158,7 +161,9 @@ impl KeyEngine {
 
     async fn steps(&mut self, job: &Job, slots: &[u16], known: Vec<Vec<Key>>) -> Result<(), String> {
         let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
+        self.untouched = true;
         self.set(&taker, slots, &format!("IMPORTING {}", job.from), &[]).await?;
+        self.untouched = false;
         self.set(&giver, slots, &format!("MIGRATING {}", job.to), &[]).await?;
         self.bring(job, known).await?;
         self.empty(job, slots).await?;
@@ -166,7 +171,7 @@ impl KeyEngine {
     }
 
     /// The taker owns the slots, then the giver knows it. The giver must hold none of their keys.
-    pub(in crate::exec) async fn close(&self, job: &Job, slots: &[u16]) -> Result<(), String> {
+    pub(in crate::exec) async fn close(&mut self, job: &Job, slots: &[u16]) -> Result<(), String> {
         let (giver, taker) = (self.link(&job.from_at), self.link(&job.to_at));
         let node = format!("NODE {}", job.to);
         match slots {
@@ -185,19 +190,23 @@ impl KeyEngine {
     }
 
     /// One SETSLOT for each slot, in one go; every reply must be OK or one of those that mean the same.
-    pub(in crate::exec) async fn set(&self, link: &Link, slots: &[u16], what: &str, fine: &[&str]) -> Result<(), String> {
+    pub(in crate::exec) async fn set(&mut self, link: &Link, slots: &[u16], what: &str, fine: &[&str]) -> Result<(), String> {
         let commands: Vec<Command> = slots.iter().map(|&slot| setslot(slot, what)).collect();
         self.tell(link, &commands, slots, what, fine).await
     }
 
     /// These commands in one go; what they come to is told as one.
-    async fn tell(&self, link: &Link, commands: &[Command], slots: &[u16], what: &str, fine: &[&str]) -> Result<(), String> {
+    async fn tell(&mut self, link: &Link, commands: &[Command], slots: &[u16], what: &str, fine: &[&str]) -> Result<(), String> {
         let shown: SlotSet = slots.iter().copied().collect();
         let command = format!("CLUSTER SETSLOT {shown} {what}");
         let answer = link.pipeline(commands, SLOW).await;
         let bad = match &answer {
-            Err(failure) => Some(failure.to_string()),
+            Err(failure) => {
+                self.untouched = false;
+                Some(failure.to_string())
+            }
             Ok(replies) => {
+                self.untouched &= replies.iter().all(|reply| matches!(reply, Reply::Error(_)));
                 let errors = replies.iter().flat_map(|reply| reply.array().unwrap_or(std::slice::from_ref(reply)));
                 errors.into_iter().find_map(|reply| match reply {
                     Reply::Error(error) if !fine.iter().any(|fine| error.detail.contains(fine)) => Some(error.to_string()),

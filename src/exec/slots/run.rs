@@ -103,7 +103,12 @@ pub(in crate::exec) async fn run(
         if !left.is_empty() {
             reasons.push(format!("left open: {left}; `fix {left}` shows how to resume or roll back"));
         }
-        if cancelled { Outcome::Cancelled(reasons) } else { Outcome::Failed(reasons) }
+        let begun = done > 0 || stops.iter().any(|(_, stop)| !stop.open.is_empty());
+        match (cancelled, begun) {
+            (true, _) => Outcome::Cancelled(reasons),
+            (false, true) => Outcome::Failed(reasons),
+            (false, false) => Outcome::Refused(reasons),
+        }
     };
     // Where more is to follow the end is not yet: who is killed before it finds the journal at the next start.
     if plan.after_moves().is_none() || outcome != Outcome::Done {
