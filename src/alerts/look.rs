@@ -83,4 +83,19 @@ impl<'a> Look<'a> {
         let voters = self.nodes().filter(|node| node.is_master() && node.slot_count > 0);
         voters.fold((0, 0), |(answering, all), node| (answering + usize::from(!node.is_down()), all + 1))
     }
+
+    pub(super) fn has_majority(&self) -> bool {
+        let (answering, all) = self.quorum();
+        answering > all / 2
+    }
+
+    /// How this replica comes to take its dead master's place.
+    pub(super) fn succession(&self, heir: &Node) -> String {
+        let heir = &heir.address;
+        if self.has_majority() {
+            format!("{heir} takes over by itself; at once, with what it has: `rgc-tui failover {heir} --mode force` [F]")
+        } else {
+            format!("no majority is left to elect {heir}: bring masters back, else `rgc-tui failover {heir} --mode takeover` [F]")
+        }
+    }
 }

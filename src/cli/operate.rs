@@ -205,9 +205,9 @@ impl Deed<'_> {
         (line, report.outcome.reasons().iter().map(|reason| format!("rgc-tui: {reason}")).collect())
     }
 
-    /// When no slot needs a cure, operations that did not end have left nothing to be put right: said, and not offered again.
+    /// When there is nothing to do, operations that did not end may have left nothing either: said, and not offered again.
     async fn not_planned(&self, mut refusal: Refusal) -> Ended {
-        if matches!(self.intent, Intent::Fix { .. }) && refusal.fulfilled && !self.act.dry_run {
+        if refusal.fulfilled && !self.act.dry_run {
             let away = self.sight.session.executor().put_away_cured(&self.sight.model).await;
             let says = |it: &Unfinished| format!("`{}` left nothing open: {} and stay where they are", it.intent, it.progress());
             refusal.reasons.extend(away.iter().map(says));

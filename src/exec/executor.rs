@@ -167,6 +167,10 @@ impl Executor {
                 let (report, journal) = slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
                 // Whoever leaves the cluster has given its slots now.
                 let Some(moved) = plan.after_moves().filter(|_| report.outcome == Outcome::Done) else {
+                    if report.outcome == Outcome::Done {
+                        // The same may have been begun by a console that died.
+                        self.put_away_cured(&now).await;
+                    }
                     return (report, journal);
                 };
                 read::refresh(&mut now, &self.links, self.clock).await;
@@ -200,15 +204,15 @@ impl Executor {
 
     /// Unfinished operations whose slots need nothing any more: puts them away, and gives them.
     pub async fn put_away_cured(&self, model: &Model) -> Vec<Unfinished> {
+        let mut away = Vec::new();
+        let all = self.unfinished(&model.name);
+        if all.is_empty() {
+            return away;
+        }
         let mut model = model.clone();
         read::refresh(&mut model, &self.links, self.clock).await;
         // A master that does not answer may have slots open that nobody else can tell of.
         if model.nodes().any(|node| node.is_master() && node.slot_count > 0 && !node.health.serves()) {
-            return Vec::new();
-        }
-        let mut away = Vec::new();
-        let all = self.unfinished(&model.name);
-        if all.is_empty() {
             return away;
         }
         // What a dead console had asked for may still be going on.

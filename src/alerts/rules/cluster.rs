@@ -56,7 +56,7 @@ fn quorum(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let (answering, all) = look.quorum();
     let needed = all / 2 + 1;
     // With nobody left there is nothing to say about majorities.
-    if all == 0 || answering >= needed || look.all_down() {
+    if all == 0 || look.has_majority() || look.all_down() {
         return;
     }
     let message = format!("{answering} of {} answer, {needed} are needed to elect a new one", count(all, "master"));

@@ -98,8 +98,7 @@ fn cure(look: &Look<'_>, node: &Node) -> String {
     if let Some(heir) = shard.and_then(|shard| look.heirs(shard).first().copied())
         && node.slot_count > 0
     {
-        cure +=
-            &format!("; {} takes over by itself, at once with `rgc-tui failover {} --mode force` [F]", heir.address, heir.address);
+        cure += &format!("; {}", look.succession(heir));
     }
     cure
 }

@@ -48,7 +48,7 @@ fn no_master(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
                 format!("{} is {} and no replica is left to take over", master.address, master.health),
                 format!("bring {} back: it has the only copy of {}", master.address, count(shard.slot_count, "slot")),
             ),
-            (Some(_), Some(heir)) if answering < voters / 2 + 1 => (
+            (Some(_), Some(heir)) if !look.has_majority() => (
                 format!("{} cannot be elected: {answering} of {} answer", heir.address, count(voters, "master")),
                 format!("bring masters back; else `rgc-tui failover {} --mode takeover` [F]", heir.address),
             ),

@@ -59,12 +59,7 @@ fn relief(look: &Look<'_>, shard: &Shard) -> String {
         Some(_) if look.master(shard).is_some_and(|master| master.health.is_alive()) => {
             format!("wait for {master}, or see its own finding")
         }
-        Some(heir) => {
-            format!(
-                "{} takes over by itself; at once, with what it has: `rgc-tui failover {} --mode force` [F]",
-                heir.address, heir.address
-            )
-        }
+        Some(heir) => look.succession(heir),
         None => format!("bring {master} back: no replica of shard {} can take over", shard.name),
     }
 }
