@@ -256,6 +256,19 @@ async fn of_two_takers_the_one_that_the_giver_names_gets_the_slot_and_without_a_
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_taker_that_has_nothing_gets_nothing() {
+    let mut scene = Scene::set().await;
+    let (owner, other) = (scene.owner.clone(), scene.other.clone());
+    let third = scene.cluster.addresses().into_iter().find(|at| *at != owner && *at != other).unwrap();
+    let before = scene.desk.digest(&scene.cluster).await;
+    scene.open_both().await;
+    scene.migrate(15).await;
+    scene.set_slot(&third, &format!("IMPORTING {}", scene.id(&owner))).await;
+    scene.fixed(false, &other).await;
+    assert_same(&before, &scene.desk.digest(&scene.cluster).await);
+}
+
 /// The owner freezes while strays come home: what it got is unclear, and what players wrote there since is never written over.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_home_unclearly_is_not_written_over() {
@@ -296,7 +309,7 @@ async fn what_came_home_unclearly_is_not_written_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended() {
-    for taker in [false, true] {
+    for (taker, roll_back) in [(false, false), (true, false), (false, true), (true, true)] {
         let cluster = Cluster::start(3, 1).await;
         let desk = Desk::at(&cluster).await;
         let keys: Vec<Command> = (0..40).map(|n| Command::words(&format!("SET k{n}:{{KX9Q2}} {n}"))).collect();
@@ -321,8 +334,12 @@ async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended(
             true
         })
         .await;
-        let end = if taker { heir } else { scene.other.clone() };
-        scene.fixed(false, &end).await;
+        let end = match (taker, roll_back) {
+            (true, false) | (false, true) => heir,
+            (false, false) => scene.other.clone(),
+            (true, true) => scene.owner.clone(),
+        };
+        scene.fixed(roll_back, &end).await;
         assert_same(&before, &scene.desk.digest(&scene.cluster).await);
     }
 }

@@ -15,10 +15,10 @@ pub fn headline(model: &Model, findings: &[Finding], _now: Time) -> String {
     let standing = |severity| findings.iter().filter(move |finding| finding.severity == severity);
     if standing(Severity::Critical).next().is_some() {
         let thin = || thin(model, findings, Severity::Critical);
-        return outage(model, findings).or_else(thin).unwrap_or_else(|| gist(findings, Severity::Critical));
+        return outage(model, findings).or_else(thin).unwrap_or_else(|| gist(model, findings, Severity::Critical));
     }
     if standing(Severity::Warning).next().is_some() {
-        return thin(model, findings, Severity::Warning).unwrap_or_else(|| gist(findings, Severity::Warning));
+        return thin(model, findings, Severity::Warning).unwrap_or_else(|| gist(model, findings, Severity::Warning));
     }
     unknown(model).unwrap_or_else(|| healthy(model))
 }
@@ -89,11 +89,16 @@ fn thin(model: &Model, findings: &[Finding], severity: Severity) -> Option<Strin
 }
 
 /// The first finding of that severity in full, and how many more there are of it.
-fn gist(findings: &[Finding], severity: Severity) -> String {
+fn gist(model: &Model, findings: &[Finding], severity: Severity) -> String {
     let mut same = findings.iter().filter(|finding| finding.severity == severity);
     let Some(first) = same.next() else { return String::new() };
     let more = same.count();
-    let sentence = format!("{} {}", first.label, first.message);
+    // A node and what it is are one sentence; the cluster's name stands before it all already.
+    let sentence = match first.subject {
+        Subject::Node(_) => format!("{} {}", first.label, first.message),
+        _ if first.label == model.name => first.message.clone(),
+        _ => format!("{}: {}", first.label, first.message),
+    };
     if more == 0 || first.rule == "cluster.unreachable" { sentence } else { format!("{sentence} · {more} more") }
 }
 

@@ -259,7 +259,7 @@ mod tests {
         let first = "cluster.unreachable critical prod none of 6 known nodes answers: 10.0.0.1:7000 refused, 10.0.0.2:7001 refused and 4 more";
         assert_eq!(lines[0], first);
         assert!(!lines.iter().any(|line| line.starts_with("quorum.lost")));
-        assert_eq!(judge(&sample).1, first.replace("cluster.unreachable critical ", ""));
+        assert_eq!(judge(&sample).1, first.replace("cluster.unreachable critical prod ", ""));
         assert_eq!(sample.model.topology().shards.len(), 3);
     }
 

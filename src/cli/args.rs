@@ -98,9 +98,9 @@ pub(super) enum Verb {
     },
     /// Spread slots over the masters so that they carry their share
     Rebalance {
-        /// What is made equal
-        #[arg(long, value_name = "WHAT", default_value = "slots")]
-        by: ByArg,
+        /// What is made equal [default: slots]
+        #[arg(long, value_name = "WHAT")]
+        by: Option<ByArg>,
         /// A master's share relative to the others', 0 to empty it
         #[arg(long, value_name = "NODE=W", value_parser = weight)]
         weight: Vec<(String, f64)>,
@@ -110,9 +110,9 @@ pub(super) enum Verb {
         /// Imbalance in percent that is left alone [default: 2, by ops 10]
         #[arg(long, value_name = "PERCENT", value_parser = percent)]
         threshold: Option<f64>,
-        /// Calm: players do not feel it. Fast: done sooner
-        #[arg(long, value_name = "PACE", default_value = "calm")]
-        pace: PaceArg,
+        /// Calm: players do not feel it. Fast: done sooner [default: calm]
+        #[arg(long, value_name = "PACE")]
+        pace: Option<PaceArg>,
         #[command(flatten)]
         act: Act,
     },

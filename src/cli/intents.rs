@@ -20,14 +20,14 @@ pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
             (Intent::Failover { node: node.clone(), mode }, act)
         }
         Verb::Rebalance { by, weight, use_empty_masters, threshold, pace, act } => {
-            let by = match by {
+            let by = match by.unwrap_or(ByArg::Slots) {
                 ByArg::Slots => Objective::Slots,
                 ByArg::Keys => Objective::Keys,
                 ByArg::Memory => Objective::Memory,
                 ByArg::Ops => Objective::Ops,
                 ByArg::Rooms => Objective::Rooms,
             };
-            let pace = match pace {
+            let pace = match pace.unwrap_or(PaceArg::Calm) {
                 PaceArg::Calm => Pace::Calm,
                 PaceArg::Fast => Pace::Fast,
             };
@@ -55,6 +55,16 @@ pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
         Verb::Node(NodeVerb::Forget { node, act }) => (Intent::Forget { node: node.clone() }, act),
         _ => return None,
     })
+}
+
+/// A rebalance that says nothing about how: a saved plan knows.
+pub(super) fn is_bare(verb: &Verb) -> bool {
+    match verb {
+        Verb::Rebalance { by, weight, use_empty_masters, threshold, pace, .. } => {
+            by.is_none() && weight.is_empty() && !use_empty_masters && threshold.is_none() && pace.is_none()
+        }
+        _ => false,
+    }
 }
 
 /// The intent of a line as a plan's `intent` has it.

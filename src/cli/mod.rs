@@ -94,7 +94,7 @@ fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
             Some(verb) => match intents::intent(verb) {
                 Some((intent, act)) => match intents::twice(verb) {
                     Some(says) => Err(Stop::usage(says)),
-                    None => operate::run(intent, act, global).await,
+                    None => operate::run(intent, intents::is_bare(verb), act, global).await,
                 },
                 None => tables::run(verb, global).await,
             },

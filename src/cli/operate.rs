@@ -23,7 +23,8 @@ struct Deed<'a> {
     sight: Sight,
 }
 
-pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
+/// `bare`: the intent is but a name, and a saved plan knows what it is for.
+pub(super) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) -> Ended {
     if global.format == Format::Csv {
         return Err(Stop::usage("an operation is no table: --format text or json"));
     }
@@ -31,9 +32,11 @@ pub(super) async fn run(intent: Intent, act: &Act, global: &Global) -> Ended {
         Some(path) if path.exists() => Some(saved::read(path)?),
         _ => None,
     };
-    // A plan knows best what it is for: `rebalance --plan FILE` need not repeat it.
-    let its = saved.as_ref().filter(|_| Some(&intent) == intents::read("rebalance").as_ref());
-    let its = its.and_then(|saved| intents::read(&saved.intent)).filter(|its| matches!(its, Intent::Rebalance { .. }));
+    let its = saved
+        .as_ref()
+        .filter(|_| bare)
+        .and_then(|saved| intents::read(&saved.intent))
+        .filter(|its| matches!(its, Intent::Rebalance { .. }));
     let intent = its.unwrap_or(intent);
     let sight = Sight::before_a_deed(global, matches!(intent, Intent::Rebalance { by: Objective::Rooms, .. })).await?;
     if let Some(stop) = sight.unreachable() {

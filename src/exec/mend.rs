@@ -11,7 +11,7 @@ use super::slots::meter::Meter;
 use super::slots::{Job, patience};
 use super::telling::Telling;
 use super::{agree, read, survey};
-use crate::cluster::{Address, Model, NodeId, SlotSet, View};
+use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
 use crate::link::Command;
 use crate::plan::{self, Cure, Figure, Outcome, Pace, Plan, Report, StepKind, Way};
 
@@ -26,6 +26,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     let mut now = model.clone();
     let (mut reasons, mut cured, mut cancelled) = (Vec::new(), SlotSet::default(), false);
     let mut adopted = SlotSet::default();
+    let mut heirs: BTreeMap<u16, NodeId> = BTreeMap::new();
     for (index, step) in plan.steps.iter().enumerate() {
         let StepKind::Cure { slot, ref cures } = step.kind else { continue };
         let adopts = matches!(cures.as_slice(), [Cure::Adopt { .. }, ..]);
@@ -42,7 +43,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         let way = Way::asked(roll_back);
         // What comes after an adoption is a step of its own: every slot has its owner before a key is moved.
         let cured_now = match adopts {
-            true => look(telling, &meter, &mut now, slot, way, true)
+            true => look(telling, &meter, &mut now, slot, way, true, cures.first())
                 .await
                 .map(|done| (String::new(), done.and_then(|(_, remark)| remark))),
             false => one(telling, &meter, &mut now, slot, way).await,
@@ -51,6 +52,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
             Ok((_, remark)) => {
                 reasons.extend(remark.map(|remark| format!("slot {slot}: {remark}")));
                 cured.insert(slot);
+                heirs.extend(cures.last().map(|cure| (slot, cure.heir())));
                 if adopts {
                     adopted.insert(slot);
                 }
@@ -65,6 +67,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     }
     read::refresh(&mut now, &telling.links, telling.clock).await;
     reasons.extend(disagreement(telling, &now, &cured).await);
+    reasons.extend(heirs.into_iter().filter_map(|(slot, heir)| another(&now, slot, heir)));
     let figures = vec![(Figure::Slots, cured.len() as f64)];
     let outcome = match (reasons.is_empty(), cancelled) {
         (true, _) => Outcome::Done,
@@ -72,6 +75,18 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         (false, false) => Outcome::Failed(reasons),
     };
     telling.report(outcome, figures)
+}
+
+/// Two masters that claim a slot are a race: the servers may settle it before anybody else does, and the loser's keys are
+/// gone then.
+fn another(now: &Model, slot: u16, heir: NodeId) -> Option<String> {
+    let shard = |id: NodeId| now.node(id).and_then(|node| node.shard);
+    let owner = now.topology().owner(slot).filter(|&owner| owner != heir && shard(owner) != shard(heir))?;
+    let (owner, heir) = (now.label(owner), now.label(heir));
+    Some(format!(
+        "slot {slot}: {heir} was to own it, and {owner} does; the servers settled it first, or somebody else was at it: look \
+         whether its keys are there"
+    ))
 }
 
 /// After a move that broke off: every slot it left open is finished or rolled back, waiting for an election where one
@@ -123,7 +138,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, slots: &Slo
 async fn one(telling: &Telling, meter: &Meter, model: &mut Model, slot: u16, way: Way) -> Result<(String, Option<String>), String> {
     let mut said: Vec<String> = Vec::new();
     for _ in 0..plan::LOOKS {
-        match look(telling, meter, model, slot, way, said.is_empty()).await? {
+        match look(telling, meter, model, slot, way, said.is_empty(), None).await? {
             None if said.is_empty() => return Ok(("nothing ails it".into(), None)),
             None => return Ok((said.join(", then "), None)),
             Some((done, remark)) => {
@@ -138,7 +153,7 @@ async fn one(telling: &Telling, meter: &Meter, model: &mut Model, slot: u16, way
     Err(format!("{}, and still it is not well", said.join(", then ")))
 }
 
-/// One cure by what is true now; None when none is needed.
+/// One cure by what is true now; None when none is needed. `first`: no cure came before it; `planned`: what was agreed to.
 async fn look(
     telling: &Telling,
     meter: &Meter,
@@ -146,11 +161,19 @@ async fn look(
     slot: u16,
     way: Way,
     first: bool,
+    planned: Option<&Cure>,
 ) -> Result<Option<(String, Option<String>)>, String> {
     read::refresh(model, &telling.links, telling.clock).await;
     let holders = survey::holders(&telling.links, model, &[slot]).await?;
     let evidence = plan::evidence(model, &holders, slot);
     let Some(cure) = plan::cure(model, &evidence, way)? else { return Ok(None) };
+    // Without keys anybody will do, and one was agreed to.
+    let cure = match (planned, cure) {
+        (Some(planned @ Cure::Adopt { .. }), Cure::Adopt { .. }) if evidence.holders.values().all(|keys| *keys == 0) => {
+            planned.clone()
+        }
+        (_, cure) => cure,
+    };
     // Who has not heard of the cure before hears by gossip.
     if !first && matches!(cure, Cure::Tell { .. }) {
         return Ok(None);
@@ -313,7 +336,9 @@ async fn disagreement(telling: &Telling, model: &Model, slots: &SlotSet) -> Vec<
             if named.first() != owners.get(&slot) || named.len() != 1 {
                 return Err(format!("slot {slot} belongs to somebody else"));
             }
-            if view.myself().is_some_and(|me| me.open.iter().any(|open| open.slot == slot)) {
+            // Replicas of Valkey keep what their master had open: it is the master's word that counts.
+            let open = view.myself().filter(|me| me.role == Role::Master).map(|me| &me.open);
+            if open.is_some_and(|open| open.iter().any(|open| open.slot == slot)) {
                 return Err(format!("slot {slot} is still open"));
             }
         }

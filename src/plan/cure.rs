@@ -88,6 +88,19 @@ pub enum Cure {
 }
 
 impl Cure {
+    /// Who owns the slot afterwards.
+    pub fn heir(&self) -> NodeId {
+        match self {
+            Self::Finish { to, .. } => *to,
+            Self::ThereAndBack { from, .. } => *from,
+            Self::Return { owner, .. }
+            | Self::Close { owner, .. }
+            | Self::Adopt { owner, .. }
+            | Self::Tell { owner, .. }
+            | Self::Settle { owner, .. } => *owner,
+        }
+    }
+
     /// In the operator's words, behind "slot 7: ".
     pub fn says(&self, evidence: &Evidence, model: &Model) -> String {
         let keys = |id: &NodeId| evidence.holders.get(id).copied().unwrap_or(0);
@@ -278,6 +291,8 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
             _ => Ok(Some(close_or_return(open, strays, owner))),
         };
     }
+    // Who takes from a former owner, and has nothing yet, takes no more.
+    let asks = |taker: NodeId| keys(owner) > 0 && evidence.importing.contains(&(taker, owner));
     if open.is_empty() && strays.is_empty() {
         let deaf = evidence.deaf.clone();
         return Ok((!deaf.is_empty()).then_some(Cure::Tell { owner, deaf }));
@@ -291,7 +306,7 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
         Some(taker) if way == Way::Back && taker != owner && giving.is_some() && keys(taker) > 0 => {
             Ok(Some(Cure::ThereAndBack { from: owner, to: taker }))
         }
-        Some(taker) if way == Way::On && taker != owner && (giving.is_some() || keys(taker) > 0 || keys(owner) > 0) => {
+        Some(taker) if way == Way::On && taker != owner && (giving.is_some() || keys(taker) > 0 || asks(taker)) => {
             Ok(Some(Cure::Finish { from: owner, to: taker }))
         }
         _ => Ok(Some(close_or_return(open, strays, owner))),

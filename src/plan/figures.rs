@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::quantity;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,14 @@ impl Figure {
     /// Its name in JSON, unit and all.
     pub fn name(self) -> &'static str {
         self.row().0
+    }
+
+    /// Its value in JSON: what is counted is whole.
+    pub fn json(self, value: f64) -> Value {
+        match self.row().2 {
+            Unit::Count | Unit::Bytes => json!(value.max(0.0) as u64),
+            _ => json!((value * 1000.0).round() / 1000.0),
+        }
     }
 
     /// What stands before its value for people.

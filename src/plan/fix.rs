@@ -6,7 +6,7 @@ use crate::cluster::{Model, SlotSet};
 
 use super::cure::{Cure, Way, course, evidence};
 use super::fingerprint::Fingerprint;
-use super::{Danger, Facts, Intent, Plan, Prediction, Refusal, Step, StepKind, blast};
+use super::{Blast, Danger, Facts, Intent, Plan, Prediction, Refusal, Step, StepKind, blast};
 
 /// Slots that need a look: open, without an owner, with two, with one that not every master knows, or with keys on a node
 /// that does not own them.
@@ -75,12 +75,20 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         moves: Vec::new(),
         engine: None,
         prediction: Prediction { bytes_at_risk: Some(0), notes, ..Prediction::default() },
-        blast: blast::of_slots(model, &cured, facts.slots),
+        blast: touched(facts, &cured),
         before: Vec::new(),
         after: Vec::new(),
         warnings,
         danger: if adopts { Danger::Typed } else { Danger::Normal },
     })
+}
+
+/// Keys are counted wherever they are: those of a slot in need may be with nobody's owner.
+fn touched(facts: &Facts<'_>, slots: &SlotSet) -> Blast {
+    let mut blast = blast::of_slots(facts.model, slots, facts.slots);
+    let holders = slots.iter().filter_map(|slot| facts.slots?.holders.get(&slot));
+    blast.tally.keys = blast.tally.keys.max(holders.flat_map(|holders| holders.values()).sum());
+    blast
 }
 
 fn direction(roll_back: bool) -> &'static str {

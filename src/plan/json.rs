@@ -99,7 +99,7 @@ pub fn report(plan: &Plan, report: &Report, model: &Model) -> Value {
 
 /// What was measured of it, by name.
 pub(super) fn figures(report: &Report) -> Map<String, Value> {
-    report.figures.iter().map(|(figure, value)| (figure.name().into(), json!(value))).collect()
+    report.figures.iter().map(|(figure, value)| (figure.name().into(), figure.json(*value))).collect()
 }
 
 /// An intent that was refused, or is fulfilled already: in the shape of a report, without a plan.

@@ -83,7 +83,13 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
     let is_it = |node: &&Node| fresh.is_some_and(|fresh| fresh.id == Some(node.id)) || node.address == *address;
     let members = model.nodes().filter(|node| node.id.is_member() && dead.is_none_or(|dead| dead.id != node.id));
     if let Some(node) = members.filter(is_it).find(|node| known_to_others(model, node)) {
-        return Err(Refusal::because(format!("{address} is in the cluster already, as a {}", node.role)));
+        let what = format!("{address} is in the cluster already, as a {}", node.role);
+        let as_asked = match master {
+            _ if dead.is_some() => false,
+            Some(master) => node.master == Some(master.id) && node.is_replica(),
+            None => node.is_master(),
+        };
+        return Err(if as_asked { Refusal::nothing(what, Vec::new()) } else { Refusal::because(what) });
     }
     let fresh = fresh.ok_or_else(|| Refusal::because(format!("nothing is known of {address} yet")))?;
     let mut reasons = Vec::new();
@@ -182,9 +188,10 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
 }
 
 pub(super) fn drain(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
-    let node = resolve::master(facts.model, name)?;
+    let node = resolve::node(facts.model, name)?;
     if node.slot_count == 0 {
-        return Err(Refusal::nothing(format!("{} owns no slots", node.address), Vec::new()));
+        // One that has been drained is often a replica of the taker by now.
+        return Err(Refusal::nothing(format!("{} is a {} and owns no slots", node.address, node.role), Vec::new()));
     }
     // The others are not levelled on this occasion: only what leaves this node is moved.
     let targets = rebalance::shed(facts, node)?;
