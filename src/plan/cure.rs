@@ -276,7 +276,7 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
     };
     // The taker as it is now: after a failover its replica holds what had been moved.
     let taker = match (giving, taking) {
-        (Some(to), _) => heir(model, to).or(taking),
+        (Some(to), _) => heir(model, to).or(taking).or_else(|| unnamed_heir(model, to, &strays)),
         (None, taking) => taking,
     };
     if let Some(to) = giving
@@ -315,6 +315,16 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
 
 fn close_or_return(open: Vec<NodeId>, strays: Vec<NodeId>, owner: NodeId) -> Cure {
     if strays.is_empty() { Cure::Close { at: open, owner } } else { Cure::Return { at: strays, owner } }
+}
+
+/// A dead taker without slots has lost them to its replica; who came later does not know which one that was. But only one
+/// other has keys of the slot.
+fn unnamed_heir(model: &Model, dead: NodeId, strays: &[NodeId]) -> Option<NodeId> {
+    let deposed = model.node(dead).is_some_and(|node| !node.health.serves() && node.slot_count == 0);
+    match strays {
+        [only] if deposed => heir(model, *only),
+        _ => None,
+    }
 }
 
 /// This node if it is a master that answers, else the master of its shard that does.
