@@ -398,7 +398,10 @@ async fn a_saved_rebalance_is_carried_out_under_traffic_and_once() {
     let args = ["--node", &seed, "rebalance", "--by", "keys", "--plan", file];
     assert_eq!(run(&[&args[..], &["--dry-run"]].concat()).await.code, 0);
     write(200, 300).await;
-    let done = run(&[&args[..], &["--yes"]].concat()).await;
+    let text = std::fs::read_to_string(file).unwrap();
+    let shown = run(&[&args[..], &["--dry-run"]].concat()).await;
+    assert_eq!((shown.code, std::fs::read_to_string(file).unwrap()), (0, text), "a saved plan is shown, and stays as it is");
+    let done = run(&["--node", &seed, "rebalance", "--plan", file, "--yes"]).await;
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     let again = run(&[&args[..], &["--yes"]].concat()).await;
     assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);

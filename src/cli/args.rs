@@ -237,7 +237,7 @@ pub(super) struct Act {
     /// Unlock a protected cluster by its name
     #[arg(long, value_name = "NAME")]
     pub unlock: Option<String>,
-    /// Save the plan here; a file that exists is carried out, if its plan still holds
+    /// Save the plan here; a file that exists is carried out if its plan still holds, or shown with --dry-run
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use super::problem::{Problem, place};
 use super::{Config, ConfigError, Reference};
 
 /// The file in the working directory that is used without being asked for.
@@ -27,10 +28,13 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
     let mut config = Config::parse(&text, path, &outside)?;
     if let Some(tls) = &mut config.cluster.tls {
         for file in [&mut tls.ca, &mut tls.cert, &mut tls.key].into_iter().flatten() {
-            *file = folder.join(&*file);
+            let written = std::mem::replace(file, folder.join(&*file));
             if let Err(error) = std::fs::File::open(&*file) {
                 let message = format!("`tls` names {}, which cannot be read: {}", file.display(), reason(&error));
-                return Err(ConfigError::whole(Some(path.to_owned()), message));
+                // The name stands between its quotes, or is spelled with escapes, and then the file as a whole is meant.
+                let quotes = ['"', '\''].map(|quote| text.find(&format!("{quote}{}{quote}", written.display())));
+                let place = quotes.into_iter().flatten().min().map(|offset| place(&text, offset));
+                return Err(ConfigError { path: Some(path.to_owned()), problems: vec![Problem { place, message }] });
             }
         }
     }
