@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command as Process, Output, Stdio};
 
-use common::Cluster;
+use common::{Cluster, wait_until};
 use rgc_tui::cluster::Address;
 use rgc_tui::link::Command;
 use rgc_tui::local::LocalFault;
@@ -408,6 +408,30 @@ async fn a_saved_rebalance_is_carried_out_under_traffic_and_once() {
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     let other = run(&["--node", &seed, "rebalance", "--by", "slots", "--plan", file, "--yes"]).await;
     assert_eq!(other.code, 64, "{}{}", other.stdout, other.stderr);
+}
+
+/// A move says more than a pipe holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_that_nobody_reads_leaves_no_slot_open() {
+    let cluster = Cluster::start(3, 0).await;
+    let (seed, taker) = (cluster.seed(), cluster.at(1));
+    let mut moving = command(&["--node", &seed, "move-slots", "0-5000", "--to", &taker.to_string(), "--yes", "--format", "json"]);
+    let mut child = moving.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the move is over", async || cluster.owner(5000).await.as_ref() == Some(&taker)).await;
+    wait_until("nothing is open", async || {
+        let mut open = 0;
+        for address in cluster.addresses() {
+            open += cluster.view(&address).await.myself().unwrap().open.len();
+        }
+        open == 0
+    })
+    .await;
+    assert_eq!(child.try_wait().unwrap(), None, "it waits for a reader");
+    let mut stdout = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    let last: Json = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["outcome"], &last["figures"]["slots"]), (&"done".into(), &5001.into()));
+    assert!(child.wait().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -82,9 +82,10 @@ fn dispatch(cli: &Cli) -> Ended {
     }
 }
 
-/// Everything that talks to servers: one thread is enough for thousands of small waits.
+/// Everything that talks to servers: one thread is enough for thousands of small waits. It is not the one that writes to
+/// the terminal: a connection to the operator that stalls must not leave slots open.
 fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Stop::new(Exit::Critical, format!("cannot start: {error}")))?;
     runtime.block_on(async {
         match verb {

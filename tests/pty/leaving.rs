@@ -67,6 +67,26 @@ async fn so_does_a_terminal_that_goes_away() {
     assert_closed(&cluster).await;
 }
 
+/// Nobody reads the terminal any more, and every word to it waits: the slots do not wait with it.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::await_holding_lock, reason = "it is held so that nothing is read")]
+async fn a_terminal_that_stalls_leaves_no_slot_open() {
+    let cluster = Cluster::start(3, 0).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut screen = in_the_middle(&cluster, &state.path().display().to_string()).await;
+    let reading = screen.reading();
+    let stalled = reading.lock().unwrap();
+    // Each is a whole new screen, and together they are more than any terminal holds.
+    screen.send(&"t".repeat(60));
+    wait_until("the move is over", async || cluster.owner(5000).await == Some(cluster.at(1))).await;
+    assert_closed(&cluster).await;
+    drop(stalled);
+    screen.wait_for("done in");
+    screen.send("q");
+    assert!(screen.end().success());
+    screen.assert_restored();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_at_once_what_does_not_stop() {
     let cluster = Cluster::start(3, 0).await;

@@ -131,6 +131,11 @@ impl Screen {
         self.master.as_ref().unwrap().tty_name().unwrap()
     }
 
+    /// Whoever holds this reads nothing more from the terminal, as a connection that stalls.
+    pub(crate) fn reading(&self) -> Arc<Mutex<vt100::Parser>> {
+        self.parser.clone()
+    }
+
     /// The terminal goes away, at the next word of the program.
     pub(crate) fn take_away(&mut self) {
         self.gone.store(true, Ordering::SeqCst);
