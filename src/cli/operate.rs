@@ -29,7 +29,7 @@ pub(super) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
         return Err(Stop::usage("an operation is no table: --format text or json"));
     }
     let saved = match &act.plan {
-        Some(path) if path.exists() => Some(saved::read(path)?),
+        Some(path) if path.exists() => Some(saved::read(path).map_err(|stop| told(&intent, global, stop))?),
         _ => None,
     };
     let its = saved
@@ -38,12 +38,22 @@ pub(super) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
         .and_then(|saved| intents::read(&saved.intent))
         .filter(|its| matches!(its, Intent::Rebalance { .. }));
     let intent = its.unwrap_or(intent);
-    let sight = Sight::before_a_deed(global, matches!(intent, Intent::Rebalance { by: Objective::Rooms, .. })).await?;
+    let by_rooms = matches!(intent, Intent::Rebalance { by: Objective::Rooms, .. });
+    let sight = Sight::before_a_deed(global, by_rooms).await.map_err(|stop| told(&intent, global, stop))?;
     if let Some(stop) = sight.unreachable() {
-        return Err(stop);
+        return Err(told(&intent, global, stop));
     }
     sight.tell_unfinished();
     Deed { intent, act, global, sight }.run(saved).await
+}
+
+/// Whoever reads JSON is told of it there, too, before it ends.
+fn told(intent: &Intent, global: &Global, stop: Stop) -> Stop {
+    if global.format == Format::Json {
+        let reasons = stop.says.lines().map(|line| line.trim().to_owned()).collect();
+        out::json(&plan::json::refusal(intent, &Refusal::all(reasons)));
+    }
+    stop
 }
 
 impl Deed<'_> {
@@ -97,7 +107,8 @@ impl Deed<'_> {
 
     fn other_intent(&self, saved: &Saved, intent: &Intent) -> Stop {
         let path = self.act.plan.as_deref().unwrap_or(Path::new("the file")).display();
-        Stop::usage(format!("{path} holds a plan for `{}`, not for `{intent}`", saved.intent))
+        let stop = Stop::usage(format!("{path} holds a plan for `{}`, not for `{intent}`", saved.intent));
+        told(intent, self.global, stop)
     }
 
     fn is_json(&self) -> bool {
