@@ -22,6 +22,7 @@ mod membership;
 mod moves;
 mod planner;
 mod preflight;
+pub mod protocol;
 mod rebalance;
 mod replace;
 mod resolve;

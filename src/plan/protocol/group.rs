@@ -1,0 +1,144 @@
+//! PURE. A group of slots goes from one master to another.
+
+use super::Precondition::{
+    EpochAbove, HoldsForMaster, HoldsNoKeys, ImportsFrom, ImportsFromNobodyElse, KnowsEpoch, KnowsOwner, MigratesTo,
+    MigratesToNobodyElse, NobodyElseIsAtIt, Owns, OwnsNot,
+};
+use super::{Act, Precondition, Purpose, SlotCommand, SlotStep, Transfer};
+use crate::cluster::NodeId;
+
+/// Slots that go together, and who is around.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MoveGroup {
+    pub source: NodeId,
+    pub target: NodeId,
+    pub slots: Vec<u16>,
+    /// Every other master that may own or import slots.
+    pub others: Vec<NodeId>,
+    /// Replicas of the source and of the target that may take over.
+    pub replicas: Vec<NodeId>,
+    /// The target's claims may be one transaction: not where a command in it waits for replicas.
+    pub quiet: bool,
+}
+
+/// The whole way, also of a move that somebody has begun: what is done already is done again without harm.
+pub fn move_group(group: &MoveGroup) -> Vec<SlotStep> {
+    let MoveGroup { source, target, slots, others, replicas, quiet } = group;
+    let (source, target, all) = (*source, *target, || slots.clone());
+    let set = |command: fn(u16, NodeId) -> SlotCommand, node: NodeId| slots.iter().map(|&slot| command(slot, node)).collect();
+    let importing: Vec<SlotCommand> = set(|slot, from| SlotCommand::Importing { slot, from }, source);
+    let migrating = set(|slot, to| SlotCommand::Migrating { slot, to }, target);
+    let released = set(|slot, owner| SlotCommand::Node { slot, owner }, target);
+    let source_gives = || vec![Owns { node: source, slots: all() }, MigratesTo { node: source, slots: all(), to: target }];
+    let ready: Vec<Precondition> = source_gives()
+        .into_iter()
+        .chain([
+            HoldsNoKeys { node: source, slots: all() },
+            ImportsFrom { node: target, slots: all(), from: source },
+            KnowsEpoch { at: target, of: source },
+            HoldsForMaster { at: target, of: source },
+        ])
+        .collect();
+
+    let mut steps = vec![
+        SlotStep::send(Purpose::Announce, target, importing)
+            .requires(vec![
+                Owns { node: source, slots: all() },
+                MigratesToNobodyElse { node: source, slots: all(), to: target },
+                OwnsNot { node: target, slots: all() },
+                ImportsFromNobodyElse { node: target, slots: all(), from: source },
+            ])
+            .confirms(vec![ImportsFrom { node: target, slots: all(), from: source }]),
+        SlotStep::send(Purpose::Open, source, migrating)
+            .requires(vec![Owns { node: source, slots: all() }, MigratesToNobodyElse { node: source, slots: all(), to: target }])
+            .confirms(source_gives()),
+        SlotStep {
+            beside: true,
+            ..SlotStep::new(Purpose::Alone, Act::Look).requires(vec![NobodyElseIsAtIt { others: others.clone(), slots: all() }])
+        },
+        SlotStep::new(Purpose::Move, Act::MoveKeys { from: source, to: target, slots: all(), transfer: Transfer::Open }),
+    ];
+    if let [first, rest @ ..] = slots.as_slice() {
+        // Whoever took the mark off since it was read would make this a claim without a new epoch: both in one go.
+        let commands =
+            vec![SlotCommand::Importing { slot: *first, from: source }, SlotCommand::Node { slot: *first, owner: target }];
+        steps.push(
+            SlotStep::new(Purpose::ClaimFirst, Act::Send { to: target, commands, atomic: *quiet })
+                .requires(ready)
+                .confirms(vec![Owns { node: target, slots: vec![*first] }, EpochAbove { node: target, of: source }]),
+        );
+        if !rest.is_empty() {
+            steps.push(claim_rest(source, target, rest, *quiet));
+        }
+    }
+    // It may have learned it by gossip already; with keys that came in spite of everything it refuses, and says so.
+    steps.push(SlotStep::send(Purpose::Release, source, released).confirms(vec![OwnsNot { node: source, slots: all() }]));
+    if !replicas.is_empty() {
+        let knows = replicas.iter().map(|&at| KnowsOwner { at, slots: all(), owner: target }).collect();
+        steps.push(SlotStep { lag: 2, ..SlotStep::new(Purpose::Heard, Act::Look).requires(knows) });
+    }
+    steps
+}
+
+/// Under the epoch of the first: all but the last without a word to anybody, so that the bus carries one message, not many.
+fn claim_rest(source: NodeId, target: NodeId, rest: &[u16], quiet: bool) -> SlotStep {
+    let last = rest.len().saturating_sub(1);
+    let commands = rest.iter().enumerate().flat_map(|(nth, &slot)| {
+        let silently = quiet && nth < last;
+        let mark = if silently { SlotCommand::Stable { slot } } else { SlotCommand::Importing { slot, from: source } };
+        [mark, SlotCommand::Node { slot, owner: target }]
+    });
+    SlotStep::new(Purpose::ClaimRest, Act::Send { to: target, commands: commands.collect(), atomic: quiet })
+        .confirms(vec![Owns { node: target, slots: rest.to_vec() }, EpochAbove { node: target, of: source }])
+}
+
+/// Back to where a group came from: it has been moved whole before this.
+pub fn move_group_back(group: &MoveGroup) -> Vec<SlotStep> {
+    let back = MoveGroup { source: group.target, target: group.source, ..group.clone() };
+    let masters = [group.source].into_iter().chain(group.others.iter().copied());
+    std::iter::once(everybody_knows(group.target, masters)).chain(move_group(&back)).collect()
+}
+
+/// A node that took slots gives some only after every master knows its epoch: put before what it gives.
+pub fn everybody_knows(node: NodeId, masters: impl IntoIterator<Item = NodeId>) -> SlotStep {
+    let knows = masters.into_iter().filter(|&at| at != node).map(|at| KnowsEpoch { at, of: node });
+    SlotStep::new(Purpose::Heard, Act::Look).requires(knows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_goes_over_whole_before_it_is_claimed() {
+        let id = |byte: u8| NodeId::Member([byte; 20]);
+        let (source, target) = (id(0xaa), id(0xbb));
+        let group =
+            MoveGroup { source, target, slots: vec![7, 8, 9], others: vec![id(0xcc)], replicas: vec![id(0xa1)], quiet: true };
+        let (a, b) = (source.to_string(), target.to_string());
+        let sent: Vec<String> = move_group(&group).iter().flat_map(SlotStep::commands).map(|(_, words)| words).collect();
+        let sent: Vec<String> = sent.iter().map(|words| words.replace(&a, "a").replace(&b, "b")).collect();
+        let expected = [
+            "7 IMPORTING a",
+            "8 IMPORTING a",
+            "9 IMPORTING a",
+            "7 MIGRATING b",
+            "8 MIGRATING b",
+            "9 MIGRATING b",
+            "7 IMPORTING a",
+            "7 NODE b",
+            "8 STABLE",
+            "8 NODE b",
+            "9 IMPORTING a",
+            "9 NODE b",
+            "7 NODE b",
+            "8 NODE b",
+            "9 NODE b",
+        ];
+        assert_eq!(sent, expected.map(|words| format!("CLUSTER SETSLOT {words}")));
+        let purposes: Vec<Purpose> = move_group(&group).iter().map(|step| step.purpose).collect();
+        use Purpose::{Alone, Announce, ClaimFirst, ClaimRest, Heard, Move, Open, Release};
+        assert_eq!(purposes, [Announce, Open, Alone, Move, ClaimFirst, ClaimRest, Release, Heard]);
+        assert_eq!(move_group_back(&group).first().map(|step| step.purpose), Some(Heard));
+    }
+}

@@ -1,0 +1,176 @@
+//! PURE. What a repair sends, step by step.
+
+use super::Precondition::{Closed, EpochAbove, HoldsNoKeys, KnowsEpoch, KnowsOwner, Owns, OwnsNot};
+use super::{Act, MoveGroup, Purpose, SlotCommand, SlotStep, Transfer, move_group, move_group_back};
+use crate::cluster::NodeId;
+
+/// How slots are put right that somebody has left half-way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Repair {
+    /// Go on moving keys, then the target owns the slots. `unaware`: the target believes that another node than the source
+    /// owns them, and is told first.
+    Finish { from: NodeId, to: NodeId, unaware: bool },
+    /// The same, whole, and then the whole group all the way back: at no moment is a key out of sight.
+    FinishAndBack { from: NodeId, to: NodeId, unaware: bool },
+    /// Bring the keys that are at these nodes to the owner, then nobody has the slots open. Players do not see those keys
+    /// meanwhile: only for what cannot be finished.
+    Return { at: Vec<NodeId>, owner: NodeId },
+    /// No keys are split: these nodes forget that they have the slots open.
+    Close { at: Vec<NodeId>, owner: NodeId },
+    /// Nobody owns them: this node takes them. `believes`: it takes another for the owner. `told`: who holds keys of them or
+    /// has them open.
+    Adopt { owner: NodeId, told: Vec<NodeId>, believes: bool },
+    /// One owns them, and these masters have not heard.
+    Tell { owner: NodeId, unaware: Vec<NodeId> },
+    /// Several own them: the losers give them up, and their keys are brought to the owner.
+    Settle { owner: NodeId, losers: Vec<NodeId> },
+}
+
+/// The slots of a repair, and who is around.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Surroundings {
+    pub slots: Vec<u16>,
+    /// Every master that answers.
+    pub masters: Vec<NodeId>,
+    /// Replicas of the nodes concerned.
+    pub replicas: Vec<NodeId>,
+    pub quiet: bool,
+}
+
+impl Surroundings {
+    fn group(&self, source: NodeId, target: NodeId) -> MoveGroup {
+        MoveGroup {
+            source,
+            target,
+            slots: self.slots.clone(),
+            others: self.masters.iter().copied().filter(|&node| node != source && node != target).collect(),
+            replicas: self.replicas.clone(),
+            quiet: self.quiet,
+        }
+    }
+
+    fn set(&self, command: impl Fn(u16) -> SlotCommand) -> Vec<SlotCommand> {
+        self.slots.iter().map(|&slot| command(slot)).collect()
+    }
+}
+
+/// All steps of a repair, in order.
+pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
+    let all = || around.slots.clone();
+    let stable = |node: NodeId| SlotStep::send(Purpose::Close, node, around.set(|slot| SlotCommand::Stable { slot }));
+    let owned = |owner: NodeId| Owns { node: owner, slots: all() };
+    match repair {
+        Repair::Finish { from, to, unaware } => {
+            inform(*from, *to, *unaware, around).into_iter().chain(move_group(&around.group(*from, *to))).collect()
+        }
+        Repair::FinishAndBack { from, to, unaware } => {
+            let group = around.group(*from, *to);
+            let there = inform(*from, *to, *unaware, around).into_iter().chain(move_group(&group));
+            there.chain(move_group_back(&group)).collect()
+        }
+        Repair::Return { at, owner } => bring_home(at, *owner, around),
+        Repair::Close { at, owner } => {
+            // The others first: a claim that was checked before cannot come after the fence, and none can be checked after.
+            let others: Vec<NodeId> = at.iter().copied().filter(|node| node != owner).collect();
+            let mut steps: Vec<SlotStep> = others
+                .iter()
+                .map(|&node| {
+                    let idle = vec![owned(*owner), OwnsNot { node, slots: all() }, HoldsNoKeys { node, slots: all() }];
+                    stable(node).requires(idle).confirms(vec![Closed { node, slots: all() }])
+                })
+                .collect();
+            steps.push(SlotStep::new(Purpose::Fence, Act::Fence));
+            let mut idle = vec![owned(*owner)];
+            for &node in &others {
+                idle.extend([OwnsNot { node, slots: all() }, HoldsNoKeys { node, slots: all() }, Closed { node, slots: all() }]);
+            }
+            steps.push(stable(*owner).requires(idle).confirms(vec![Closed { node: *owner, slots: all() }]));
+            steps
+        }
+        Repair::Adopt { owner, told, believes } => {
+            let nobody = around.masters.iter().map(|&node| OwnsNot { node, slots: all() }).collect();
+            let free = believes.then(|| around.set(|slot| SlotCommand::DelSlots { slot })).into_iter().flatten();
+            let take = around.set(|slot| SlotCommand::AddSlots { slot }).into_iter().chain([SlotCommand::BumpEpoch]);
+            let adopt = SlotStep::send(Purpose::Adopt, *owner, free.chain(take).collect());
+            std::iter::once(adopt.requires(nobody).confirms(vec![owned(*owner)])).chain(tell(*owner, told, around)).collect()
+        }
+        Repair::Tell { owner, unaware } => {
+            let raise = SlotStep::send(Purpose::Raise, *owner, vec![SlotCommand::BumpEpoch]).requires(vec![owned(*owner)]);
+            std::iter::once(raise).chain(tell(*owner, unaware, around)).collect()
+        }
+        Repair::Settle { owner, losers } => settle(*owner, losers, around),
+    }
+}
+
+/// A target that still takes the slots for a dead master's would call the whole cluster failed.
+fn inform(from: NodeId, to: NodeId, unaware: bool, around: &Surroundings) -> Option<SlotStep> {
+    let slots = || around.slots.clone();
+    unaware.then(|| {
+        SlotStep::send(Purpose::Inform, to, around.set(|slot| SlotCommand::Node { slot, owner: from }))
+            .requires(vec![Owns { node: from, slots: slots() }, OwnsNot { node: to, slots: slots() }])
+            .confirms(vec![KnowsOwner { at: to, slots: slots(), owner: from }])
+    })
+}
+
+fn tell(owner: NodeId, nodes: &[NodeId], around: &Surroundings) -> Vec<SlotStep> {
+    let say = |&node: &NodeId| {
+        SlotStep::send(Purpose::Tell, node, around.set(|slot| SlotCommand::Node { slot, owner }))
+            .requires(vec![Owns { node: owner, slots: around.slots.clone() }])
+            .confirms(vec![KnowsOwner { at: node, slots: around.slots.clone(), owner }])
+    };
+    nodes.iter().map(say).collect()
+}
+
+/// Keys of nodes that do not own the slots go to the one that does. First nobody imports any more, so that a claim that is
+/// being checked fails; then, after the fence, no claim that was checked can come.
+fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<SlotStep> {
+    let slots = || around.slots.clone();
+    let owned = || Owns { node: owner, slots: slots() };
+    let aside = |node: NodeId| OwnsNot { node, slots: slots() };
+    let stable = |node: NodeId| SlotStep::send(Purpose::Close, node, around.set(|slot| SlotCommand::Stable { slot }));
+    let closed = |&node: &NodeId| stable(node).requires(vec![owned(), aside(node)]).confirms(vec![Closed { node, slots: slots() }]);
+    let mut steps: Vec<SlotStep> = strays.iter().map(closed).collect();
+    steps.push(SlotStep::new(Purpose::Fence, Act::Fence));
+    // A slot that is on its way out refuses what comes in.
+    let still = strays.iter().flat_map(|&node| [aside(node), Closed { node, slots: slots() }]);
+    steps.push(stable(owner).requires(still.chain([owned()]).collect()).confirms(vec![Closed { node: owner, slots: slots() }]));
+    for &stray in strays {
+        // A closed slot does not let go, and who holds what is not its own may not have heard whose it is.
+        let believe = around.set(|slot| SlotCommand::Node { slot, owner });
+        let import = around.set(|slot| SlotCommand::Importing { slot, from: owner });
+        let transfer = Act::MoveKeys { from: stray, to: owner, slots: slots(), transfer: Transfer::Home };
+        steps.extend([
+            SlotStep::send(Purpose::Inform, stray, believe.into_iter().chain(import).collect()).requires(vec![
+                owned(),
+                aside(stray),
+                Closed { node: owner, slots: slots() },
+            ]),
+            SlotStep::new(Purpose::Move, transfer).requires(vec![owned(), aside(stray)]),
+            stable(stray)
+                .requires(vec![owned(), HoldsNoKeys { node: stray, slots: slots() }])
+                .confirms(vec![Closed { node: stray, slots: slots() }]),
+        ]);
+    }
+    steps
+}
+
+/// An owner no more, a loser keeps its keys whatever it learns; then everybody else stops speaking for it, and only then the
+/// owner's claim is raised. The other way round the owner could learn the loser's epoch first, and delete its own keys.
+fn settle(owner: NodeId, losers: &[NodeId], around: &Surroundings) -> Vec<SlotStep> {
+    let slots = || around.slots.clone();
+    let give_up = |&loser: &NodeId| {
+        SlotStep::send(Purpose::GiveUp, loser, around.set(|slot| SlotCommand::DelSlots { slot }))
+            .requires(vec![Owns { node: owner, slots: slots() }])
+            .confirms(vec![OwnsNot { node: loser, slots: slots() }])
+    };
+    let raise = || SlotStep::send(Purpose::Raise, owner, vec![SlotCommand::BumpEpoch]);
+    let above: Vec<_> = losers.iter().map(|&of| EpochAbove { node: owner, of }).collect();
+    let others: Vec<NodeId> = around.masters.iter().copied().filter(|&node| node != owner).collect();
+    let known: Vec<_> = losers.iter().map(|&of| KnowsEpoch { at: owner, of }).collect();
+    let mut steps: Vec<SlotStep> = losers.iter().map(give_up).collect();
+    steps.push(raise());
+    steps.extend(tell(owner, &others, around));
+    steps.push(raise().requires(known).confirms(above));
+    steps.extend(bring_home(losers, owner, around));
+    steps
+}
