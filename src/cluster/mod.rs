@@ -16,6 +16,7 @@ pub mod sample;
 mod series;
 mod settings;
 mod slot;
+mod standing;
 mod topology;
 mod view;
 
@@ -31,6 +32,7 @@ pub use room::{Room, RoomTally, Rooms};
 pub use series::{Ring, Series};
 pub use settings::ServerSettings;
 pub use slot::{SLOTS, SlotRange, SlotSet, hash_tag, key_slot};
+pub use standing::{Standing, standing};
 pub use topology::{Conflict, OpenSlot, Shard, Topology};
 pub use view::{Camp, Direction, Flags, Member, Open, View, camps};
 

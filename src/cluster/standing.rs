@@ -1,0 +1,88 @@
+//! PURE. What reachable masters say of a node: their word outranks that this console cannot reach it.
+
+use std::time::Duration;
+
+use super::{Model, NodeId, Time, age};
+
+/// What a master said longer ago than this is not its word of now.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Masters with slots that answer this console, by what they say of one node. Whoever does not know it is in no list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// It answers this console itself.
+    pub answers: bool,
+    /// They are connected to it, and neither suspect it (`fail?`) nor call it failed (`fail`).
+    pub healthy: Vec<NodeId>,
+    /// They are not connected to it, suspect it or call it failed.
+    pub doubted: Vec<NodeId>,
+}
+
+impl Standing {
+    /// Somebody reachable, or the node itself, contradicts that it is gone.
+    pub fn is_contradicted(&self) -> bool {
+        self.answers || !self.healthy.is_empty()
+    }
+}
+
+/// Who of the reachable masters calls this node healthy, and who does not. The node's own view of itself is no witness:
+/// that it answers is told apart.
+pub fn standing(model: &Model, id: NodeId, now: Time) -> Standing {
+    let mut standing = Standing { answers: model.node(id).is_some_and(|node| node.health.is_alive()), ..Standing::default() };
+    for speaker in model.nodes().filter(|node| node.id != id && node.is_master() && node.slot_count > 0) {
+        let fresh = speaker.health.is_alive() && speaker.view_at.is_some_and(|at| age(now, at) <= FRESH);
+        let Some(member) = speaker.view.as_deref().filter(|_| fresh).and_then(|view| view.member(id)) else { continue };
+        let healthy = member.link_up && !member.flags.suspected && !member.flags.failed && !member.flags.noaddr;
+        if healthy { &mut standing.healthy } else { &mut standing.doubted }.push(speaker.id);
+    }
+    standing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::sample::Sample;
+    use crate::cluster::{Fact, Health, Observation, Trouble};
+
+    fn ask(sample: &Sample, number: usize) -> Standing {
+        standing(&sample.model, sample.servers[number].id, sample.now)
+    }
+
+    /// From now on this console does not reach it; everybody else does.
+    fn lose_sight_of(sample: &mut Sample, number: usize) {
+        let source = sample.servers[number].address.clone();
+        let fact = Fact::Trouble(Trouble::new(Health::Silent, "no answer"));
+        sample.model.apply(&Observation { source, at: sample.now, fact });
+        sample.model.settle(sample.now);
+    }
+
+    #[test]
+    fn what_only_this_console_cannot_reach_is_healthy_by_everybody_else() {
+        let mut sample = Sample::new(3, 1);
+        lose_sight_of(&mut sample, 2);
+        let standing = ask(&sample, 2);
+        assert!(!standing.answers && standing.is_contradicted() && standing.doubted.is_empty());
+        let mut others = [0, 1].map(|number| sample.servers[number].id);
+        others.sort();
+        assert_eq!(standing.healthy, others);
+    }
+
+    #[test]
+    fn what_the_masters_doubt_is_contradicted_by_nobody() {
+        let mut sample = Sample::new(3, 1);
+        sample.kill(2);
+        sample.servers[2].suspected = true;
+        sample.poll();
+        let standing = ask(&sample, 2);
+        assert!(!standing.is_contradicted());
+        assert_eq!(standing.doubted.len(), 2);
+    }
+
+    #[test]
+    fn old_words_are_nobodys() {
+        let mut sample = Sample::new(3, 1);
+        lose_sight_of(&mut sample, 2);
+        let later = sample.now + chrono::TimeDelta::seconds(30);
+        assert_eq!(standing(&sample.model, sample.servers[2].id, later), Standing::default());
+    }
+}
