@@ -46,6 +46,7 @@ pub(super) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
         connect_timeout: config.poll.timeout,
         timeout: config.poll.timeout,
         address_map,
+        ..LinkSettings::default()
     };
     let topology = match cluster.topology {
         Kind::Cluster => TopologyKind::Cluster,

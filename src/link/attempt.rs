@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::lookup_host;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Connection, Stream};
+use super::connection::Connection;
+use super::dial::{ByteStream, Dialer};
 use super::links::Shared;
 use super::{greet, trouble};
 use crate::cluster::{Address, Health, Trouble};
@@ -47,15 +48,13 @@ pub(super) async fn attempt(shared: &Shared, target: &Address, stage: &watch::Se
     let limit = shared.settings.connect_timeout;
     let deadline = Instant::now() + limit;
     let places = resolve(target, deadline, limit).await?;
-    let stream = dial(&places, deadline, limit).await?;
-    let _ = stream.set_nodelay(true);
+    let mut stream = dial(&*shared.settings.dialer, &places, deadline, limit).await?;
     stage.send_replace(Stage::Greeting);
     let patience = Instant::now() + limit.max(PATIENCE);
     let overdue = |_elapsed| Stage::Greeting.overdue(limit.max(PATIENCE));
-    let mut stream: Box<dyn Stream> = match shared.tls()? {
-        Some(tls) => Box::new(timeout_at(patience, tls.wrap(stream, target)).await.map_err(overdue)??),
-        None => Box::new(stream),
-    };
+    if let Some(tls) = shared.tls()? {
+        stream = Box::new(timeout_at(patience, tls.wrap(stream, target)).await.map_err(overdue)??);
+    }
     timeout_at(patience, greet::greet(&mut stream, &shared.settings)).await.map_err(overdue)??;
     Connection::new(stream).await
 }
@@ -76,12 +75,17 @@ pub(super) async fn resolve(target: &Address, deadline: Instant, limit: Duration
 }
 
 /// Tries the places in turn, each with a fair share of the time that is left.
-async fn dial(places: &[SocketAddr], deadline: Instant, limit: Duration) -> Result<TcpStream, Trouble> {
+async fn dial(
+    dialer: &dyn Dialer,
+    places: &[SocketAddr],
+    deadline: Instant,
+    limit: Duration,
+) -> Result<Box<dyn ByteStream>, Trouble> {
     let mut last = Stage::Reaching.overdue(limit);
     for (place, left) in places.iter().zip((1..=places.len()).rev()) {
         let now = Instant::now();
         let share = (deadline - now) / u32::try_from(left).unwrap_or(u32::MAX);
-        match timeout_at(now + share, TcpStream::connect(place)).await {
+        match timeout_at(now + share, dialer.dial(*place)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = trouble::of_io(&error),
             Err(_) => last = Stage::Reaching.overdue(limit),

@@ -2,15 +2,11 @@
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisConnectionInfo, RedisError, Value};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
+use super::dial::ByteStream;
 use super::{Command, Reply, ServerError};
 use crate::cluster::{Health, Trouble};
-
-/// A byte stream to a server, with or without TLS.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Shared by all calls of a lane; replies come in the order of the commands. Closed when the last holder lets go.
 #[derive(Debug)]
@@ -21,7 +17,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Takes over a stream that has been greeted. Sends nothing.
-    pub(super) async fn new(stream: Box<dyn Stream>) -> Result<Self, Trouble> {
+    pub(super) async fn new(stream: Box<dyn ByteStream>) -> Result<Self, Trouble> {
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         // Deadlines are the link's business: a call knows how long it may take.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);

@@ -15,9 +15,12 @@ mod address_map;
 mod attempt;
 mod clock;
 mod connection;
+mod dial;
 mod greet;
 mod line;
 mod links;
+#[cfg(test)]
+pub(crate) mod memory;
 mod message;
 mod settings;
 #[cfg(test)]
@@ -27,6 +30,7 @@ mod trouble;
 
 pub use address_map::AddressMap;
 pub use clock::Clock;
+pub use dial::{ByteStream, Dialer, Tcp};
 pub use line::Link;
 pub use links::{Lane, Links};
 pub use message::{Command, Failure, Reply, ServerError};

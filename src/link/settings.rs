@@ -1,11 +1,13 @@
 //! PURE. How to reach servers: credentials, TLS, deadlines, address map.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use super::AddressMap;
+use super::dial::{Dialer, Tcp};
 
 /// What every link of one cluster has in common.
 #[derive(Clone, Debug)]
@@ -19,12 +21,22 @@ pub struct LinkSettings {
     /// For a reply.
     pub timeout: Duration,
     pub address_map: AddressMap,
+    /// What makes connections; only tests have another one.
+    pub dialer: Arc<dyn Dialer>,
 }
 
 impl Default for LinkSettings {
     fn default() -> Self {
         let timeout = Duration::from_millis(500);
-        Self { username: None, password: None, tls: None, connect_timeout: timeout, timeout, address_map: AddressMap::default() }
+        Self {
+            username: None,
+            password: None,
+            tls: None,
+            connect_timeout: timeout,
+            timeout,
+            address_map: AddressMap::default(),
+            dialer: Arc::new(Tcp),
+        }
     }
 }
 

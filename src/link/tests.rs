@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
+use super::memory::Network;
 use super::*;
 use crate::cluster::{Address, Health};
 
@@ -22,9 +22,7 @@ enum Act {
 }
 
 /// Plays one connection: `script(number of the connection, number of the command, first word)`.
-async fn play(mut stream: TcpStream, number: usize, script: impl Fn(usize, usize, &str) -> Act) {
-    // On a paused clock nothing may wait in the kernel: Nagle's algorithm would hold the second of two short replies back.
-    stream.set_nodelay(true).unwrap();
+async fn play(mut stream: DuplexStream, number: usize, script: impl Fn(usize, usize, &str) -> Act) {
     let mut buffer = Vec::new();
     let mut count = 0;
     while stream.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
@@ -53,30 +51,29 @@ async fn play(mut stream: TcpStream, number: usize, script: impl Fn(usize, usize
     }
 }
 
-/// A server that follows a script; the counter is of accepted connections.
-async fn server<F>(script: F) -> (Address, Arc<AtomicUsize>)
+const PORT: u16 = 7000;
+
+/// A server that follows a script, on a network of its own; the counter is of accepted connections.
+fn server<F>(script: F) -> (Network, Arc<AtomicUsize>)
 where
     F: Fn(usize, usize, &str) -> Act + Clone + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let network = Network::default();
+    let mut listener = network.listen(PORT);
     let accepted = Arc::new(AtomicUsize::new(0));
     let counter = accepted.clone();
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let stream = listener.accept().await;
             let number = counter.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(play(stream, number, script.clone()));
         }
     });
-    (address, accepted)
+    (network, accepted)
 }
 
-fn links(settings: LinkSettings) -> Links {
-    Links::new(settings, Clock::start())
-}
-
-fn probe(address: &Address) -> Link {
-    links(LinkSettings::default()).get(address, Lane::Probe)
+fn probe(network: &Network) -> Link {
+    network.links().get(&Address::new("10.0.0.1", PORT), Lane::Probe)
 }
 
 fn get() -> Command {
@@ -85,15 +82,14 @@ fn get() -> Command {
 
 #[tokio::test(start_paused = true)]
 async fn replies_of_every_kind_come_through_and_errors_keep_their_words() {
-    let (address, accepted) = server(|_, _, word| {
+    let (network, accepted) = server(|_, _, word| {
         Act::Say(match word {
             "A" => "*3\r\n:1\r\n$2\r\n\r\n\r\n*-1\r\n",
             "B" => "-MOVED 866 10.0.0.1:7000\r\n",
             _ => "$-1\r\n",
         })
-    })
-    .await;
-    let link = probe(&address);
+    });
+    let link = probe(&network);
     let array = Reply::Array(vec![Reply::Int(1), Reply::Bytes(b"\r\n".to_vec()), Reply::Nil]);
     assert_eq!(link.call(&Command::words("A")).await, Ok(array.clone()));
     let moved = ServerError { code: "MOVED".into(), detail: "866 10.0.0.1:7000".into() };
@@ -106,10 +102,8 @@ async fn replies_of_every_kind_come_through_and_errors_keep_their_words() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_node_fails_at_once_and_is_seen_within_a_second_when_it_is_back() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = listener.local_addr().unwrap();
-    drop(listener);
-    let link = probe(&Address::new("127.0.0.1", place.port()));
+    let network = Network::default();
+    let link = probe(&network);
     for _ in 0..50 {
         let began = Instant::now();
         let Err(Failure::NotSent(trouble)) = link.call(&get()).await else { panic!("a closed port answered") };
@@ -118,9 +112,9 @@ async fn a_refused_node_fails_at_once_and_is_seen_within_a_second_when_it_is_bac
         assert!(began.elapsed() < Duration::from_millis(500));
         tokio::time::advance(Duration::from_millis(100)).await;
     }
-    let listener = TcpListener::bind(place).await.unwrap();
+    let mut listener = network.listen(PORT);
     tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
+        let stream = listener.accept().await;
         play(stream, 0, |_, _, _| Act::Say("+OK\r\n")).await;
     });
     let began = Instant::now();
@@ -132,26 +126,26 @@ async fn a_refused_node_fails_at_once_and_is_seen_within_a_second_when_it_is_bac
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_accepts_and_says_nothing_is_frozen_and_nothing_was_sent() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let link = probe(&Address::new("127.0.0.1", listener.local_addr().unwrap().port()));
+    let network = Network::default();
+    let mut listener = network.listen(PORT);
+    let link = probe(&network);
     let began = Instant::now();
     let Err(Failure::NotSent(trouble)) = link.call(&get()).await else { panic!("nobody answers here") };
     assert_eq!(trouble.health, Health::Frozen, "{trouble}");
     assert!(began.elapsed() <= Duration::from_millis(501), "{:?}", began.elapsed());
     // Thawed: the attempt that waited is answered, no other was made.
-    let (stream, _) = listener.accept().await.unwrap();
+    let stream = listener.accept().await;
     tokio::spawn(play(stream, 0, |_, _, _| Act::Say("+OK\r\n")));
     assert!(link.call(&get()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_overdue_reply_is_unknown_and_never_answers_a_later_call() {
-    let (address, accepted) = server(|connection, count, _| match (connection, count) {
+    let (network, accepted) = server(|connection, count, _| match (connection, count) {
         (0, 1) => Act::SayLate(Duration::from_millis(700), "$4\r\nlate\r\n"),
         _ => Act::Say("$3\r\nnew\r\n"),
-    })
-    .await;
-    let link = probe(&address);
+    });
+    let link = probe(&network);
     let began = Instant::now();
     let Err(Failure::Unknown(trouble)) = link.call(&get()).await else { panic!("the reply was overdue") };
     assert_eq!(trouble.health, Health::Slow, "a new connection is answered: {trouble}");
@@ -166,28 +160,28 @@ async fn an_overdue_reply_is_unknown_and_never_answers_a_later_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_freezes_under_a_call_is_frozen() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let network = Network::default();
+    let mut listener = network.listen(PORT);
     // The one accepted connection hangs; later ones are never accepted, as with a stopped process.
     tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
+        let stream = listener.accept().await;
         play(stream, 0, |_, _, _| Act::Hang).await;
         drop(listener);
     });
-    let Err(Failure::Unknown(trouble)) = probe(&address).call(&get()).await else { panic!("no reply was sent") };
+    let Err(Failure::Unknown(trouble)) = probe(&network).call(&get()).await else { panic!("no reply was sent") };
     assert_eq!(trouble.health, Health::Frozen, "{trouble}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_overdue_call_does_not_take_the_connection_from_another() {
-    let (address, _) = server(|connection, _, word| match (connection, word) {
+    let (network, _) = server(|connection, _, word| match (connection, word) {
         (0, "MIGRATE") => Act::SayLate(Duration::from_secs(3), "+OK\r\n"),
         _ => Act::Say("+PONG\r\n"),
-    })
-    .await;
-    let link = probe(&address);
+    });
+    let link = probe(&network);
     let migrate = Command::words("MIGRATE h 1 k 0 5");
     let scan = Command::words("SCAN 0");
+    link.open().await.unwrap();
     let (long, short) = tokio::join!(link.call_within(&migrate, Duration::from_secs(10)), link.call(&scan));
     assert_eq!(long, Ok(Reply::Bytes(b"OK".to_vec())));
     assert!(matches!(short, Err(Failure::Unknown(_))), "{short:?}");
@@ -196,12 +190,11 @@ async fn one_overdue_call_does_not_take_the_connection_from_another() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_that_end_under_a_call_leave_it_unknown_with_the_reason() {
-    let (address, _) = server(|_, _, word| match word {
+    let (network, _) = server(|_, _, word| match word {
         "GET" => Act::Close,
         _ => Act::Say("!surprise\r\n"),
-    })
-    .await;
-    let link = probe(&address);
+    });
+    let link = probe(&network);
     let Err(Failure::Unknown(trouble)) = link.call(&get()).await else { panic!("the server closed") };
     assert_eq!(trouble.health, Health::Closed, "{trouble}");
     let Err(Failure::Unknown(trouble)) = link.call(&Command::words("X")).await else { panic!("that is no reply") };
@@ -210,13 +203,12 @@ async fn connections_that_end_under_a_call_leave_it_unknown_with_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_is_told_every_time_and_tried_rarely() {
-    let (address, accepted) = server(|_, _, word| match word {
+    let (network, accepted) = server(|_, _, word| match word {
         "AUTH" => Act::Say("-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
         _ => Act::Say("-NOAUTH Authentication required.\r\n"),
-    })
-    .await;
-    let settings = LinkSettings { password: Some(SecretString::from("hunter2")), ..LinkSettings::default() };
-    let link = links(settings).get(&address, Lane::Probe);
+    });
+    let settings = LinkSettings { password: Some(SecretString::from("hunter2")), ..network.settings() };
+    let link = Links::new(settings, Clock::start()).get(&Address::new("10.0.0.1", PORT), Lane::Probe);
     for _ in 0..240 {
         let Err(failure) = link.call(&get()).await else { panic!("the password is wrong") };
         assert_eq!(failure.trouble().health, Health::WrongPass);
@@ -229,7 +221,7 @@ async fn a_wrong_password_is_told_every_time_and_tried_rarely() {
 
 #[tokio::test(start_paused = true)]
 async fn names_that_do_not_resolve_and_links_of_a_closed_set_say_so() {
-    let link = probe(&Address::new("no-such-host.invalid", 7000));
+    let link = Network::default().links().get(&Address::new("no-such-host.invalid", PORT), Lane::Probe);
     let Err(Failure::NotSent(trouble)) = link.call(&get()).await else { panic!("it cannot resolve") };
     assert_eq!(trouble.health, Health::Unresolved, "{trouble}");
     assert!(matches!(link.call(&get()).await, Err(Failure::NotSent(_))));

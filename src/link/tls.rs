@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::dial::ByteStream;
 use super::{TlsSettings, trouble};
 use crate::cluster::{Address, Health, Trouble};
 
@@ -47,7 +47,11 @@ impl Tls {
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), server_name: settings.server_name.clone() })
     }
 
-    pub(super) async fn wrap(&self, stream: TcpStream, target: &Address) -> Result<TlsStream<TcpStream>, Trouble> {
+    pub(super) async fn wrap(
+        &self,
+        stream: Box<dyn ByteStream>,
+        target: &Address,
+    ) -> Result<TlsStream<Box<dyn ByteStream>>, Trouble> {
         let name = self.server_name.clone().unwrap_or_else(|| target.host.to_string());
         let server_name = ServerName::try_from(name.clone())
             .map_err(|error| Trouble::new(Health::Tls, format!("`{name}` is not a server name: {error}")))?;

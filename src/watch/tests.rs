@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::*;
 use crate::cluster::{Fact, Health, Trouble};
-use crate::link::LinkSettings;
+use crate::link::memory::Network;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
@@ -23,6 +22,7 @@ enum Fate {
 
 /// A cluster of masters that answers what the watch asks, and counts it.
 struct Sim {
+    network: Network,
     addresses: Vec<Address>,
     fates: Vec<Fate>,
     asked: BTreeMap<&'static str, u64>,
@@ -32,23 +32,22 @@ struct Sim {
 type Shared = Arc<Mutex<Sim>>;
 
 impl Sim {
-    async fn start(nodes: usize) -> Shared {
-        let mut listeners = Vec::new();
-        for _ in 0..nodes {
-            listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
-        }
-        let addresses = listeners.iter().map(|l| Address::new("127.0.0.1", l.local_addr().unwrap().port())).collect();
+    fn start(nodes: usize) -> Shared {
+        let network = Network::default();
+        let listeners: Vec<_> = (7000..).take(nodes).map(|port| network.listen(port)).collect();
         let sim = Sim {
-            addresses,
+            network,
+            addresses: listeners.iter().map(|listener| listener.address()).collect(),
             fates: vec![Fate::Well; nodes],
             asked: BTreeMap::new(),
             tasks: (0..nodes).map(|_| Vec::new()).collect(),
         };
         let shared = Arc::new(Mutex::new(sim));
-        for (me, listener) in listeners.into_iter().enumerate() {
+        for (me, mut listener) in listeners.into_iter().enumerate() {
             let sim = shared.clone();
             let task = tokio::spawn(async move {
-                while let Ok((stream, _)) = listener.accept().await {
+                loop {
+                    let stream = listener.accept().await;
                     let task = tokio::spawn(serve(stream, me, sim.clone()));
                     sim.lock().unwrap().tasks[me].push(task);
                 }
@@ -90,9 +89,7 @@ impl Sim {
     }
 }
 
-async fn serve(stream: TcpStream, me: usize, sim: Shared) {
-    // On a paused clock nothing may wait in the kernel.
-    stream.set_nodelay(true).unwrap();
+async fn serve(stream: DuplexStream, me: usize, sim: Shared) {
     let mut stream = BufStream::new(stream);
     while let Some(words) = command(&mut stream).await {
         let answer = sim.lock().unwrap().answer(me, &words);
@@ -107,7 +104,7 @@ async fn serve(stream: TcpStream, me: usize, sim: Shared) {
 }
 
 /// `*n`, then n times a length and a word.
-async fn command(stream: &mut BufStream<TcpStream>) -> Option<Vec<String>> {
+async fn command(stream: &mut BufStream<DuplexStream>) -> Option<Vec<String>> {
     let mut line = async || {
         let mut line = String::new();
         stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
@@ -129,11 +126,12 @@ struct Eye {
 }
 
 impl Eye {
-    fn open(seeds: Vec<Address>) -> Self {
+    fn open(sim: &Shared, seeds: Vec<Address>) -> Self {
         let (to, from) = mpsc::channel(64);
         let clock = Clock::start();
         let settings = WatchSettings { seeds, ..WatchSettings::default() };
-        Self { _watch: start(Links::new(LinkSettings::default(), clock), settings, clock, to), from }
+        let links = Links::new(sim.lock().unwrap().network.settings(), clock);
+        Self { _watch: start(links, settings, clock, to), from }
     }
 
     async fn until(&mut self, mut condition: impl FnMut(&Observation) -> bool) -> Duration {
@@ -160,9 +158,9 @@ impl Eye {
 #[tokio::test(start_paused = true)]
 async fn a_killed_or_frozen_node_is_an_observation_within_a_second_whenever_it_happens() {
     for (step, fate) in (0..8).flat_map(|step| [(step, Fate::Dead), (step, Fate::Frozen)]) {
-        let sim = Sim::start(6).await;
+        let sim = Sim::start(6);
         let addresses = sim.lock().unwrap().addresses.clone();
-        let mut eye = Eye::open(vec![addresses[1].clone()]);
+        let mut eye = Eye::open(&sim, vec![addresses[1].clone()]);
         eye.look(Duration::from_millis(3000 + 137 * step)).await;
         match fate {
             Fate::Dead => sim.lock().unwrap().kill(0),
@@ -187,9 +185,9 @@ async fn a_killed_or_frozen_node_is_an_observation_within_a_second_whenever_it_h
 #[tokio::test(start_paused = true)]
 async fn views_of_a_large_cluster_are_a_budget_and_everything_else_keeps_its_pace() {
     const NODES: usize = 200;
-    let sim = Sim::start(NODES).await;
+    let sim = Sim::start(NODES);
     let seed = sim.lock().unwrap().addresses[7].clone();
-    let mut eye = Eye::open(vec![seed]);
+    let mut eye = Eye::open(&sim, vec![seed]);
     eye.look(Duration::from_secs(10)).await;
     sim.lock().unwrap().asked.clear();
     let seen = eye.look(Duration::from_secs(10)).await;
@@ -204,9 +202,9 @@ async fn views_of_a_large_cluster_are_a_budget_and_everything_else_keeps_its_pac
 
 #[tokio::test(start_paused = true)]
 async fn a_small_cluster_is_asked_everything_once_an_interval() {
-    let sim = Sim::start(3).await;
+    let sim = Sim::start(3);
     let seeds = sim.lock().unwrap().addresses.clone();
-    let mut eye = Eye::open(seeds);
+    let mut eye = Eye::open(&sim, seeds);
     eye.look(Duration::from_secs(5)).await;
     sim.lock().unwrap().asked.clear();
     eye.look(Duration::from_secs(20)).await;

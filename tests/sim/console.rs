@@ -15,7 +15,7 @@ use rgc_tui::app::{App, Settings as AppSettings};
 use rgc_tui::cluster::Model;
 use rgc_tui::exec::{Executor, ExecutorSettings};
 use rgc_tui::keys::{Chord, Keymap};
-use rgc_tui::link::{Clock, LinkSettings};
+use rgc_tui::link::Clock;
 use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
@@ -78,11 +78,10 @@ impl Operator {
 
 /// How a session on the simulated cluster is opened.
 pub(crate) fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
-    let password = sim.world().settings.password.clone();
     ClusterSpec {
         name: "prod".into(),
         topology: TopologyKind::Cluster,
-        link: LinkSettings { password: password.map(Into::into), ..LinkSettings::default() },
+        link: sim.link(),
         watch: WatchSettings { seeds: sim.seeds(), rooms: rooms.then(|| "room:{CODE}:state".into()), ..WatchSettings::default() },
         journal_dir: std::env::temp_dir(),
         read_only: false,

@@ -1,8 +1,9 @@
-//! IO. A simulated cluster on loopback: a small true cluster that speaks the Redis protocol, inside the test's own runtime.
+//! IO. A simulated cluster in memory: a small true cluster that speaks the Redis protocol, inside the test's own runtime.
 //!
 //! **The rule**: the clock is paused, so the servers must live in the same runtime as the code under test
-//! (`#[tokio::test(start_paused = true)]`). Tokio moves a paused clock on as soon as its runtime has nothing to do, and an
-//! answer that is still on its way from another thread is nothing to do: every call would time out at once.
+//! (`#[tokio::test(start_paused = true)]`), and nothing may wait where that runtime does not see it. Tokio moves a paused
+//! clock on as soon as its runtime has nothing to do; therefore links reach the simulated servers through a dialer of their
+//! own ([`Sim::link`]) and no byte goes through a socket.
 //!
 //! One scenario file (`scenarios/*.toml`) is one incident; the texts and errors are those of redis 7.0.15, and
 //! `tests/contract.rs` asks the simulator and real servers the same questions, so that it cannot drift into fiction.
@@ -27,21 +28,22 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use rgc_tui::cluster::Address;
-use tokio::net::{TcpListener, TcpSocket};
+use rgc_tui::link::{Dialer, LinkSettings};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use fault::Fault;
+pub use net::Host;
 pub use node::{Id, Process};
 pub use world::{Call, Rng, Settings, World, room_code};
 
-/// The port of the first node; each simulated cluster has an address of its own.
+/// Where all nodes of a simulated cluster are.
+const HOST: &str = "10.7.0.1";
+/// The port of the first node.
 pub const FIRST_PORT: u16 = 7000;
 
 /// What the tasks of one simulation share.
@@ -64,33 +66,42 @@ impl Shared {
     }
 }
 
-/// A running simulation; clones are the same one. Dropping the last closes every port.
+/// A running simulation; clones are the same one. It lives as long as the runtime it was started in.
 #[derive(Clone)]
 pub struct Sim {
     shared: Arc<Shared>,
-    tasks: Arc<Mutex<JoinSet<()>>>,
-    listening: Arc<Mutex<Vec<bool>>>,
 }
 
 impl Sim {
     /// Starts the cluster; the seed is printed, so that a failing run can be had again.
     pub async fn start(settings: Settings) -> Self {
         println!("simulation with seed {}", settings.seed);
-        let nodes = usize::from(settings.masters * (1 + settings.replicas));
-        let (host, listeners) = bind(nodes);
-        let mut world = World::new(settings, &host, FIRST_PORT);
-        if listeners[0].local_addr().is_ok_and(|at| at.port() != FIRST_PORT) {
-            for (node, listener) in world.nodes.iter_mut().zip(&listeners) {
-                node.port = listener.local_addr().expect("a bound socket has an address").port();
-            }
-        }
+        let world = World::new(settings, HOST, FIRST_PORT);
         let shared = Arc::new(Shared { world: Mutex::new(world), faults: watch::channel(0).0, agenda: Notify::new() });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(live(Arc::clone(&shared)));
-        for (id, listener) in listeners.into_iter().enumerate() {
-            tasks.spawn(net::listen(Arc::clone(&shared), id, listener));
-        }
-        Self { shared, tasks: Arc::new(Mutex::new(tasks)), listening: Arc::new(Mutex::new(vec![true; nodes])) }
+        tokio::spawn(live(Arc::clone(&shared)));
+        Self { shared }
+    }
+
+    /// How a program on this host reaches the servers.
+    pub fn dialer(&self, from: Host) -> Arc<dyn Dialer> {
+        Arc::new(net::Network { shared: Arc::clone(&self.shared), from })
+    }
+
+    /// Settings of links from the first console's host, with the password that is right at the start.
+    pub fn link(&self) -> LinkSettings {
+        self.link_from(0)
+    }
+
+    pub fn link_from(&self, from: Host) -> LinkSettings {
+        let password = self.world().settings.password.clone();
+        LinkSettings { password: password.map(Into::into), dialer: self.dialer(from), ..LinkSettings::default() }
+    }
+
+    /// A bare client of one node, from a host of its own.
+    pub async fn raw(&self, name: &str) -> std::io::Result<raw::Raw> {
+        let address = self.address(name);
+        let place = SocketAddr::new(address.host.parse().expect("an IP"), address.port);
+        Ok(raw::Raw::over(self.dialer(Host::MAX).dial(place).await?))
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
@@ -139,42 +150,35 @@ impl Sim {
     pub async fn fault(&self, name: &str, fault: Fault) {
         let id = self.find(name);
         self.world().inflict(id, &fault);
+        self.changed().await;
+    }
+
+    /// Cuts a host off from nodes that hear each other as before: what is sent waits, connections are not made.
+    pub async fn cut(&self, from: Host, names: &[&str]) {
+        let ids = names.iter().map(|name| (from, self.find(name))).collect::<Vec<_>>();
+        self.world().cut.extend(ids);
+        self.changed().await;
+    }
+
+    /// The host reaches everybody again.
+    pub async fn join(&self, from: Host) {
+        self.world().cut.retain(|(host, _)| *host != from);
+        self.changed().await;
+    }
+
+    async fn changed(&self) {
         self.shared.faults.send_modify(|count| *count += 1);
         self.shared.agenda.notify_one();
-        self.listen_again(id).await;
         // Whoever was connected notices before the clock moves on.
         tokio::task::yield_now().await;
     }
 
-    /// Opens the port of a node that has come back, and notes the closing of the others.
-    async fn listen_again(&self, id: Id) {
-        let (open, address) = {
-            let world = self.world();
-            let node = &world.nodes[id];
-            (node.process != Process::Dead && !node.faults.refuse, SocketAddr::new(world.host.parse().expect("an IP"), node.port))
-        };
-        let listened = std::mem::replace(&mut self.listening.lock().expect("one thread")[id], open);
-        if open && !listened {
-            let listener = loop {
-                match bind_to(address) {
-                    Ok(listener) => break listener,
-                    // The old listener's task has not run yet.
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            };
-            self.tasks.lock().expect("one thread").spawn(net::listen(Arc::clone(&self.shared), id, listener));
-        }
-    }
-
     /// A server that nobody has met: `CLUSTER MEET` is up to the test.
-    pub async fn add_node(&self, name: &str) -> Address {
-        let id = {
-            let mut world = self.world();
-            let port = world.nodes.iter().map(|node| node.port).max().unwrap_or(FIRST_PORT) + 1;
-            world.add_node(name.into(), port)
-        };
-        self.listening.lock().expect("one thread").push(false);
-        self.listen_again(id).await;
+    pub fn add_node(&self, name: &str) -> Address {
+        let mut world = self.world();
+        let port = world.nodes.iter().map(|node| node.port).max().unwrap_or(FIRST_PORT) + 1;
+        world.add_node(name.into(), port);
+        drop(world);
         self.address(name)
     }
 
@@ -231,28 +235,4 @@ async fn live(shared: Arc<Shared>) {
             next_cron += world::CRON_MS;
         }
     }
-}
-
-/// All nodes on an address of 127.0.0.0/8 that nobody else uses, on 7000 and up; where the system has only 127.0.0.1, on free ports.
-fn bind(nodes: usize) -> (String, Vec<TcpListener>) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..200 {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mix = std::process::id().wrapping_mul(2_654_435_761).wrapping_add(count.wrapping_mul(40_503));
-        let host = format!("127.{}.{}.{}", 1 + (mix >> 16) % 250, (mix >> 8) % 250, 1 + mix % 250);
-        let all: Result<Vec<_>, _> =
-            (0..nodes as u16).map(|index| bind_to(SocketAddr::new(host.parse().expect("an IP"), FIRST_PORT + index))).collect();
-        if let Ok(listeners) = all {
-            return (host, listeners);
-        }
-    }
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    ("127.0.0.1".into(), (0..nodes).map(|_| bind_to(any).expect("a free port")).collect())
-}
-
-fn bind_to(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(1024)
 }

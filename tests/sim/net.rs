@@ -1,56 +1,116 @@
-//! IO. The sockets of the simulated servers, and what faults do to them.
+//! IO. The connections of the simulated servers, in memory, and what faults do to them.
 
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use futures_util::future::BoxFuture;
+use rgc_tui::link::{ByteStream, Dialer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::time::sleep;
 
 use super::Shared;
 use super::commands::{Client, Outcome};
 use super::node::{Id, Process};
 use super::resp::take_command;
+use super::world::World;
 
 /// How long a command that must wait waits before it is tried again.
 const RETRY: Duration = Duration::from_millis(5);
+/// What a connection holds before its writer has to wait, each way.
+const BUFFER: usize = 1 << 20;
+
+/// Where connections come from; a console may be cut off from nodes that hear each other.
+pub type Host = u8;
+
+/// One host's way to the simulated servers.
+pub struct Network {
+    pub shared: Arc<Shared>,
+    pub from: Host,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the simulated network, seen from host {}", self.from)
+    }
+}
+
+impl Dialer for Network {
+    fn dial(&self, place: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async move {
+            let mut changes = self.shared.faults.subscribe();
+            let id = loop {
+                {
+                    let world = self.shared.world();
+                    let id = world.by_port(place.port()).filter(|_| world.host == place.ip().to_string());
+                    let id = id.ok_or(io::ErrorKind::ConnectionRefused)?;
+                    if !world.is_cut(self.from, id) {
+                        let node = &world.nodes[id];
+                        if node.process == Process::Dead || node.faults.refuse {
+                            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused"));
+                        }
+                        break id;
+                    }
+                }
+                // Nobody answers: the attempt hangs until the network is whole again.
+                let _ = changes.changed().await;
+            };
+            let (here, there) = tokio::io::duplex(BUFFER);
+            let was_reset = Arc::new(AtomicBool::new(false));
+            let wire = Wire { stream: here, was_reset: Arc::clone(&was_reset) };
+            tokio::spawn(serve(Arc::clone(&self.shared), self.from, id, there, was_reset));
+            Ok(Box::new(wire) as Box<dyn ByteStream>)
+        })
+    }
+}
+
+/// The client's end of a connection.
+struct Wire {
+    stream: DuplexStream,
+    was_reset: Arc<AtomicBool>,
+}
+
+impl Wire {
+    fn end(&self) -> io::Result<()> {
+        if self.was_reset.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Ready(Ok(())) if buffer.filled().len() == before => Poll::Ready(self.end()),
+            other => other,
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
 
 enum After {
     Close,
     Reset,
 }
 
-/// Accepts for one node until its process dies; then every connection is reset and the port closed.
-pub async fn listen(shared: Arc<Shared>, id: Id, listener: TcpListener) {
-    let mut changes = shared.faults.subscribe();
-    let mut clients = JoinSet::new();
-    loop {
-        let closed = {
-            let world = shared.world();
-            world.nodes[id].process == Process::Dead || world.nodes[id].faults.refuse
-        };
-        if closed {
-            return;
-        }
-        tokio::select! {
-            accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    let _ = stream.set_nodelay(true);
-                    clients.spawn(serve(Arc::clone(&shared), id, stream));
-                }
-            }
-            changed = changes.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-            Some(_) = clients.join_next() => {}
-        }
-    }
-}
-
-async fn serve(shared: Arc<Shared>, id: Id, mut stream: TcpStream) {
+/// One connection, from its acceptance to its end.
+async fn serve(shared: Arc<Shared>, from: Host, id: Id, mut stream: DuplexStream, was_reset: Arc<AtomicBool>) {
     let client_id = {
         let mut world = shared.world();
         world.nodes[id].stats.connections += 1;
@@ -60,8 +120,8 @@ async fn serve(shared: Arc<Shared>, id: Id, mut stream: TcpStream) {
     };
     let ending = Gone(Arc::clone(&shared), id);
     let client = Client { id: client_id, ..Client::default() };
-    if let After::Reset = converse(&shared, id, &mut stream, client).await {
-        let _ = stream.set_zero_linger();
+    if let After::Reset = converse(&shared, from, id, &mut stream, client).await {
+        was_reset.store(true, Ordering::SeqCst);
     }
     drop(ending);
 }
@@ -76,21 +136,28 @@ impl Drop for Gone {
     }
 }
 
-async fn converse(shared: &Arc<Shared>, id: Id, stream: &mut TcpStream, mut client: Client) -> After {
+async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexStream, mut client: Client) -> After {
     let mut changes = shared.faults.subscribe();
     let mut buffer = Vec::new();
+    let life = shared.world().nodes[id].run_id.clone();
+    let is_gone = |world: &World| {
+        let node = &world.nodes[id];
+        node.process == Process::Dead || node.faults.refuse || node.run_id != life
+    };
     loop {
-        // A stopped process reads nothing; what was sent to it waits.
-        let process = shared.world().nodes[id].process;
-        match process {
-            Process::Dead => return After::Reset,
-            Process::Hung => {
-                if changes.changed().await.is_err() {
-                    return After::Reset;
-                }
-                continue;
+        // A stopped process reads nothing, and nothing comes through a cut line: what was sent waits.
+        let waits = {
+            let world = shared.world();
+            if is_gone(&world) {
+                return After::Reset;
             }
-            Process::Running => {}
+            world.nodes[id].process == Process::Hung || world.is_cut(from, id)
+        };
+        if waits {
+            if changes.changed().await.is_err() {
+                return After::Reset;
+            }
+            continue;
         }
         if shared.world().nodes[id].faults.full {
             let _ = stream.write_all(b"-ERR max number of clients reached\r\n").await;
@@ -109,7 +176,7 @@ async fn converse(shared: &Arc<Shared>, id: Id, stream: &mut TcpStream, mut clie
                 let reply = match outcome {
                     Outcome::Wait => {
                         sleep(RETRY).await;
-                        if shared.world().nodes[id].process == Process::Dead {
+                        if is_gone(&shared.world()) {
                             return After::Reset;
                         }
                         continue;
@@ -134,7 +201,12 @@ async fn converse(shared: &Arc<Shared>, id: Id, stream: &mut TcpStream, mut clie
                 (world.settings.latency_ms, world.nodes[id].faults.clone())
             };
             sleep(Duration::from_millis(latency + faults.slow_ms + delay)).await;
-            if shared.world().nodes[id].process == Process::Dead {
+            while shared.world().is_cut(from, id) {
+                if changes.changed().await.is_err() {
+                    return After::Reset;
+                }
+            }
+            if is_gone(&shared.world()) {
                 return After::Reset;
             }
             if faults.garbage {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rgc_tui::cluster::Address;
+use rgc_tui::link::ByteStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -10,15 +11,20 @@ use tokio::time::timeout;
 use super::resp::{Value, take_reply};
 
 pub struct Raw {
-    stream: TcpStream,
+    stream: Box<dyn ByteStream>,
     buffer: Vec<u8>,
 }
 
 impl Raw {
+    /// To a real server.
     pub async fn connect(address: &Address) -> std::io::Result<Self> {
         let stream = TcpStream::connect((&*address.host, address.port)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self::over(Box::new(stream)))
+    }
+
+    pub fn over(stream: Box<dyn ByteStream>) -> Self {
+        Self { stream, buffer: Vec::new() }
     }
 
     /// Sends words split at spaces and waits for the reply, up to ten seconds.

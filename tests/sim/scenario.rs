@@ -13,7 +13,6 @@ use serde::de::Error as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::console::{Operator, Seen, with_console};
-use crate::sim::raw::Raw;
 use crate::sim::{Fault, Settings, Sim};
 
 #[derive(Debug, Deserialize)]
@@ -305,7 +304,7 @@ async fn play(sim: Sim, scenario: &Scenario, operator: Operator) {
 }
 
 async fn ask(sim: &Sim, line: &Ask) {
-    let mut raw = Raw::connect(&sim.address(&line.node)).await.expect("the node accepts");
+    let mut raw = sim.raw(&line.node).await.expect("the node accepts");
     let mut words = line.line.clone();
     let names: Vec<String> = sim.world().names().into_iter().rev().map(String::from).collect();
     for name in names {

@@ -90,6 +90,8 @@ pub struct World {
     /// Every command received, oldest first.
     pub journal: Vec<Call>,
     pub rng: Rng,
+    /// Hosts outside the cluster, and nodes that they do not reach.
+    pub cut: BTreeSet<(super::Host, Id)>,
     pub(super) bus: VecDeque<Packet>,
     /// MIGRATE's keys that wait in the socket of a hung target.
     pub(super) in_flight: BTreeMap<Id, Vec<(Vec<u8>, Entry)>>,
@@ -107,6 +109,7 @@ impl World {
             rng: Rng(settings.seed),
             host: host.into(),
             journal: Vec::new(),
+            cut: BTreeSet::new(),
             bus: VecDeque::new(),
             in_flight: BTreeMap::new(),
             agenda: BTreeSet::new(),
@@ -252,6 +255,10 @@ impl World {
             && left.faults.camp == right.faults.camp
             && left.blocked_until <= self.now()
             && right.blocked_until <= self.now()
+    }
+
+    pub fn is_cut(&self, from: super::Host, id: Id) -> bool {
+        self.cut.contains(&(from, id))
     }
 
     /// One tenth of a second in the life of every node.
