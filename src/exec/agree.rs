@@ -14,8 +14,10 @@ use crate::link::Links;
 
 /// Between two questions to one node.
 const PACE: Duration = Duration::from_millis(20);
-/// This many unanswered questions in a row, and a node counts as silent.
-const PATIENCE: u32 = 2;
+/// Unanswered for so long, and more than once, a node counts as silent: a connection that is made again takes a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// For one answer: a large view over a slow line is no silence.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a node was last heard to say.
 #[derive(Clone, Debug)]
@@ -27,15 +29,17 @@ pub(super) enum Seen {
 }
 
 /// The end of a reading back.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Agreement {
     pub(super) seen: BTreeMap<Address, Seen>,
+    /// Those whose own word is what all others are held against, and who did not give it: a sentence for each.
+    unheard: Vec<String>,
 }
 
 impl Agreement {
-    /// Everybody who answers agrees, and somebody answers.
+    /// Everybody who answers agrees, somebody answers, and nobody was left out whose own word it takes.
     pub(super) fn is_reached(&self) -> bool {
-        self.agreeing() > 0 && !self.seen.values().any(|seen| matches!(seen, Seen::Differs(_)))
+        self.agreeing() > 0 && self.unheard.is_empty() && !self.seen.values().any(|seen| matches!(seen, Seen::Differs(_)))
     }
 
     /// This one was heard, and agrees.
@@ -53,7 +57,7 @@ impl Agreement {
             Seen::Differs(what) => Some(format!("{address} says {what}")),
             _ => None,
         };
-        self.seen.iter().filter_map(differs).collect()
+        self.unheard.iter().cloned().chain(self.seen.iter().filter_map(differs)).collect()
     }
 
     /// "10.0.0.3:7002 (frozen)" for each that could not be asked.
@@ -91,56 +95,107 @@ where
         let silence = || Seen::Silent(Trouble::new(crate::cluster::Health::Frozen, "no answer in time"));
         seen.entry(address.clone()).or_insert_with(silence);
     }
-    Agreement { seen }
+    Agreement { seen, unheard: Vec::new() }
 }
 
 /// Waits until every node that answers knows the epochs that these owners claim their slots with. Before, one of them could
-/// take a slot back under an epoch that is too low, lose it again to an older claim, and delete its keys.
+/// take a slot back under an epoch that is too low, lose it again to an older claim, and delete its keys. An owner that does
+/// not tell its own epoch leaves it unknown, and nothing is agreed.
 pub(super) async fn on_epochs(
     links: &Links,
     nodes: &[(NodeId, Address)],
     owners: &[(NodeId, Address)],
     within: Duration,
 ) -> Agreement {
-    let own = join_all(owners.iter().map(|(id, address)| async move {
-        let view = read::view(links, address, links.settings().timeout).await.ok()?;
-        Some((*id, view.myself()?.epoch))
-    }));
-    let claimed: Vec<(NodeId, u64)> = own.await.into_iter().flatten().collect();
+    let deadline = Instant::now() + within;
+    let own = join_all(owners.iter().map(|(id, address)| own_epoch(links, *id, address, deadline))).await;
+    let (claimed, unheard): (Vec<_>, Vec<_>) = own.into_iter().partition(Result::is_ok);
+    let unheard: Vec<String> = unheard.into_iter().filter_map(Result::err).collect();
+    if !unheard.is_empty() {
+        return Agreement { unheard, ..Agreement::default() };
+    }
+    let claimed: Vec<(NodeId, u64)> = claimed.into_iter().filter_map(Result::ok).collect();
     let check = move |_: NodeId, view: &View| {
-        let behind = |(id, epoch): &&(NodeId, u64)| view.member(*id).is_some_and(|member| member.epoch < *epoch);
-        match claimed.iter().find(behind) {
-            None => Ok(()),
-            Some((id, epoch)) => Err(format!("it has not heard of epoch {epoch} of {}", id.short())),
+        for (id, epoch) in &claimed {
+            match view.member(*id) {
+                Some(member) if member.epoch >= *epoch => {}
+                Some(_) => return Err(format!("it has not heard of epoch {epoch} of {}", id.short())),
+                None => return Err(format!("it does not know {}", id.short())),
+            }
         }
+        Ok(())
     };
-    reach(links, nodes, within, check).await
+    reach(links, nodes, deadline.saturating_duration_since(Instant::now()), check).await
+}
+
+/// A node's epoch by its own word, asked for until it answers or the time is up.
+async fn own_epoch(links: &Links, id: NodeId, address: &Address, deadline: Instant) -> Result<(NodeId, u64), String> {
+    loop {
+        let trouble = match read::view(links, address, answers_within(links)).await {
+            Ok(view) => match view.myself() {
+                Some(me) if me.id == id => return Ok((id, me.epoch)),
+                _ => return Err(format!("{address} is another node now")),
+            },
+            Err(trouble) => trouble,
+        };
+        if Instant::now() >= deadline {
+            return Err(format!("{address} does not tell its epoch ({trouble})"));
+        }
+        sleep(PACE).await;
+    }
+}
+
+fn answers_within(links: &Links) -> Duration {
+    links.settings().timeout.max(ANSWERS_WITHIN)
 }
 
 async fn ask<F>(links: Links, id: NodeId, address: Address, check: F, tell: mpsc::Sender<(Address, Seen)>)
 where
     F: Fn(NodeId, &View) -> Result<(), String>,
 {
-    let mut unanswered = 0;
-    let limit = links.settings().timeout;
+    let mut silent_since: Option<Instant> = None;
+    let limit = answers_within(&links);
     loop {
+        let asked = Instant::now();
         let seen = match read::view(&links, &address, limit).await {
             Ok(view) => {
-                unanswered = 0;
-                check(id, &view).map_or_else(Seen::Differs, |()| Seen::Agrees)
+                silent_since = None;
+                Some(check(id, &view).map_or_else(Seen::Differs, |()| Seen::Agrees))
             }
             Err(trouble) => {
-                unanswered += 1;
-                if unanswered < PATIENCE {
-                    continue;
-                }
-                Seen::Silent(trouble)
+                let since = *silent_since.get_or_insert(asked);
+                (since.elapsed() >= PATIENCE).then_some(Seen::Silent(trouble))
             }
         };
-        let done = matches!(seen, Seen::Agrees);
-        if tell.send((address.clone(), seen)).await.is_err() || done {
+        let done = matches!(seen, Some(Seen::Agrees));
+        let gone = match seen {
+            Some(seen) => tell.send((address.clone(), seen)).await.is_err(),
+            None => false,
+        };
+        if done || gone {
             return;
         }
         sleep(PACE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Clock, LinkSettings};
+
+    #[tokio::test]
+    async fn a_guard_that_has_not_heard_its_owner_does_not_hold() {
+        // Bound and not listening: whoever dials it is refused.
+        let silent = tokio::net::TcpSocket::new_v4().unwrap();
+        silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address: Address = silent.local_addr().unwrap().to_string().parse().unwrap();
+        let links = Links::new(LinkSettings::default(), Clock::start());
+        let owner = (NodeId::place(&address), address.clone());
+        let known = on_epochs(&links, &[], std::slice::from_ref(&owner), Duration::from_millis(50)).await;
+        assert!(known.differing().iter().any(|why| why.starts_with(&format!("{address} does not tell its epoch"))), "{known:?}");
+        // Whatever all others say.
+        let others = [("10.0.0.3:7002".parse().unwrap(), Seen::Agrees)].into();
+        assert!(!Agreement { seen: others, ..known }.is_reached());
     }
 }

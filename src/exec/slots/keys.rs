@@ -18,10 +18,10 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::batch::{Key, Pacer};
+use super::copies::{self, Copies};
 use super::listing;
 use super::meter::Meter;
 use super::migrate::{self, Migrated};
-use super::twins::{self, Twin};
 use super::{Engine, Job, Stop};
 use crate::cluster::{Address, SlotSet};
 use crate::exec::journal::Journal;
@@ -181,8 +181,9 @@ impl KeyEngine {
             }
             _ => self.set(&taker, slots, &node, &[]).await?,
         }
-        // A giver that has just lost its last slot is a replica of the taker already, and knows.
-        self.set(&giver, slots, &node, &["SETSLOT only with masters"]).await
+        // A source that has just lost its last slot is a replica of the target already, and knows; Valkey 8, which waits for
+        // its replicas before it answers, becomes one while it waits, and says UNBLOCKED.
+        self.set(&giver, slots, &node, &["SETSLOT only with masters", "UNBLOCKED"]).await
     }
 
     fn link(&self, address: &Address) -> Link {
@@ -209,7 +210,9 @@ impl KeyEngine {
                 self.untouched &= replies.iter().all(|reply| matches!(reply, Reply::Error(_)));
                 let errors = replies.iter().flat_map(|reply| reply.array().unwrap_or(std::slice::from_ref(reply)));
                 errors.into_iter().find_map(|reply| match reply {
-                    Reply::Error(error) if !fine.iter().any(|fine| error.detail.contains(fine)) => Some(error.to_string()),
+                    Reply::Error(error) if !fine.iter().any(|fine| error.code == *fine || error.detail.contains(fine)) => {
+                        Some(error.to_string())
+                    }
                     _ => None,
                 })
             }
@@ -327,25 +330,25 @@ impl KeyEngine {
         for key in keys {
             let one = std::slice::from_ref(key);
             let name = String::from_utf8_lossy(&key.name).into_owned();
-            let replace = match twins::compare(&self.telling.links, &job.from_at, &job.to_at, key).await? {
-                Twin::Single => false,
+            let replace = match copies::compare(&self.telling.links, &job.from_at, &job.to_at, key).await? {
+                Copies::Single => false,
                 // On the way back players are served by the taker: its copy is never written over.
-                Twin::Same if self.tolerant => {
+                Copies::Same if self.tolerant => {
                     self.telling.note(format!("{name} is on both sides and the same: the copy that nobody sees is deleted")).await;
                     self.delete(&job.from_at, key).await?;
                     continue;
                 }
-                Twin::Same => {
+                Copies::Same => {
                     self.telling.note(format!("{name} is on both sides and the same: the taker's copy is replaced")).await;
                     true
                 }
-                Twin::Different(..) if !self.tolerant && self.suspects.contains(&key.name) => {
+                Copies::Different(_) if !self.tolerant && self.suspects.contains(&key.name) => {
                     self.telling
                         .note(format!("{name} had been copied by a MIGRATE that broke off; the giver's copy is newer"))
                         .await;
                     true
                 }
-                Twin::Different(ours, theirs) => {
+                Copies::Different(how) => {
                     self.refused = true;
                     // On the way back the giver is the one that does not own the slot.
                     let (owner, at, id) = match self.tolerant {
@@ -354,10 +357,8 @@ impl KeyEngine {
                     };
                     let slot = crate::cluster::key_slot(&key.name);
                     let why = format!(
-                        "key {name} is on both sides and not the same: {ours} B (as DUMP) on {}, {theirs} B on {}; decide which to \
-                         keep and delete the other: on {owner} with DEL; on {at} with CLUSTER SETSLOT {slot} IMPORTING {id}, ASKING, \
-                         DEL; then `fix {slot} --roll-back`",
-                        job.from_at, job.to_at
+                        "key {name} is on both sides and not the same: {how}; decide which to keep and delete the other: on {owner} \
+                         with DEL; on {at} with CLUSTER SETSLOT {slot} IMPORTING {id}, ASKING, DEL; then `fix {slot} --roll-back`"
                     );
                     if self.tolerant {
                         self.differing.insert(key.name.clone(), why);

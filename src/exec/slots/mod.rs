@@ -2,12 +2,13 @@
 
 mod atomic;
 pub(super) mod batch;
+mod content;
+mod copies;
 pub(super) mod keys;
 mod listing;
 pub(super) mod meter;
 pub(super) mod migrate;
 mod run;
-pub(super) mod twins;
 
 pub(super) use atomic::on_their_way;
 pub(super) use run::{end, patience, run};
