@@ -1,13 +1,14 @@
 //! IO. One cluster, opened: wires link, watch and exec together for the console and the command line alike.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::cluster::{Model, Observation};
+use crate::cluster::{Address, Fact, Model, Observation};
 use crate::exec::{Executor, ExecutorSettings, Running};
 use crate::link::{Clock, LinkSettings, Links};
 use crate::plan::{Intent, Plan, Refusal};
@@ -58,6 +59,8 @@ pub struct Session {
     to: mpsc::Sender<Observation>,
     inbox: mpsc::Receiver<Observation>,
     executor: Executor,
+    /// Links that INFO came from.
+    told: BTreeSet<Address>,
 }
 
 impl Session {
@@ -70,7 +73,7 @@ impl Session {
         let watch = watch::start(links.clone(), settings, clock, to.clone());
         let place = ExecutorSettings { journal_dir: spec.journal_dir.clone(), read_only: spec.read_only };
         let executor = Executor::new(links.clone(), clock, place);
-        Self { spec, clock, links, watch: Some(watch), to, inbox, executor }
+        Self { spec, clock, links, watch: Some(watch), to, inbox, executor, told: BTreeSet::new() }
     }
 
     /// The next fact. Never None while the session is open.
@@ -130,24 +133,66 @@ impl Session {
     /// Feeds the model until every known node has answered or is known not to and the views agree on who is in the
     /// cluster (with `rooms`, also until every master's keys have been gone through), or `within` has passed.
     pub async fn survey(&mut self, model: &mut Model, within: Duration, rooms: bool) {
-        let deadline = Instant::now() + within;
-        loop {
-            model.settle(self.clock.now());
-            if is_surveyed(model, rooms) {
-                return;
-            }
-            let Ok(Some(observation)) = timeout_at(deadline, self.next()).await else { break };
+        let end = Instant::now() + within;
+        self.feed(model, end, None, is_surveyed).await;
+        if rooms {
+            self.feed(model, end, None, is_swept).await;
+        }
+    }
+
+    /// Feeds the model until every master that answers has had its keys gone through for rooms, or `within` has passed, or
+    /// no room has come for `patience`.
+    pub async fn sweep(&mut self, model: &mut Model, within: Duration, patience: Duration) {
+        self.feed(model, Instant::now() + within, Some(patience), is_swept).await;
+    }
+
+    /// Two INFO replies of every node that answers, `apart` from each other, make its rates. Ends the watch, whose own
+    /// questions would come in between.
+    pub async fn rates(&mut self, model: &mut Model, apart: Duration) {
+        self.stop_watching();
+        while let Ok(observation) = self.inbox.try_recv() {
+            self.hear(model, &observation);
+        }
+        model.forget_rates();
+        sleep(apart).await;
+        let timeout = self.spec.watch.timeout;
+        for observation in watch::infos(&self.links, self.told.clone(), timeout).await {
             model.apply(&observation);
-            while let Ok(observation) = self.inbox.try_recv() {
-                model.apply(&observation);
-            }
         }
         model.settle(self.clock.now());
+    }
+
+    fn hear(&mut self, model: &mut Model, observation: &Observation) {
+        if matches!(observation.fact, Fact::Info(_)) {
+            self.told.insert(observation.source.clone());
+        }
+        model.apply(observation);
+    }
+
+    async fn feed(&mut self, model: &mut Model, end: Instant, patience: Option<Duration>, done: fn(&Model) -> bool) {
+        let mut patient = patience.map_or(end, |patience| Instant::now() + patience);
+        loop {
+            model.settle(self.clock.now());
+            if done(model) {
+                return;
+            }
+            let Ok(Some(mut observation)) = timeout_at(end.min(patient), self.next()).await else { return };
+            loop {
+                if let (Fact::Rooms(_), Some(patience)) = (&observation.fact, patience) {
+                    patient = Instant::now() + patience;
+                }
+                self.hear(model, &observation);
+                match self.inbox.try_recv() {
+                    Ok(next) => observation = next,
+                    Err(_) => break,
+                }
+            }
+        }
     }
 }
 
 /// Nothing more to wait for before the picture can be shown.
-fn is_surveyed(model: &Model, rooms: bool) -> bool {
+fn is_surveyed(model: &Model) -> bool {
     if !model.is_known() {
         return false;
     }
@@ -159,9 +204,14 @@ fn is_surveyed(model: &Model, rooms: bool) -> bool {
         ids
     });
     let first = members.next();
-    let agree = members.all(|ids| Some(&ids) == first.as_ref());
-    let masters = model.nodes().filter(speaks).filter(|node| node.is_master() && node.slot_count > 0).map(|node| &node.address);
-    told_all && agree && (!rooms || model.rooms().complete(masters))
+    told_all && members.all(|ids| Some(&ids) == first.as_ref())
+}
+
+/// Every room of the masters that answer has been seen. Without cluster mode there are no slots to tell a master by.
+fn is_swept(model: &Model) -> bool {
+    let swept = |node: &&crate::cluster::Node| node.is_master() && (node.slot_count > 0 || is_standalone(node));
+    let masters = model.nodes().filter(|node| node.health.is_well()).filter(swept).map(|node| &node.address);
+    model.rooms().complete(masters)
 }
 
 fn is_standalone(node: &crate::cluster::Node) -> bool {

@@ -142,7 +142,7 @@ async fn a_stray_that_differs_is_named_until_somebody_has_decided() {
     let why = fixed.last_json()["reasons"].to_string();
     let advice = format!("on {other} with {open}, ASKING, DEL; then `fix {slot} --roll-back`");
     assert!(why.contains(&advice), "{why}");
-    let status = run(&["--node", &node, "status", "--format", "json"]).await;
+    let status = run(&["--node", &node, "status", "--rooms", "--format", "json"]).await;
     assert_eq!((status.code, &status.json()["verdict"]), (1, &Json::from("warning")), "{}", status.stdout);
     let finding = &status.json()["findings"][0];
     assert_eq!((&finding["rule"], &finding["subject"]), (&Json::from("slots.astray"), &Json::from(other.to_string())));
@@ -173,7 +173,7 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     for node in &members {
         assert_eq!(keys(node), NODE_KEYS);
         assert_eq!(node["health"], "up", "{node}");
-        assert!(node["latency_ms"].is_number() && node["ops_per_sec"].is_number() && node["cpu_percent"].is_number(), "{node}");
+        assert!(node["latency_ms"].is_number() && node["ops_per_sec"].is_number() && node["cpu_percent"].is_null(), "{node}");
         assert!(node["memory_bytes"].as_u64().unwrap() > 0 && node["age_ms"].is_u64());
     }
     let masters = members.iter().filter(|node| node["role"] == "master");
@@ -181,7 +181,7 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     let replicas: Vec<_> = members.iter().filter(|node| node["role"] == "replica").collect();
     assert!(replicas.len() == 3 && replicas.iter().all(|node| members.iter().any(|other| other["id"] == node["replica_of"])));
     assert_eq!(json["slots"], serde_json::json!({"assigned": 16384, "served": 16384, "open": 0}));
-    assert_eq!(json["rooms"], serde_json::json!({"total": 1, "players": 2}));
+    assert_eq!(json["rooms"], serde_json::json!({"total": null, "players": null}), "nobody has counted");
 
     let node = cluster.seed();
     let on = |args: &[&str]| -> Vec<String> { ["--node", &node].iter().chain(args).map(ToString::to_string).collect() };
@@ -193,10 +193,26 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     let text = look(&["status"]).await;
     assert_eq!(text.code, 0, "{}{}", text.stdout, text.stderr);
     assert!(text.stdout.starts_with("cluster  ● OK  "), "{}", text.stdout);
-    assert!(text.stdout.contains("SHARD") && text.stdout.contains("1 room, 2 players"), "{}", text.stdout);
+    assert!(text.stdout.contains("SHARD") && text.stdout.contains("rooms are not counted"), "{}", text.stdout);
     assert_eq!(text.stdout.lines().filter(|line| line.contains("● 127.0.0.1:")).count(), 6);
 
-    let check = look(&["check", "--format", "json"]).await;
+    let measured = look(&["status", "--rates", "--rooms", "--format", "json"]).await.json();
+    assert_eq!(measured["rooms"], serde_json::json!({"total": 1, "players": 2}));
+    let nodes = measured["nodes"].as_array().unwrap();
+    assert!(nodes.iter().filter(|node| !node["id"].is_null()).all(|node| node["cpu_percent"].is_number()), "{measured}");
+
+    let one_sample = look(&["check", "--format", "json"]).await;
+    let states = |json: &Json, state: &str| -> Vec<String> {
+        let rules = json["rules"].as_array().unwrap().iter().filter(|rule| rule["state"] == state);
+        rules.map(|rule| rule["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    let json = one_sample.json();
+    assert_eq!(states(&json, "not measured"), ["slots.astray", "memory.evicting", "cpu.high", "errors.high"]);
+    assert!(json["rules"].as_array().unwrap().iter().all(|rule| rule["holds"].is_null() == (rule["state"] == "not measured")));
+    let text = look(&["check"]).await.stdout;
+    assert!(text.contains("? errors.high") && text.contains("not measured: --rates does"), "{text}");
+
+    let check = look(&["check", "--rates", "--rooms", "--format", "json"]).await;
     assert_eq!(check.code, 0);
     assert_eq!(check.json()["verdict"], "ok");
     assert!(check.json()["rules"].as_array().unwrap().iter().all(|rule| rule["holds"] == true && rule["remedy"].is_string()));
@@ -211,6 +227,10 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     let ranges = slots["ranges"].as_array().unwrap();
     assert_eq!(ranges.iter().map(|range| range["count"].as_u64().unwrap()).sum::<u64>(), 16384);
     assert!(ranges.iter().all(|range| range["served"] == true && range["master"].is_string()));
+    assert!(ranges.iter().all(|range| range["rooms"].is_null() && range["keys"].is_null()), "{slots}");
+    let counted = look(&["slots", "--rooms", "--format", "json"]).await.json();
+    let rooms = |range: &Json| range["rooms"].as_u64().unwrap();
+    assert_eq!(counted["ranges"].as_array().unwrap().iter().map(rooms).sum::<u64>(), 1);
     assert!(look(&["slots"]).await.stdout.contains("0-5460"));
 
     let rooms = look(&["rooms", "--format", "json"]).await.json();
@@ -226,6 +246,7 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     let owner = cluster.owner(slot).await.unwrap().to_string();
     for place in &places[..2] {
         assert_eq!((&place["code"], &place["slot"], &place["room"]), (&"KX9Q2".into(), &slot.into(), &true.into()));
+        assert_eq!((&place["phase"], &place["players"]), (&"playing".into(), &2.into()));
         assert_eq!(place["master"], owner);
         assert_eq!(place["replicas"].as_array().unwrap().len(), 1);
     }
@@ -237,6 +258,47 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     let first: Json = serde_json::from_str(watch.stdout.lines().next().unwrap()).unwrap();
     assert_eq!((&first["kind"], &first["verdict"]), (&"verdict".into(), &"ok".into()));
     assert!(look(&["watch", "--for", "1s"]).await.stdout.contains("● OK"));
+}
+
+/// Two commands of three end in an error, some thousand a second, until it is dropped.
+struct Failing {
+    _keep: std::sync::mpsc::Sender<()>,
+}
+
+impl Failing {
+    fn on(address: &Address) -> Self {
+        let (keep, dropped) = std::sync::mpsc::channel::<()>();
+        let stream = TcpStream::connect((address.host.as_ref(), address.port)).unwrap();
+        std::thread::spawn(move || {
+            let (mut to, mut from) = (stream.try_clone().unwrap(), BufReader::new(stream));
+            let mut line = String::new();
+            while !matches!(dropped.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
+                to.write_all("PING\r\nECHO\r\nECHO\r\n".repeat(20).as_bytes()).unwrap();
+                for _ in 0..60 {
+                    line.clear();
+                    from.read_line(&mut line).unwrap();
+                }
+            }
+        });
+        Self { _keep: keep }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rates_count_where_they_are_measured_and_nothing_is_said_of_them_elsewhere() {
+    let cluster = Cluster::start(3, 1).await;
+    let node = cluster.seed();
+    let failing = Failing::on(&cluster.at(1));
+    let rates = run(&["--node", &node, "status", "--rates", "--format", "json"]).await;
+    let json = rates.json();
+    assert_eq!((rates.code, &json["verdict"]), (2, &"critical".into()), "{json}");
+    let finding = &json["findings"][0];
+    assert_eq!((&finding["rule"], &finding["subject"]), (&"errors.high".into(), &cluster.at(1).to_string().into()));
+
+    let check = run(&["--node", &node, "check", "--format", "json"]).await.json();
+    let rule = check["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == "errors.high").unwrap();
+    assert_eq!((&rule["state"], &rule["holds"]), (&"not measured".into(), &Json::Null));
+    drop(failing);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

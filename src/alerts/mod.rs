@@ -14,7 +14,7 @@ mod words;
 pub use finding::{Finding, Severity, Subject, Thresholds, Verdict};
 pub use headline::headline;
 pub use log::{Alert, AlertEvent, AlertLog, Phase};
-pub use rule::Rule;
+pub use rule::{Need, Rule};
 pub use rules::RULES;
 
 use crate::cluster::{Health, Model, SlotSet, Time};

@@ -27,7 +27,25 @@ pub struct Rule {
     pub(super) find: fn(&Rule, &Look<'_>, &mut Vec<Finding>),
 }
 
+/// What has to be measured beside one sample of every node before a rule can be said to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Two INFO replies of a node.
+    Rates,
+    /// Every key gone through.
+    Rooms,
+}
+
 impl Rule {
+    /// None: one sample tells.
+    pub fn needs(&self) -> Option<Need> {
+        match self.id {
+            "memory.evicting" | "cpu.high" | "errors.high" => Some(Need::Rates),
+            "slots.astray" => Some(Need::Rooms),
+            _ => None,
+        }
+    }
+
     pub(super) fn on_node(&self, node: &Node, severity: Severity, message: String, remedy: String) -> Finding {
         Finding { rule: self.id, severity, subject: Subject::Node(node.id), label: node.address.to_string(), message, remedy }
     }

@@ -53,10 +53,13 @@ mod tests {
     fn every_rule_is_spelled_out_and_named_once() {
         let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
         assert_eq!(ids.len(), RULES.len());
+        let mut rated = 0;
         for rule in RULES {
+            rated += usize::from(rule.needs().is_some());
             let id_is_plain = rule.id.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_'));
             assert!(id_is_plain && rule.id.contains('.'), "{}", rule.id);
             assert!(rule.says.ends_with('.') && rule.remedy.ends_with('.') && !rule.title.ends_with('.'), "{}", rule.id);
         }
+        assert_eq!(rated, 4, "rules that need more than one sample");
     }
 }

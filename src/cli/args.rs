@@ -51,6 +51,17 @@ pub(super) struct Global {
     pub format: Format,
 }
 
+/// What a look measures beside one sample of every node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub(super) struct Measure {
+    /// Measure for a second, too: CPU, errors, evictions; they count for the verdict
+    #[arg(long)]
+    pub rates: bool,
+    /// Go through every key, too: rooms, players, keys in the wrong place; they count for the verdict
+    #[arg(long)]
+    pub rooms: bool,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     #[default]
@@ -65,13 +76,21 @@ pub(super) enum Verb {
     /// Start a local cluster of real servers, play rooms on it, open the console on it
     Demo(Demo),
     /// The verdict, one table and the findings
-    Status,
+    Status(Measure),
     /// Every rule: whether it holds, and what to do where it does not
-    Check,
+    Check(Measure),
     /// One line a node
-    Nodes,
+    Nodes {
+        /// Measure CPU and operations for a second, too
+        #[arg(long)]
+        rates: bool,
+    },
     /// One line a range of slots; open, unowned and contested slots
-    Slots,
+    Slots {
+        /// Go through every key, too: rooms, players and keys of each range
+        #[arg(long)]
+        rooms: bool,
+    },
     /// One line a room
     Rooms,
     /// Where rooms or keys live: slot, shard, master, replicas

@@ -6,10 +6,48 @@ use super::paint::Paint;
 use super::picture::{Picture, finding_json, glyph};
 use super::status::verdict_line;
 use super::table::csv;
-use crate::alerts::{Finding, RULES, Rule};
+use crate::alerts::{Finding, Need, RULES, Rule};
 
 fn of<'a>(picture: &'a Picture, rule: &Rule) -> Vec<&'a Finding> {
     picture.findings.iter().filter(|finding| finding.rule == rule.id).collect()
+}
+
+/// How a rule stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Holds,
+    Broken,
+    /// Nobody knows; this flag measures it.
+    NotMeasured(&'static str),
+}
+
+impl State {
+    fn of(picture: &Picture, rule: &Rule, found: &[&Finding]) -> Self {
+        match rule.needs() {
+            _ if !found.is_empty() => Self::Broken,
+            Some(need) if !picture.measured.covers(rule) => Self::NotMeasured(match need {
+                Need::Rates => "--rates",
+                Need::Rooms => "--rooms",
+            }),
+            _ => Self::Holds,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Broken => "broken",
+            Self::NotMeasured(_) => "not measured",
+        }
+    }
+
+    fn holds(self) -> Option<bool> {
+        match self {
+            Self::Holds => Some(true),
+            Self::Broken => Some(false),
+            Self::NotMeasured(_) => None,
+        }
+    }
 }
 
 pub(super) fn json(picture: &Picture) -> Json {
@@ -17,10 +55,12 @@ pub(super) fn json(picture: &Picture) -> Json {
         .iter()
         .map(|rule| {
             let found = of(picture, rule);
+            let state = State::of(picture, rule, &found);
             json!({
                 "rule": rule.id,
                 "title": rule.title,
-                "holds": found.is_empty(),
+                "state": state.word(),
+                "holds": state.holds(),
                 "severity": found.iter().map(|finding| finding.severity).max().unwrap_or(rule.severity).word(),
                 "says": rule.says,
                 "remedy": rule.remedy,
@@ -41,8 +81,15 @@ pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     let width = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
     for rule in RULES {
         let found = of(picture, rule);
-        if found.is_empty() {
-            text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(&format!("ok: not \"{}\"", rule.title))));
+        match State::of(picture, rule, &found) {
+            State::Holds => {
+                text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(&format!("ok: not \"{}\"", rule.title))));
+            }
+            State::NotMeasured(flag) => {
+                let measures = paint.faint(&format!("not measured: {flag} does"));
+                text.push_str(&format!("? {:width$}  {measures}\n", rule.id));
+            }
+            State::Broken => {}
         }
         for finding in found {
             let id = paint.severity(finding.severity, &format!("{} {:width$}", glyph(finding.severity), finding.rule));

@@ -3,9 +3,15 @@
 
 use serde_json::{Value as Json, json};
 
+use std::collections::BTreeMap;
+
 use super::picture::Picture;
 use super::table::{Table, csv};
-use crate::cluster::{Room, hash_tag, key_slot};
+use crate::cluster::{RoomFound, hash_tag, key_slot};
+use crate::quantity::count;
+
+/// What the owners of their slots say of the rooms asked for, by code.
+pub(super) type Rooms = BTreeMap<String, RoomFound>;
 
 /// What was asked for, and what is there.
 struct Place<'a> {
@@ -13,13 +19,18 @@ struct Place<'a> {
     /// The hash tag: the room's code, in a key with braces.
     code: String,
     slot: u16,
-    room: Option<&'a Room>,
+    /// None: nobody told.
+    room: Option<&'a RoomFound>,
 }
 
-fn place<'a>(picture: &'a Picture, asked: &'a str) -> Place<'a> {
-    let code = String::from_utf8_lossy(hash_tag(asked.as_bytes())).into_owned();
-    let room = picture.model.rooms().get(&code);
-    Place { asked, slot: key_slot(asked.as_bytes()), room, code }
+fn place<'a>(rooms: &'a Rooms, asked: &'a str) -> Place<'a> {
+    let code = code(asked);
+    Place { asked, slot: key_slot(asked.as_bytes()), room: rooms.get(&code), code }
+}
+
+/// The code of a room, or of the room that a key belongs to.
+pub(super) fn code(asked: &str) -> String {
+    String::from_utf8_lossy(hash_tag(asked.as_bytes())).into_owned()
 }
 
 const COLUMNS: [&str; 9] = ["asked", "code", "slot", "shard", "master", "replicas", "served", "room", "players"];
@@ -30,8 +41,10 @@ fn place_json(picture: &Picture, place: &Place<'_>) -> Json {
     let shard = owner.and_then(|id| topology.shard_of(id));
     let replicas: Vec<String> =
         shard.map(|shard| shard.replicas.iter().map(|id| picture.model.label(*id)).collect()).unwrap_or_default();
-    // Not found in an unfinished sweep is not the same as not there.
-    let exists = place.room.map(|_| true).or(picture.rooms_complete.then_some(false));
+    let (phase, players) = match place.room {
+        Some(RoomFound::There { phase, players }) => (Some(&**phase), *players),
+        _ => (None, None),
+    };
     json!({
         "asked": place.asked,
         "code": place.code,
@@ -40,27 +53,27 @@ fn place_json(picture: &Picture, place: &Place<'_>) -> Json {
         "master": owner.map(|id| picture.model.label(id)),
         "replicas": replicas,
         "served": topology.served.contains(place.slot),
-        "room": exists,
-        "phase": place.room.map(|room| &*room.phase),
-        "players": place.room.map(|room| room.players),
+        "room": place.room.map(|room| *room != RoomFound::NotThere),
+        "phase": phase,
+        "players": players,
     })
 }
 
-fn rows(picture: &Picture, codes: &[String]) -> Vec<Json> {
-    codes.iter().map(|code| place_json(picture, &place(picture, code))).collect()
+fn rows(picture: &Picture, rooms: &Rooms, codes: &[String]) -> Vec<Json> {
+    codes.iter().map(|code| place_json(picture, &place(rooms, code))).collect()
 }
 
-pub(super) fn json(picture: &Picture, codes: &[String]) -> Json {
-    json!({"cluster": picture.model.name, "places": rows(picture, codes)})
+pub(super) fn json(picture: &Picture, rooms: &Rooms, codes: &[String]) -> Json {
+    json!({"cluster": picture.model.name, "places": rows(picture, rooms, codes)})
 }
 
-pub(super) fn as_csv(picture: &Picture, codes: &[String]) -> String {
-    csv(&COLUMNS, &rows(picture, codes))
+pub(super) fn as_csv(picture: &Picture, rooms: &Rooms, codes: &[String]) -> String {
+    csv(&COLUMNS, &rows(picture, rooms, codes))
 }
 
-pub(super) fn text(picture: &Picture, codes: &[String]) -> String {
+pub(super) fn text(picture: &Picture, rooms: &Rooms, codes: &[String]) -> String {
     let mut table = Table::new(&["asked", "slot>", "shard", "master", "replicas", "room"]);
-    for row in rows(picture, codes) {
+    for row in rows(picture, rooms, codes) {
         let word = |key: &str| row.get(key).and_then(Json::as_str).unwrap_or("-").to_owned();
         let replicas: Vec<&str> =
             row.get("replicas").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
@@ -72,11 +85,12 @@ pub(super) fn text(picture: &Picture, codes: &[String]) -> String {
         };
         let room = match row.get("room").and_then(Json::as_bool) {
             Some(true) => {
-                let players = row.get("players").and_then(Json::as_u64).unwrap_or(0);
-                format!("{} {}", word("phase"), crate::quantity::count(players, "player"))
+                let players = row.get("players").and_then(Json::as_u64);
+                let players = players.map_or_else(|| "players unknown".to_owned(), |players| count(players, "player"));
+                format!("{} {players}", word("phase"))
             }
             Some(false) => "no such room".to_owned(),
-            None => "not found so far".to_owned(),
+            None => "cannot be told".to_owned(),
         };
         table.row([
             word("asked"),

@@ -1,17 +1,18 @@
 //! IO. One look at the cluster for commands that print and end: open, survey, conclude.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::args::Global;
+use super::args::{Global, Measure};
 use super::exit::{Exit, Stop};
-use super::picture::Picture;
+use super::picture::{Measured, Picture};
 use super::{out, settle};
-use crate::alerts::{self, Finding};
-use crate::cluster::{Health, Model};
+use crate::alerts::{self, Finding, Need, Rule};
+use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
 use crate::config::{Config, Kind};
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
 use crate::session::{ClusterSpec, Session, TopologyKind};
-use crate::watch::WatchSettings;
+use crate::watch::{WatchSettings, look_up};
 
 /// How long a look may take, however many nodes are silent.
 const WITHIN: Duration = Duration::from_millis(1800);
@@ -20,7 +21,9 @@ const QUICKLY_SWEPT: u64 = 15_000;
 /// And for a deed that needs to know every room.
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 /// Two INFO replies this far apart give rates.
-const APART: Duration = Duration::from_millis(250);
+const APART: Duration = Duration::from_secs(1);
+/// Between two polls, where one look is not enough.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The part of the configuration that a session is opened with.
 pub(super) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop> {
@@ -70,16 +73,47 @@ pub(super) struct Sight {
     pub model: Model,
     /// Found at a first look already.
     found_before: Vec<Finding>,
+    /// Masters are gone through for rooms.
+    sweeps: bool,
+    /// Rates have been measured.
+    rated: bool,
 }
 
 impl Sight {
-    /// Opens the cluster of the command line and asks every node, for as long as a person is willing to wait.
-    pub(super) async fn take(global: &Global, rooms: bool) -> Result<Self, Stop> {
-        let mut sight = Self::open(global, rooms)?;
-        sight.session.survey(&mut sight.model, WITHIN, rooms).await;
-        sight.rates().await;
+    /// Opens the cluster of the command line and asks every node once: as soon as all have answered, that is all, but for
+    /// what the command line wants measured beside it.
+    pub(super) async fn take(global: &Global, measure: Measure) -> Result<Self, Stop> {
+        let mut sight = Self::open(global, measure.rooms)?;
+        sight.session.survey(&mut sight.model, WITHIN, false).await;
         sight.second_look().await;
+        if sight.sweeps {
+            sight.session.sweep(&mut sight.model, SWEPT_WITHIN, WITHIN).await;
+        }
+        sight.rated = measure.rates;
+        match measure.rates {
+            true => sight.session.rates(&mut sight.model, APART).await,
+            false => sight.model.forget_rates(),
+        }
         Ok(sight)
+    }
+
+    /// Reads rooms by their codes where they live.
+    pub(super) async fn look_up(&self, codes: &[String]) -> BTreeMap<String, RoomFound> {
+        let Some(key) = self.rooms_key() else { return BTreeMap::new() };
+        let mut asked: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+        for code in codes {
+            let owner = self.model.topology().owner(key_slot(code.as_bytes())).and_then(|id| self.model.node(id));
+            // Without cluster mode any server has its own.
+            let only = || self.model.nodes().find(|node| node.is_master() && self.topology() == Kind::Standalone.word());
+            if let Some(owner) = owner.or_else(only).filter(|node| node.health.is_alive()) {
+                asked.entry(owner.address.clone()).or_default().push(code.clone());
+            }
+        }
+        look_up(self.session.links(), key, asked, self.config.poll.timeout).await
+    }
+
+    fn rooms_key(&self) -> Option<&str> {
+        Some(self.config.rooms.key.as_str()).filter(|key| !key.is_empty())
     }
 
     /// The same for a deed, which is planned with fresh facts of its own: rooms are waited for only where there are so few
@@ -88,11 +122,12 @@ impl Sight {
         let mut sight = Self::open(global, true)?;
         let began = tokio::time::Instant::now();
         sight.session.survey(&mut sight.model, WITHIN, false).await;
-        let keys = |node: &crate::cluster::Node| node.info.as_ref().map_or(0, |info| info.keys);
-        let quick = sight.model.nodes().all(|node| keys(node) <= QUICKLY_SWEPT);
-        if about_rooms || quick {
+        let keys = |node: &Node| node.info.as_ref().map_or(u64::MAX, |info| info.keys);
+        let well = |node: &&Node| node.health.is_well();
+        let quick = sight.model.nodes().filter(well).all(|node| keys(node) <= QUICKLY_SWEPT);
+        if sight.sweeps && (about_rooms || quick) {
             let within = if about_rooms { SWEPT_WITHIN } else { WITHIN };
-            sight.session.survey(&mut sight.model, within.saturating_sub(began.elapsed()), true).await;
+            sight.session.sweep(&mut sight.model, within.saturating_sub(began.elapsed()), WITHIN).await;
         }
         Ok(sight)
     }
@@ -100,14 +135,15 @@ impl Sight {
     fn open(global: &Global, rooms: bool) -> Result<Self, Stop> {
         let config = settle::config(global, true)?;
         let mut spec = spec(&config, global.read_only)?;
-        spec.watch.interval = APART;
+        spec.watch.interval = LOOK_AGAIN;
         if !rooms {
             spec.watch.rooms = None;
         }
+        let sweeps = spec.watch.rooms.is_some();
         let session = Session::open(spec, Clock::start());
         let mut model = Model::new(config.cluster.name.clone());
         model.slow = config.alerts.latency;
-        Ok(Self { config, session, model, found_before: Vec::new() })
+        Ok(Self { config, session, model, found_before: Vec::new(), sweeps, rated: false })
     }
 
     /// Rules that allow a moment's trouble are only held against what is still so at a second look.
@@ -119,7 +155,7 @@ impl Sight {
                     self.model.apply(&observation);
                 }
             };
-            let _ = tokio::time::timeout(APART * 2, more).await;
+            let _ = tokio::time::timeout(LOOK_AGAIN * 2, more).await;
         }
     }
 
@@ -127,21 +163,6 @@ impl Sight {
         let now = self.session.clock().now();
         self.model.settle(now);
         alerts::check(&self.model, &self.config.alerts, now)
-    }
-
-    /// Waits for a second INFO of every node that answers: CPU, operations and errors are differences.
-    async fn rates(&mut self) {
-        let lacking = |model: &Model| {
-            let mut well = model.nodes().filter(|node| node.health.is_well() && node.info.is_some());
-            well.any(|node| node.rates.cpu_percent.is_none())
-        };
-        let more = async {
-            while lacking(&self.model) {
-                let Some(observation) = self.session.next().await else { break };
-                self.model.apply(&observation);
-            }
-        };
-        let _ = tokio::time::timeout(APART * 3, more).await;
     }
 
     /// Nobody gave an answer that says anything: each seed's own reason, and what to do next.
@@ -205,13 +226,22 @@ impl Sight {
         let mut findings = alerts::check(&model, &self.config.alerts, now);
         let before =
             |finding: &Finding| self.found_before.iter().any(|old| old.rule == finding.rule && old.subject == finding.subject);
-        findings.retain(|finding| !takes_time(finding) || before(finding));
+        // What was measured over a while, or from key to key, is no trouble of a moment.
+        let measured = |finding: &Finding| match alerts::rule(finding.rule).and_then(Rule::needs) {
+            Some(Need::Rates) => self.rated,
+            Some(Need::Rooms) => self.sweeps,
+            None => false,
+        };
+        findings.retain(|finding| !takes_time(finding) || before(finding) || measured(finding));
         let verdict = if self.unreachable().is_some() { alerts::Verdict::Unknown } else { alerts::verdict(&model, &findings) };
         let headline = alerts::headline(&model, &findings, now);
-        let masters: Vec<_> =
-            model.nodes().filter(|node| node.is_master() && node.slot_count > 0).map(|node| node.address.clone()).collect();
-        let rooms_complete = model.rooms().complete(&masters);
-        Picture { findings, verdict, headline, topology: self.topology(), rooms_complete, now, model }
+        let topology = self.topology();
+        let sweeps = |node: &&Node| node.is_master() && (node.slot_count > 0 || topology == Kind::Standalone.word());
+        let rooms_complete = self.sweeps && model.rooms().complete(model.nodes().filter(sweeps).map(|node| &node.address));
+        let rated = |node: &Node| node.rates.cpu_percent.is_some();
+        let rates = self.rated && model.nodes().filter(|node| node.health.is_well()).all(rated);
+        let measured = Measured { rates, rooms: self.sweeps, rooms_complete };
+        Picture { findings, verdict, headline, topology, measured, now, model }
     }
 }
 

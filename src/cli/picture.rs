@@ -4,8 +4,31 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::alerts::{Finding, Severity, Verdict};
+use crate::alerts::{Finding, Need, Rule, Severity, Verdict};
 use crate::cluster::{Model, Node, NodeId, ShardName, Time};
+use crate::quantity::count;
+
+/// What has been measured beside one sample of every node. What has not is null and no rule is said to hold for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    /// The rates of every node that answers.
+    pub rates: bool,
+    /// Keys have been gone through.
+    pub rooms: bool,
+    /// All of them; otherwise the counts are of the rooms found so far.
+    pub rooms_complete: bool,
+}
+
+impl Measured {
+    /// False: the rule may be broken without this look having seen it.
+    pub(super) fn covers(self, rule: &Rule) -> bool {
+        match rule.needs() {
+            None => true,
+            Some(Need::Rates) => self.rates,
+            Some(Need::Rooms) => self.rooms_complete,
+        }
+    }
+}
 
 /// Everything a one-shot command prints from.
 #[derive(Debug)]
@@ -17,8 +40,7 @@ pub(super) struct Picture {
     pub headline: String,
     /// `cluster` or `standalone`.
     pub topology: &'static str,
-    /// Every room has been seen; otherwise the counts are of those found so far.
-    pub rooms_complete: bool,
+    pub measured: Measured,
     pub now: Time,
 }
 
@@ -38,6 +60,22 @@ impl Picture {
     /// The shard that serves a slot.
     pub(super) fn shard_of_slot(&self, slot: u16) -> Option<ShardName> {
         self.model.node(self.model.topology().owner(slot)?)?.shard
+    }
+
+    /// Null: not counted.
+    pub(super) fn rooms_json(&self) -> Json {
+        let counted = self.measured.rooms.then(|| self.model.rooms().total());
+        json!({"total": counted.map(|total| total.rooms), "players": counted.map(|total| total.players)})
+    }
+
+    /// `at least 12 rooms, 30 players`.
+    pub(super) fn rooms_text(&self) -> String {
+        if !self.measured.rooms {
+            return "rooms are not counted (--rooms counts them)".to_owned();
+        }
+        let total = self.model.rooms().total();
+        let about = if self.measured.rooms_complete { "" } else { "at least " };
+        format!("{about}{}, {}", count(total.rooms, "room"), count(total.players, "player"))
     }
 
     pub(super) fn slots_json(&self) -> Json {

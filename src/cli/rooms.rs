@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::picture::Picture;
 use super::table::{Table, csv};
 use crate::cluster::Room;
-use crate::quantity::{bytes, count, span};
+use crate::quantity::{bytes, span};
 
 const COLUMNS: [&str; 10] = ["code", "phase", "players", "slot", "shard", "master", "keys", "size_bytes", "ttl_seconds", "served"];
 
@@ -35,7 +35,7 @@ pub(super) fn json(picture: &Picture) -> Json {
         "cluster": picture.model.name,
         "total": total.rooms,
         "players": total.players,
-        "complete": picture.rooms_complete,
+        "complete": picture.measured.rooms_complete,
         "rooms": rows(picture),
     })
 }
@@ -62,8 +62,6 @@ pub(super) fn text(picture: &Picture) -> String {
             room.ttl.map_or_else(|| "none".into(), span),
         ]);
     }
-    let total = picture.model.rooms().total();
-    let about = if picture.rooms_complete { "" } else { "at least " };
-    let sum = format!("{about}{}, {}\n", count(total.rooms, "room"), count(total.players, "player"));
+    let sum = format!("{}\n", picture.rooms_text());
     if table.is_empty() { sum } else { format!("{}\n{sum}", table.text()) }
 }

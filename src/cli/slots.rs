@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::picture::Picture;
 use super::table::{Table, csv};
-use crate::cluster::{Direction, NodeId, SLOTS, SlotRange, SlotSet};
+use crate::cluster::{Direction, NodeId, RoomTally, SLOTS, SlotRange, SlotSet};
 use crate::quantity::bytes;
 
 /// Neighbouring slots with one owner.
@@ -30,8 +30,7 @@ const COLUMNS: [&str; 9] = ["slots", "count", "shard", "master", "health", "serv
 fn run_json(picture: &Picture, run: &Run) -> Json {
     let topology = picture.model.topology();
     let node = run.owner.and_then(|id| picture.model.node(id));
-    let set: SlotSet = run.range.iter().collect();
-    let tally = picture.model.rooms().in_slots(&set);
+    let tally = tally(picture, run.range);
     json!({
         "slots": run.range.to_string(),
         "count": run.range.len(),
@@ -40,9 +39,15 @@ fn run_json(picture: &Picture, run: &Run) -> Json {
         "health": node.map(|node| node.health.word()),
         "served": run.range.iter().all(|slot| topology.served.contains(slot)),
         "keys": keys(picture, run.range),
-        "rooms": tally.rooms,
-        "players": tally.players,
+        "rooms": tally.map(|tally| tally.rooms),
+        "players": tally.map(|tally| tally.players),
     })
+}
+
+/// None where rooms have not been counted.
+fn tally(picture: &Picture, range: SlotRange) -> Option<RoomTally> {
+    let set: SlotSet = range.iter().collect();
+    picture.measured.rooms.then(|| picture.model.rooms().in_slots(&set))
 }
 
 /// Keys in a range, when every slot of it has been counted.
@@ -93,17 +98,17 @@ pub(super) fn text(picture: &Picture) -> String {
     let mut table = Table::new(&["slots", "count>", "shard", "master", "health", "rooms>", "players>", "room data>"]);
     for run in runs(picture) {
         let node = run.owner.and_then(|id| picture.model.node(id));
-        let set: SlotSet = run.range.iter().collect();
-        let tally = picture.model.rooms().in_slots(&set);
+        let tally = tally(picture, run.range);
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         table.row([
             run.range.to_string(),
             run.range.len().to_string(),
             node.and_then(|node| node.shard).map_or_else(|| "-".into(), |shard| shard.to_string()),
             node.map_or_else(|| "nobody".into(), |node| node.address.to_string()),
             node.map_or_else(|| "unowned".into(), |node| node.health.word().to_owned()),
-            tally.rooms.to_string(),
-            tally.players.to_string(),
-            bytes(tally.bytes),
+            or_dash(tally.map(|tally| tally.rooms.to_string())),
+            or_dash(tally.map(|tally| tally.players.to_string())),
+            or_dash(tally.map(|tally| bytes(tally.bytes))),
         ]);
     }
     let topology = picture.model.topology();

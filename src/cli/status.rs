@@ -5,18 +5,16 @@ use serde_json::{Value as Json, json};
 use super::nodes;
 use super::paint::Paint;
 use super::picture::{Picture, glyph, verdict_glyph};
-use crate::quantity::count;
 
 pub(super) fn json(picture: &Picture) -> Json {
     let nodes: Vec<Json> = picture.nodes().into_iter().map(|node| nodes::node_json(node, picture.now)).collect();
-    let rooms = picture.model.rooms().total();
     json!({
         "cluster": picture.model.name,
         "topology": picture.topology,
         "verdict": picture.verdict.word(),
         "nodes": nodes,
         "slots": picture.slots_json(),
-        "rooms": {"total": rooms.rooms, "players": rooms.players},
+        "rooms": picture.rooms_json(),
         "findings": picture.findings_json(),
     })
 }
@@ -30,13 +28,12 @@ pub(super) fn verdict_line(picture: &Picture, paint: Paint) -> String {
 pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     let mut text = format!("{}\n\n{}\n", verdict_line(picture, paint), nodes::text(picture));
     let topology = picture.model.topology();
-    let rooms = picture.model.rooms().total();
-    let about = if picture.rooms_complete { "" } else { "at least " };
     if picture.topology == "cluster" {
         let (assigned, served, open) = (topology.assigned.len(), topology.served.len(), topology.open_slots().len());
         text.push_str(&format!("slots {assigned} of 16384 assigned, {served} served, {open} open · "));
     }
-    text.push_str(&format!("{about}{}, {}\n", count(rooms.rooms, "room"), count(rooms.players, "player")));
+    text.push_str(&picture.rooms_text());
+    text.push('\n');
     if !picture.findings.is_empty() {
         text.push('\n');
         text.push_str(&findings(picture, paint));

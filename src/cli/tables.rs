@@ -1,51 +1,65 @@
 //! IO. The commands that look once and print: status, check, nodes, slots, rooms, locate.
 
-use super::args::{Format, Global, Verb};
+use super::args::{Format, Global, Measure, Verb};
 use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
 use super::paint::Paint;
 use super::{check, locate, nodes, out, rooms, slots, status};
 
 pub(super) async fn run(verb: &Verb, global: &Global) -> Ended {
-    if matches!(verb, Verb::Status) && global.format == Format::Csv {
+    if matches!(verb, Verb::Status(_)) && global.format == Format::Csv {
         return Err(Stop::usage("status is no table: --format text or json (`nodes --format csv` is one)"));
     }
-    let with_rooms = !matches!(verb, Verb::Nodes);
-    let sight = Sight::take(global, with_rooms).await?;
+    let sight = Sight::take(global, measure(verb)).await?;
     let picture = sight.picture();
     let unreachable = sight.unreachable();
+    let rooms = match verb {
+        Verb::Locate { codes } => sight.look_up(&codes.iter().map(|asked| locate::code(asked)).collect::<Vec<_>>()).await,
+        _ => locate::Rooms::new(),
+    };
     let paint = Paint(out::colours());
     // A dashboard that asks for JSON gets the document even when it has to say that nothing is known.
     if let Some(stop) = unreachable {
-        if matches!(verb, Verb::Status) && global.format == Format::Json {
+        if matches!(verb, Verb::Status(_)) && global.format == Format::Json {
             out::json(&status::json(&picture));
         }
         return Err(stop);
     }
-    if matches!(verb, Verb::Status | Verb::Check) {
+    if matches!(verb, Verb::Status(_) | Verb::Check(_)) {
         sight.tell_unfinished();
     }
     let text = match (verb, global.format) {
-        (Verb::Check, Format::Text) => check::text(&picture, paint),
-        (Verb::Check, Format::Json) => line(&check::json(&picture)),
-        (Verb::Check, Format::Csv) => check::as_csv(&picture),
-        (Verb::Nodes, Format::Text) => nodes::text(&picture),
-        (Verb::Nodes, Format::Json) => line(&nodes::json(&picture)),
-        (Verb::Nodes, Format::Csv) => nodes::as_csv(&picture),
-        (Verb::Slots, Format::Text) => slots::text(&picture),
-        (Verb::Slots, Format::Json) => line(&slots::json(&picture)),
-        (Verb::Slots, Format::Csv) => slots::as_csv(&picture),
+        (Verb::Check(_), Format::Text) => check::text(&picture, paint),
+        (Verb::Check(_), Format::Json) => line(&check::json(&picture)),
+        (Verb::Check(_), Format::Csv) => check::as_csv(&picture),
+        (Verb::Nodes { .. }, Format::Text) => nodes::text(&picture),
+        (Verb::Nodes { .. }, Format::Json) => line(&nodes::json(&picture)),
+        (Verb::Nodes { .. }, Format::Csv) => nodes::as_csv(&picture),
+        (Verb::Slots { .. }, Format::Text) => slots::text(&picture),
+        (Verb::Slots { .. }, Format::Json) => line(&slots::json(&picture)),
+        (Verb::Slots { .. }, Format::Csv) => slots::as_csv(&picture),
         (Verb::Rooms, Format::Text) => rooms::text(&picture),
         (Verb::Rooms, Format::Json) => line(&rooms::json(&picture)),
         (Verb::Rooms, Format::Csv) => rooms::as_csv(&picture),
-        (Verb::Locate { codes }, Format::Text) => locate::text(&picture, codes),
-        (Verb::Locate { codes }, Format::Json) => line(&locate::json(&picture, codes)),
-        (Verb::Locate { codes }, Format::Csv) => locate::as_csv(&picture, codes),
+        (Verb::Locate { codes }, Format::Text) => locate::text(&picture, &rooms, codes),
+        (Verb::Locate { codes }, Format::Json) => line(&locate::json(&picture, &rooms, codes)),
+        (Verb::Locate { codes }, Format::Csv) => locate::as_csv(&picture, &rooms, codes),
         (_, Format::Json) => line(&status::json(&picture)),
         _ => status::text(&picture, paint),
     };
     out::result(&text);
-    Ok(if matches!(verb, Verb::Status | Verb::Check) { Exit::of(picture.verdict) } else { Exit::Done })
+    Ok(if matches!(verb, Verb::Status(_) | Verb::Check(_)) { Exit::of(picture.verdict) } else { Exit::Done })
+}
+
+/// What takes longer than an answer of every node is measured where it is asked for, or is all that is asked for.
+fn measure(verb: &Verb) -> Measure {
+    match verb {
+        Verb::Status(measure) | Verb::Check(measure) => *measure,
+        Verb::Nodes { rates } => Measure { rates: *rates, rooms: false },
+        Verb::Slots { rooms } => Measure { rates: false, rooms: *rooms },
+        Verb::Rooms => Measure { rates: false, rooms: true },
+        _ => Measure::default(),
+    }
 }
 
 fn line(json: &serde_json::Value) -> String {

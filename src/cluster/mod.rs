@@ -28,7 +28,7 @@ pub use model::{Change, ChangeKind, Model};
 pub use names::ShardName;
 pub use node::{Node, NodeId, Rates, Role};
 pub use observation::{Fact, Observation, PlayStats, RoomSweep};
-pub use room::{Room, RoomTally, Rooms};
+pub use room::{Room, RoomFound, RoomTally, Rooms};
 pub use series::{Ring, Series};
 pub use settings::ServerSettings;
 pub use slot::{SLOTS, SlotRange, SlotSet, hash_tag, key_slot};

@@ -242,6 +242,13 @@ impl Model {
         std::mem::take(&mut self.changes)
     }
 
+    /// Two INFO replies that happened to come soon after each other are no measurement.
+    pub fn forget_rates(&mut self) {
+        for node in self.nodes.values_mut() {
+            node.rates = Rates::default();
+        }
+    }
+
     /// Adds one sample a node to the series; call it once a poll interval. Answers older than `stale` leave a gap.
     pub fn sample(&mut self, now: Time, stale: Duration) {
         for node in self.nodes.values_mut() {

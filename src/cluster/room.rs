@@ -22,6 +22,17 @@ pub struct Room {
     pub seen: Time,
 }
 
+/// What the owner of its slot says of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomFound {
+    There {
+        phase: Arc<str>,
+        /// None when neither its state nor the key beside it tells.
+        players: Option<u32>,
+    },
+    NotThere,
+}
+
 /// A count of rooms and what is in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoomTally {

@@ -20,11 +20,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
+pub use rooms::look_up;
+
 use crate::cluster::{Address, Observation};
-use crate::link::{Clock, Links};
+use crate::link::{Clock, Lane, Links};
 
 /// What to watch and how often.
 #[derive(Clone, Debug)]
@@ -66,6 +69,15 @@ impl Watch {
     pub fn refresh(&self) {
         self.refresh.notify_one();
     }
+}
+
+/// One more INFO from each of these, all asked at once: what it has counted since the last one makes rates.
+pub async fn infos(links: &Links, nodes: impl IntoIterator<Item = Address>, timeout: Duration) -> Vec<Observation> {
+    let asked = nodes.into_iter().map(|source| async {
+        let fact = poll::info(&links.get(&source, Lane::Probe), timeout).await?;
+        Some(Observation { source, at: links.clock().now(), fact })
+    });
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// Starts watching; observations go to `to` until the watch is dropped or the receiver is.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -210,7 +211,10 @@ impl Task {
             return self.failed(&failure).await;
         }
         // The round goes out right behind PING, and may take longer: a large view over a slow line is no silence.
-        let mut round = pin!(ask(&link, questions, timeout * 4));
+        // The first one asks for the settings, too: a look that ends when every node has answered has them.
+        let unknown = !questions.is_empty() && !self.standalone && self.run_id.is_none();
+        let settings = async { if unknown { settings::ask(&link, timeout).await } else { None } };
+        let mut round = pin!(join(ask(&link, questions, timeout * 4), settings));
         let (pong, early) = {
             let mut ping = pin!(ping(&link, timeout));
             tokio::select! {
@@ -231,12 +235,12 @@ impl Task {
         if questions.is_empty() {
             return;
         }
-        let round = match early {
+        let (round, settings) = match early {
             Some(round) => round,
             None => round.await,
         };
         match round {
-            Ok(round) => self.round(questions, round).await,
+            Ok(round) => self.round(questions, round, settings).await,
             Err(failure) if self.heard == Heard::Pong => self.failed(&failure).await,
             Err(_) => {}
         }
@@ -265,27 +269,28 @@ impl Task {
         }
     }
 
-    async fn round(&mut self, questions: &[Question], mut round: Round) {
+    async fn round(&mut self, questions: &[Question], mut round: Round, mut settings: Option<Fact>) {
         let now = Instant::now();
         let info = round.info.take().map(|info| self.with_counts(info, now));
-        if let Some(info) = &info {
-            self.say(Fact::Info(info.clone()));
-        }
+        // INFO comes last: whoever has heard it of this round has heard all of it.
         for fact in round.facts() {
             self.say(fact);
         }
         if let Some(info) = &info {
             // Another process: what the old one could not do, this one may.
             if self.run_id != info.run_id {
+                let asked = self.run_id.is_none();
                 self.run_id.clone_from(&info.run_id);
                 self.standalone = self.brief.standalone;
                 self.denied.clear();
-                if !round.standalone
-                    && let Some(fact) = settings::ask(&self.brief.link, self.brief.timeout).await
-                {
-                    self.say(fact);
+                if !round.standalone && !asked {
+                    settings = settings::ask(&self.brief.link, self.brief.timeout).await;
                 }
             }
+            if let Some(fact) = settings.take() {
+                self.say(fact);
+            }
+            self.say(Fact::Info(info.clone()));
         }
         self.standalone |= round.standalone;
         if let Some(said) = &round.cluster_info {

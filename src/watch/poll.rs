@@ -108,6 +108,12 @@ pub(super) async fn ask(link: &Link, questions: &[Question], timeout: Duration) 
     Ok(round)
 }
 
+/// INFO alone, of a node that is not watched any more.
+pub(super) async fn info(link: &Link, timeout: Duration) -> Option<Fact> {
+    let round = ask(link, &[Question::Info { full: false }], timeout).await.ok()?;
+    round.info.map(|info| Fact::Info(Arc::new(info)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 mod budget;
 mod describe;
 mod ledger;
+mod lookup;
 mod sweep;
 mod template;
 
@@ -14,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::cluster::{Address, Observation, SlotRange};
 use crate::link::{Lane, Links};
 
+pub use lookup::look_up;
 pub(super) use template::Template;
 
 /// Keeps a sweep going on a node as long as it is a master.
