@@ -147,7 +147,16 @@ fn plans(criterion: &mut Criterion) {
         .map(|slot| {
             let mixed = u64::from(key_slot(&slot.to_be_bytes()));
             let (keys, bytes) = (50 + mixed % 40, 40_000 + mixed * 7);
-            (slot, SlotFact { keys, bytes: if slot < 99 { bytes * 3 } else { bytes }, biggest_bytes: 2_000, ops: Some(12.0) })
+            (
+                slot,
+                SlotFact {
+                    keys,
+                    bytes: if slot < 99 { bytes * 3 } else { bytes },
+                    sized: keys,
+                    biggest_bytes: 2_000,
+                    ops: Some(12.0),
+                },
+            )
         })
         .collect();
     let facts = SlotFacts { by_slot, ..SlotFacts::default() };

@@ -22,7 +22,7 @@
 //! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme quantity |
 //! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity |
 //! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster |
-//! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster |
+//! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster quantity |
 //! | [`session`] | IO | link + watch + exec of one open cluster, for console and command line alike | link watch exec plan cluster |
 //! | [`local`] | IO | real servers on this machine, for the demo and the tests | link cluster |
 //! | [`play`] | IO | the demo's players, who keep account of every write | link cluster |

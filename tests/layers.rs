@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("deploy", &["cluster"]),
     ("link", &["cluster", "quantity"]),
     ("watch", &["link", "cluster"]),
-    ("exec", &["link", "plan", "cluster"]),
+    ("exec", &["link", "plan", "cluster", "quantity"]),
     ("record", &["cluster", "plan"]),
     ("rooms", &["link", "cluster"]),
     ("local", &["link", "cluster"]),

@@ -14,7 +14,7 @@ mod desk;
 use common::{Cluster, server, wait_until};
 use desk::{Desk, assert_calm, assert_same, figure};
 use rgc_tui::cluster::Address;
-use rgc_tui::link::LinkSettings;
+use rgc_tui::link::{Command, LinkSettings};
 use rgc_tui::local::{LocalFault, LocalSpec};
 use rgc_tui::plan::{Danger, Intent, Outcome, Progress};
 use std::sync::Arc;
@@ -278,4 +278,58 @@ async fn who_is_no_newcomer_is_refused_with_the_reason() {
     let refusal =
         desk.plan(Intent::Replicate { node: cluster.at(0).to_string(), master: cluster.at(1).to_string() }).await.unwrap_err();
     assert!(refusal.to_string().contains("node drain"), "{refusal}");
+}
+
+/// A server that turns us away says why, and that is told as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_that_refuses_us_is_told_by_its_reason() {
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    let locked = server(&["--cluster-enabled", "yes", "--requirepass", "other"]).await;
+    let add = |at: &Address| Intent::AddNode { address: at.clone(), replica_of: None };
+    let refusal = desk.plan(add(locked.address())).await.unwrap_err().to_string();
+    assert!(refusal.contains("NOAUTH") && refusal.contains("wants a password"), "{refusal}");
+    assert!(!refusal.contains("cluster mode"), "{refusal}");
+    let plain = server(&[]).await;
+    let refusal = desk.plan(add(plain.address())).await.unwrap_err().to_string();
+    assert!(refusal.contains("does not run in cluster mode"), "{refusal}");
+
+    let cluster = Cluster::start_with(3, 0, &["--requirepass", "s3cret", "--masterauth", "s3cret"]).await;
+    let settings = LinkSettings { password: Some("s3cret".into()), ..LinkSettings::default() };
+    let mut desk = Desk::with(&cluster, settings, None).await;
+    let refusal = desk.plan(add(locked.address())).await.unwrap_err().to_string();
+    assert!(refusal.contains("WRONGPASS") && refusal.contains("refuses the cluster's user or password"), "{refusal}");
+}
+
+/// What players call on the other masters is there before a new one can be given slots.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_travel_with_a_new_master_and_are_compared_before_a_move() {
+    let cluster = Cluster::start(3, 0).await;
+    let library = "#!lua name=rooms\nredis.register_function('seat', function(keys) return redis.call('GET', keys[1]) end)";
+    for address in cluster.addresses() {
+        let reply = cluster.call(&address, &Command::words("FUNCTION LOAD").arg(library)).await;
+        assert_eq!(reply.text().as_deref(), Some("rooms"), "{reply:?}");
+    }
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill(vec![Command::words("SET room:{KX9Q2}:seat 7")]).await;
+    let fresh = newcomer().await;
+    let at: Address = fresh.address().clone();
+    let plan = desk.plan(Intent::AddNode { address: at.clone(), replica_of: None }).await.unwrap();
+    let first = &plan.steps[0];
+    assert!(first.says.contains("copy 1 function library (rooms)") && first.commands[0].ends_with("FUNCTION DUMP"), "{first:?}");
+    assert_eq!(desk.run(plan).await.outcome, Outcome::Done);
+    desk.done(Intent::MigrateRooms { codes: vec!["KX9Q2".into()], to: at.to_string() }).await;
+    let seat = cluster.ask(&at, "FCALL seat 1 room:{KX9Q2}:seat").await;
+    assert_eq!(seat.text().as_deref(), Some("7"), "{seat:?}");
+    // One whose functions are not those of the others is named before keys go to it.
+    cluster.ok(&at, "FUNCTION FLUSH").await;
+    let slots = Intent::MoveSlots { slots: (0..10).collect(), to: at.to_string() };
+    let owned = desk.plan(slots).await.unwrap();
+    assert_eq!(owned.danger, Danger::Typed);
+    assert!(owned.warnings.iter().any(|warning| warning.contains("does not have the functions rooms")), "{:?}", owned.warnings);
+    let bare = newcomer().await;
+    let other = "#!lua name=rooms\nredis.register_function('seat', function() return 0 end)";
+    cluster.call(bare.address(), &Command::words("FUNCTION LOAD").arg(other)).await;
+    let refusal = desk.plan(Intent::AddNode { address: bare.address().clone(), replica_of: None }).await.unwrap_err();
+    assert!(refusal.to_string().contains("has functions that the cluster has not, or has otherwise (rooms)"), "{refusal}");
 }

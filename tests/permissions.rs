@@ -17,7 +17,7 @@ fn rights() -> Vec<&'static str> {
         .split("```text\n")
         .skip(1)
         .filter_map(|text| text.split("\n```").next())
-        .filter(|text| text.contains("+migrate") || text.contains("+info"))
+        .filter(|text| ["+migrate", "+info", "+acl|dryrun"].iter().any(|rule| text.contains(rule)))
         .collect()
 }
 
@@ -53,7 +53,7 @@ async fn admit(cluster: &Cluster, rights: &str) -> Operator {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lists_of_the_readme_are_enough() {
     let cluster = Cluster::start(3, 1).await;
-    let [look, deeds] = rights()[..] else { panic!("the README has {} lists of rights", rights().len()) };
+    let [look, deeds, foresee] = rights()[..] else { panic!("the README has {} lists of rights", rights().len()) };
     let admin = Desk::at(&cluster).await;
     admin.fill_rooms(300).await;
 
@@ -88,7 +88,39 @@ async fn the_lists_of_the_readme_are_enough() {
     ] {
         operator.succeeds(&words).await;
     }
-    assert_eq!(cluster.owner(key_slot(b"R0042")).await, Some(other));
+    assert_eq!(cluster.owner(key_slot(b"R0042")).await, Some(other.clone()));
+    // What may not be asked is unknown, and said.
+    let mut masters = Vec::new();
+    for address in cluster.addresses() {
+        if address != other && cluster.role(&address).await == "master" {
+            masters.push(address);
+        }
+    }
+    let owner = &masters[0];
+    let back = format!("migrate-room R0042 --to {owner} --dry-run");
+    let blind = operator.succeeds(&back).await;
+    assert!(blind.contains("whether user ops has every right for this is not known"), "{blind}");
+    assert!(blind.contains("whether another console is at work is not known"), "{blind}");
+    let seeing = admit(&cluster, &format!("{look} {deeds} {foresee}")).await;
+    let plan = seeing.succeeds(&back).await;
+    assert!(!plan.contains("not known"), "{plan}");
+    let moved = seeing.succeeds(&format!("migrate-room R0042 --to {owner} --yes")).await;
+    assert!(!moved.contains("may not see"), "{moved}");
+    operator_without_a_right_is_refused(&cluster, &format!("{look} {deeds} {foresee}"), &other).await;
     assert_calm(&cluster).await;
     assert_same(&before, &admin.digest(&cluster).await);
+}
+
+/// What is forbidden is refused before anything opens, with the rule that would allow it.
+async fn operator_without_a_right_is_refused(cluster: &Cluster, rights: &str, other: &rgc_tui::cluster::Address) {
+    let crippled = admit(cluster, &format!("{rights} -cluster|setslot -cluster|failover -restore-asking")).await;
+    for (words, rules) in [
+        (format!("migrate-room R0042 --to {other} --yes"), "+cluster|setslot +restore-asking"),
+        (format!("failover {} --yes", cluster.at(0)), "+cluster|failover"),
+    ] {
+        let refused = crippled.run(&words).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+        assert!(refused.status.code() == Some(3) && said.contains(&format!("ACL SETUSER ops {rules}")), "{words}: {said}");
+    }
+    assert_calm(cluster).await;
 }

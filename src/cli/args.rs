@@ -238,6 +238,8 @@ pub(super) enum ConfigVerb {
 pub(super) enum DocsVerb {
     /// The key table, as Markdown
     Keys,
+    /// What an ACL user needs, as the README lists it
+    Rights,
     /// The manual page
     Man,
     /// Completions for a shell

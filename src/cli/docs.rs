@@ -10,6 +10,7 @@ use crate::config::Config;
 pub(super) fn text(verb: &DocsVerb, config: &Config) -> String {
     match verb {
         DocsVerb::Keys => config.keymap.markdown(),
+        DocsVerb::Rights => crate::plan::rights::markdown(),
         DocsVerb::Man => man(),
         DocsVerb::Completions { shell } => {
             let mut bytes = Vec::new();

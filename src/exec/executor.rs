@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 use super::journal::{self, Fuse, Journal};
+use super::presence::Presence;
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::turn::{NoTurn, Turn};
-use super::{failover, ledger, membership, mend, read, slots, survey};
+use super::{failover, ledger, membership, mend, preflight, read, slots, survey, trial};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished, Way};
@@ -36,12 +37,13 @@ pub struct Executor {
     locked: Arc<AtomicBool>,
     busy: Arc<Mutex<BTreeSet<ShardName>>>,
     fuse: Option<u32>,
+    unannounced: bool,
 }
 
 impl Executor {
     pub fn new(links: Links, clock: Clock, settings: ExecutorSettings) -> Self {
         let locked = Arc::new(AtomicBool::new(settings.read_only));
-        Self { links, clock, settings: Arc::new(settings), locked, busy: Arc::default(), fuse: None }
+        Self { links, clock, settings: Arc::new(settings), locked, busy: Arc::default(), fuse: None, unannounced: false }
     }
 
     /// Deeds may be done from now on (false), or may not any more (true).
@@ -84,7 +86,8 @@ impl Executor {
         }
         let surveyed = survey::slots(&self.links, &model, intent).await;
         let facts = Facts { model: &model, slots: surveyed.as_ref() };
-        plan::plan_again(intent, agreed, &facts, self.clock.now())
+        let plan = plan::plan_again(intent, agreed, &facts, self.clock.now())?;
+        preflight::foresee(&self.links, &model, plan, !self.unannounced).await
     }
 
     /// Operations on this cluster that did not come to their end: offer them to `fix` at the start. Those whose console
@@ -109,6 +112,13 @@ impl Executor {
     #[doc(hidden)]
     pub fn with_fuse(mut self, records: u32) -> Self {
         self.fuse = Some(records);
+        self
+    }
+
+    /// For tests of what happens where consoles do not see each other: no channel is subscribed to or looked for.
+    #[doc(hidden)]
+    pub fn unannounced(mut self) -> Self {
+        self.unannounced = true;
         self
     }
 
@@ -151,10 +161,43 @@ impl Executor {
             Ok(turn) => turn,
             Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
         };
+        let present = match self.announced(telling, plan, model).await {
+            Ok(present) => present,
+            Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
+        };
+        let ended = self.in_turn(telling, plan, model, fuse).await;
+        if let Some(present) = present {
+            present.end().await;
+        }
+        ended
+    }
+
+    /// Seen by other consoles while it lasts, for what moves or repairs slots; or whose operation is under way.
+    async fn announced(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Presence>, String> {
+        let repairs = matches!(plan.intent, Intent::Fix { .. });
+        if self.unannounced || (!repairs && plan.moves.is_empty()) {
+            return Ok(None);
+        }
+        let mut notes = Vec::new();
+        let present = Presence::announce(&self.links, model, plan, self.clock.now(), &mut notes).await;
+        for note in notes {
+            telling.note(note).await;
+        }
+        present.map(Some).map_err(|other| other.says())
+    }
+
+    async fn in_turn(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
             return (telling.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
+        }
+        let mut obstacles = preflight::obstacles(&self.links, &now, plan).await;
+        if obstacles.is_empty() {
+            obstacles = trial::routes(telling, plan, &now).await;
+        }
+        if !obstacles.is_empty() {
+            return (telling.report(Outcome::Refused(obstacles), Vec::new()), None);
         }
         let report = match plan.intent {
             Intent::Failover { .. } => failover::run(telling, plan, &now).await,

@@ -5,15 +5,18 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::telling::Telling;
+use super::agree::Agreement;
+use super::telling::{Telling, said};
 use super::{agree, read};
 use crate::cluster::{Address, Model, NodeId, Role, View};
-use crate::link::{Command, Failure, Lane};
-use crate::plan::{self, Intent, Outcome, Plan, Report, Step, StepKind};
+use crate::link::{Command, Failure, Lane, Reply};
+use crate::plan::{self, Intent, Outcome, Plan, Progress, Refusal, Report, Step, StepKind};
+use crate::quantity;
 
 const WITHIN: Duration = Duration::from_secs(5);
 /// Gossip about a newcomer, and a replica's first copy.
 const KNOWN_WITHIN: Duration = Duration::from_secs(20);
+const MET_WITHIN: Duration = Duration::from_secs(6);
 const COPIED_WITHIN: Duration = Duration::from_secs(120);
 /// A node that has not heard of another yet is asked again for this long.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);
@@ -66,7 +69,11 @@ async fn one(telling: &Telling, plan: &Plan, model: &Model, step: &Step, index: 
         telling.step(index, &step.says).await;
         return verify(telling, plan, model, step).await;
     }
-    if let Err(trouble) = carry(telling, index, step).await {
+    let carried = match &step.kind {
+        StepKind::CopyFunctions { from } => copy_functions(telling, index, step, from).await,
+        _ => carry(telling, index, step).await,
+    };
+    if let Err(trouble) = carried {
         return vec![trouble];
     }
     if step.commands.iter().any(|command| command.starts_with("CLUSTER MEET")) {
@@ -129,7 +136,30 @@ async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), Strin
     Ok(())
 }
 
-/// Waits until everybody knows the newcomer, past the handshake.
+/// The functions of a member, restored on a node that joins. What was there already makes it fail, and nothing is changed.
+async fn copy_functions(telling: &Telling, index: usize, step: &Step, from: &Address) -> Result<(), String> {
+    telling.step(index, &step.says).await;
+    let dump = telling.send(from, &Command::words("FUNCTION DUMP"), WITHIN).await;
+    let Ok(Reply::Bytes(dump)) = dump else {
+        let why = dump.err().map_or_else(|| "no dump".into(), |failure| failure.to_string());
+        return Err(format!("{from} did not give its functions (FUNCTION DUMP): {why}; nothing was changed"));
+    };
+    let restore = Command::words("FUNCTION RESTORE").arg(&dump);
+    let answer = telling.links.get(&step.address, Lane::Work).call_within(&restore, WITHIN).await;
+    let command = format!("FUNCTION RESTORE ({} bytes)", dump.len());
+    let reply = answer.as_ref().map_or_else(ToString::to_string, said);
+    telling.say(Progress::Sent { address: step.address.clone(), command, reply }).await;
+    match answer {
+        Ok(_) => Ok(()),
+        Err(Failure::Unknown(trouble)) => Err(format!(
+            "{} gave no reply to FUNCTION RESTORE ({trouble}): it may have the functions now, and has not joined",
+            step.address
+        )),
+        Err(failure) => Err(format!("{} did not take the functions: {failure}; it has not joined", step.address)),
+    }
+}
+
+/// Waits until everybody knows the newcomer, past the handshake, and it serves.
 async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String> {
     let (id, address) = (step.node, step.address.clone());
     let mut nodes = read::places(model);
@@ -137,7 +167,9 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String
     nodes.retain(|(known, at)| known.is_member() && *at != address);
     nodes.push((id, address.clone()));
     let count = nodes.len();
-    let agreement = agree::reach(&telling.links, &nodes, KNOWN_WITHIN, move |_, view| {
+    // A handshake that has not come to its end after a node timeout is given up by the servers.
+    let within = model.node_timeout().map_or(KNOWN_WITHIN, |timeout| (timeout * 3).clamp(MET_WITHIN, KNOWN_WITHIN));
+    let agreement = agree::reach(&telling.links, &nodes, within, move |_, view| {
         let known = view.members.iter().filter(|member| !member.flags.handshake).count();
         match view.member(id) {
             Some(member) if member.flags.handshake => Err("it is still shaking hands with it".into()),
@@ -147,49 +179,79 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String
         }
     })
     .await;
+    let meet = step.commands.iter().find_map(|command| command.strip_prefix("CLUSTER MEET ")).unwrap_or_default();
+    if !agreement.is_reached() || !agreement.has_said(&address) {
+        let met = meet.split(' ').take(2).collect::<Vec<_>>().join(":");
+        let heard = if agreement.is_reached() { agreement.silent() } else { agreement.differing() };
+        return Err(format!(
+            "{address} was introduced to {met}, and after {} they have not met: {}; look whether each reaches the other's cluster bus \
+             (its port plus 10000, or cluster-port) at the address that it announces (cluster-announce-ip)",
+            quantity::span(within),
+            heard.join("; ")
+        ));
+    }
     let deadline = Instant::now() + KNOWN_WITHIN;
+    // Where slots are not served every node says so, and the newcomer will not say anything else.
+    let ailing = model.nodes().any(|node| node.cluster_info.as_ref().is_some_and(|info| !info.ok) && !node.health.is_down());
     // Just joined, a node says for some seconds that the cluster is down, and takes nothing.
-    while agreement.is_reached() && Instant::now() < deadline {
-        let reply = telling.links.get(&address, Lane::Probe).call(&Command::words("CLUSTER INFO")).await;
-        if reply.ok().and_then(|reply| reply.text()).is_some_and(|text| text.contains("cluster_state:ok")) {
-            return Ok(());
+    loop {
+        let reply = telling.links.get(&address, Lane::Probe).call_within(&Command::words("CLUSTER INFO"), WITHIN).await;
+        let said = match reply.map(|reply| reply.text()) {
+            Ok(Some(text)) if text.contains("cluster_state:ok") => return Ok(()),
+            Ok(Some(_)) if ailing => {
+                telling.note(format!("{address} has joined, and says cluster_state:fail like others do")).await;
+                return Ok(());
+            }
+            Ok(_) => "says cluster_state:fail".to_owned(),
+            Err(failure) => format!("does not say whether it serves ({failure})"),
+        };
+        if Instant::now() >= deadline {
+            let after = quantity::span(KNOWN_WITHIN);
+            return Err(format!("{address} has joined, and after {after} it {said}: look at `check` before it is given slots"));
         }
         sleep(Duration::from_millis(100)).await;
-    }
-    if agreement.is_reached() {
-        Ok(())
-    } else {
-        Err(format!("{address} was introduced, but: {}", agreement.differing().join("; ")))
     }
 }
 
 async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> Vec<String> {
     match &plan.intent {
         Intent::AddNode { replica_of: Some(master), .. } | Intent::Replicate { master, .. } => {
-            let Ok(master) = plan::resolve_node(model, master) else { return Vec::new() };
+            let master = match plan::resolve_node(model, master) {
+                Ok(master) => master,
+                Err(refusal) => return unverified(refusal),
+            };
             follows(telling, model, step.node, &step.address, master.id).await
         }
         Intent::Replace { node, .. } => {
             let dead = match plan::resolve_node(model, node) {
                 Ok(dead) => dead,
-                Err(refusal) => return refusal.reasons,
+                Err(refusal) => return unverified(refusal),
             };
             if step.node != dead.id {
                 return match plan::stand_in(model, dead) {
                     Ok(master) => follows(telling, model, step.node, &step.address, master.id).await,
-                    Err(refusal) => refusal.reasons,
+                    Err(refusal) => unverified(refusal),
                 };
             }
             let nodes = plan.steps.iter().filter(|step| forgets(step)).map(|step| (step.node, step.address.clone()));
             forgotten(telling, nodes.collect(), dead.id, node).await
         }
         Intent::Remove { node } | Intent::Forget { node } => {
-            let Ok(gone) = plan::resolve_node(model, node) else { return Vec::new() };
+            let gone = match plan::resolve_node(model, node) {
+                Ok(gone) => gone,
+                Err(refusal) => return unverified(refusal),
+            };
             let nodes = read::places(model).into_iter().filter(|(known, _)| *known != gone.id).collect();
             forgotten(telling, nodes, gone.id, node).await
         }
         _ => Vec::new(),
     }
+}
+
+/// Everything was sent, and what came of it could not be looked up: that is no success.
+fn unverified(refusal: Refusal) -> Vec<String> {
+    let why = "everything was sent, and what came of it could not be read back".to_owned();
+    std::iter::once(why).chain(refusal.reasons).collect()
 }
 
 async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address, master: NodeId) -> Vec<String> {
@@ -201,7 +263,7 @@ async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address
     };
     let agreement = agree::reach(&telling.links, &read::places(model), KNOWN_WITHIN, check).await;
     if !agreement.is_reached() {
-        return agreement.differing();
+        return unheard(&agreement);
     }
     let deadline = Instant::now() + COPIED_WITHIN;
     while Instant::now() < deadline {
@@ -212,6 +274,15 @@ async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address
         sleep(Duration::from_millis(100)).await;
     }
     vec![format!("{address} is a replica, but its replication link is not up after {} s", COPIED_WITHIN.as_secs())]
+}
+
+/// Why a reading back has not come to its end; never empty.
+fn unheard(agreement: &Agreement) -> Vec<String> {
+    let mut reasons = agreement.differing();
+    if agreement.agreeing() == 0 {
+        reasons.push(format!("nobody answered the question what came of it: {}", agreement.silent().join(", ")));
+    }
+    reasons
 }
 
 fn without(id: NodeId) -> impl Fn(NodeId, &View) -> Result<(), String> + Clone + Send + 'static {
@@ -229,7 +300,7 @@ async fn forgotten(telling: &Telling, nodes: Vec<(NodeId, Address)>, id: NodeId,
             }
             if Instant::now() >= deadline {
                 let mut troubles = vec![format!("{name} is not forgotten")];
-                troubles.extend(agreement.differing());
+                troubles.extend(unheard(&agreement));
                 return troubles;
             }
             // News of it crossed the command: told again while the others still refuse it.

@@ -14,11 +14,14 @@ mod journal;
 mod ledger;
 mod membership;
 mod mend;
+mod preflight;
+mod presence;
 mod read;
 mod running;
 mod slots;
 mod survey;
 mod telling;
+mod trial;
 mod turn;
 
 pub use executor::{Executor, ExecutorSettings};

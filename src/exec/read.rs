@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::cluster::{Address, Fact, Info, Model, NodeId, Observation, ServerSettings, Trouble, View, parse};
+use crate::cluster::{Address, Fact, Health, Info, Model, NodeId, Observation, ServerSettings, Trouble, View, parse};
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
 
 /// Every node of the model with its address, those nobody can reach by any address left out.
@@ -28,40 +28,66 @@ pub(super) async fn ask_all(model: &mut Model, links: &Links, clock: Clock, addr
     model.settle(clock.now());
 }
 
+/// What a round of questions may take: a large view over a slow line is no silence. The watch gives as much.
+pub(super) fn round(links: &Links) -> Duration {
+    links.settings().timeout * 4
+}
+
 async fn observe(links: &Links, clock: Clock, address: &Address) -> Vec<Observation> {
     let commands = [
-        Command::words("PING"),
         Command::words("CLUSTER NODES"),
         Command::words("CLUSTER INFO"),
         Command::words("INFO"),
         Command::words("CONFIG GET").arg(ServerSettings::PATTERN),
     ];
     let sent = tokio::time::Instant::now();
-    let answer = links.get(address, Lane::Probe).pipeline(&commands, links.settings().timeout).await;
-    let rtt = sent.elapsed();
-    let at = clock.now();
-    let facts = match answer {
-        Err(failure) => vec![Fact::Trouble(failure.trouble())],
-        Ok(replies) => {
-            let mut facts: Vec<Fact> = replies.iter().enumerate().filter_map(|(nth, reply)| fact(nth, reply, address)).collect();
-            match replies.first() {
-                Some(Reply::Error(error)) => facts.push(Fact::Trouble(Failure::Server(error.clone()).trouble())),
-                _ => facts.push(Fact::Pong(rtt)),
-            }
-            facts
-        }
+    let link = links.get(address, Lane::Probe);
+    let ping = async {
+        let ping = [Command::words("PING")];
+        (link.pipeline(&ping, links.settings().timeout).await, sent.elapsed())
     };
+    // The round goes out right behind PING.
+    let ((pong, rtt), answer) = tokio::join!(ping, link.pipeline(&commands, round(links)));
+    let at = clock.now();
+    let mut facts = Vec::new();
+    match pong.as_deref() {
+        Ok([Reply::Error(error), ..]) => facts.push(Fact::Trouble(Failure::Server(error.clone()).trouble())),
+        Ok(_) => facts.push(Fact::Pong(rtt)),
+        Err(failure) => facts.push(Fact::Trouble(failure.trouble())),
+    }
+    match answer {
+        Err(failure) => facts.push(Fact::Trouble(failure.trouble())),
+        Ok(replies) => {
+            for (nth, reply) in replies.iter().enumerate() {
+                match fact(nth, reply, address) {
+                    Ok(fact) => facts.push(fact),
+                    // PING tells of what keeps a server from answering anything; rights are told by the question.
+                    Err(Some(trouble)) if trouble.health == Health::NoPerm && nth != SETTINGS => facts.push(Fact::Trouble(trouble)),
+                    Err(Some(trouble)) if trouble.health == Health::Garbage => facts.push(Fact::Trouble(trouble)),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
     facts.into_iter().map(|fact| Observation { source: address.clone(), at, fact }).collect()
 }
 
-/// The fact in the nth reply; what cannot be read is no fact.
-fn fact(nth: usize, reply: &Reply, address: &Address) -> Option<Fact> {
-    Some(match nth {
-        1 => Fact::View(Arc::new(parse::nodes(&reply.text()?, address).ok()?)),
-        2 => Fact::ClusterInfo(Arc::new(parse::cluster_info(&reply.text()?).ok()?)),
-        3 => Fact::Info(Arc::new(parse::info(&reply.text()?).ok()?)),
-        4 => Fact::Settings(Arc::new(settings(reply)?)),
-        _ => return None,
+/// CONFIG GET among the questions: many users may not ask it, and predictions do without.
+const SETTINGS: usize = 3;
+
+/// The fact in the nth reply, or why there is none.
+fn fact(nth: usize, reply: &Reply, address: &Address) -> Result<Fact, Option<Trouble>> {
+    if let Reply::Error(error) = reply {
+        return Err(Some(Failure::Server(error.clone()).trouble()));
+    }
+    let text = reply.text().unwrap_or_default();
+    let garbage = |error: parse::ParseError| Some(Trouble::new(Health::Garbage, error.to_string()));
+    Ok(match nth {
+        0 => Fact::View(Arc::new(parse::nodes(&text, address).map_err(garbage)?)),
+        1 => Fact::ClusterInfo(Arc::new(parse::cluster_info(&text).map_err(garbage)?)),
+        2 => Fact::Info(Arc::new(parse::info(&text).map_err(garbage)?)),
+        SETTINGS => Fact::Settings(Arc::new(settings(reply).ok_or(None)?)),
+        _ => return Err(None),
     })
 }
 
@@ -71,16 +97,17 @@ fn settings(reply: &Reply) -> Option<ServerSettings> {
     Some(ServerSettings::read(pairs))
 }
 
-/// What one node says of the cluster now.
+/// What one node says of the cluster now, within `limit` or the time of a round, whichever is longer.
 pub(super) async fn view(links: &Links, address: &Address, limit: Duration) -> Result<View, Trouble> {
+    let limit = limit.max(round(links));
     let reply = links.get(address, Lane::Probe).call_within(&Command::words("CLUSTER NODES"), limit).await;
     let text = reply.map_err(|failure| failure.trouble())?.text().unwrap_or_default();
-    parse::nodes(&text, address).map_err(|error| Trouble::new(crate::cluster::Health::Garbage, error.to_string()))
+    parse::nodes(&text, address).map_err(|error| Trouble::new(Health::Garbage, error.to_string()))
 }
 
 /// What one node says of itself now.
 pub(super) async fn info(links: &Links, address: &Address, section: &str) -> Result<Info, Trouble> {
     let reply = links.get(address, Lane::Probe).call(&Command::words("INFO").arg(section)).await;
     let text = reply.map_err(|failure| failure.trouble())?.text().unwrap_or_default();
-    parse::info(&text).map_err(|error| Trouble::new(crate::cluster::Health::Garbage, error.to_string()))
+    parse::info(&text).map_err(|error| Trouble::new(Health::Garbage, error.to_string()))
 }

@@ -1,15 +1,16 @@
 //! IO. What slots hold: keys, bytes, the biggest key, rooms; every master at once, in pipelines, within a budget.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::telling::said;
-use crate::cluster::{Address, Model, NodeId, SLOTS, SlotSet, hash_tag, key_slot, parse};
-use crate::link::{Command, Lane, Link, Links, Reply};
-use crate::plan::{Intent, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
+use crate::cluster::{Address, Health, Model, Node, NodeId, SLOTS, SlotSet, Trouble, hash_tag, key_slot, parse};
+use crate::link::{Command, Failure, Lane, Link, Links, Reply};
+use crate::plan::{Intent, Libraries, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
 
 /// Commands in one pipeline: a server does them in one go, and its players wait for that.
 const CHUNK: usize = 64;
@@ -40,7 +41,7 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
         });
     }
     if let Intent::AddNode { address, .. } | Intent::Replace { address, .. } = intent {
-        return Some(SlotFacts { newcomer: Some(newcomer(links, address).await), ..SlotFacts::default() });
+        return Some(SlotFacts { newcomer: Some(newcomer(links, model, address).await), ..SlotFacts::default() });
     }
     let (slots, depth) = match intent {
         Intent::MoveSlots { slots, .. } => (slots.clone(), depth_for(slots)),
@@ -71,24 +72,51 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
     let places = owners.into_iter().filter_map(|(id, slots)| Some((model.node(id)?.address.clone(), slots)));
     let surveys = join_all(places.map(|(address, slots)| one(links, address, slots, depth))).await;
     let mut facts = SlotFacts { sampled: depth == Depth::Sizes(SAMPLE), ..SlotFacts::default() };
-    for (by_slot, tags) in surveys {
-        facts.by_slot.extend(by_slot);
-        facts.tags.extend(tags);
+    for survey in surveys {
+        match survey {
+            Ok((by_slot, tags)) => {
+                facts.by_slot.extend(by_slot);
+                facts.tags.extend(tags);
+            }
+            // One is enough: what was not counted is unknown, and nothing is planned on it.
+            Err(trouble) => facts.trouble = Some(trouble),
+        }
     }
     engine(links, model, &mut facts).await;
     Some(facts)
 }
 
 /// Asks a server that is no member yet.
-async fn newcomer(links: &Links, address: &Address) -> Newcomer {
+async fn newcomer(links: &Links, model: &Model, address: &Address) -> Newcomer {
     let link = links.get(address, Lane::Work);
-    let questions = [Command::words("INFO"), Command::words("CLUSTER NODES")];
+    let questions = [Command::words("INFO"), Command::words("CLUSTER NODES"), Command::words(FUNCTIONS)];
+    let in_trouble = |trouble: Trouble| Newcomer { trouble: Some(trouble), ..Newcomer::default() };
     let replies = match link.pipeline(&questions, CHUNK_WITHIN).await {
         Ok(replies) => replies,
-        Err(failure) => return Newcomer { trouble: Some(failure.trouble().to_string()), ..Newcomer::default() },
+        Err(failure) => return in_trouble(failure.trouble()),
     };
-    let info = replies.first().and_then(|reply| parse::info(&reply.text()?).ok()).unwrap_or_default();
-    let view = replies.get(1).and_then(|reply| parse::nodes(&reply.text()?, address).ok());
+    let [info, nodes, functions] = replies.as_slice() else {
+        return in_trouble(Trouble::new(Health::Garbage, "replies are missing"));
+    };
+    // Without cluster mode it says so; every other error is its own trouble, and nothing is known of it.
+    let standalone = matches!(nodes, Reply::Error(error) if error.detail.contains("cluster support disabled"));
+    for reply in [info, nodes] {
+        if let Reply::Error(error) = reply
+            && !(standalone && std::ptr::eq(reply, nodes))
+        {
+            return in_trouble(Failure::Server(error.clone()).trouble());
+        }
+    }
+    let unreadable = |error: &dyn std::fmt::Display| in_trouble(Trouble::new(Health::Garbage, error.to_string()));
+    let info = match parse::info(&info.text().unwrap_or_default()) {
+        Ok(info) => info,
+        Err(error) => return unreadable(&error),
+    };
+    let view = match (standalone, parse::nodes(&nodes.text().unwrap_or_default(), address)) {
+        (true, _) => None,
+        (false, Ok(view)) => Some(view),
+        (false, Err(error)) => return unreadable(&error),
+    };
     let count = |members: usize| u32::try_from(members.saturating_sub(1)).unwrap_or(u32::MAX);
     Newcomer {
         id: view.as_ref().and_then(|view| Some(view.myself()?.id)),
@@ -97,7 +125,35 @@ async fn newcomer(links: &Links, address: &Address) -> Newcomer {
         knows: view.as_ref().map_or(0, |view| count(view.members.len())),
         keys: info.keys,
         slots: view.as_ref().and_then(|view| Some(view.myself()?.slot_count())).unwrap_or(0),
+        libraries: libraries(functions),
+        masters: functions_of(links, model.nodes().filter(|node| node.is_master() && node.health.is_well())).await,
+        server: info.server,
     }
+}
+
+const FUNCTIONS: &str = "FUNCTION LIST WITHCODE";
+
+/// The function libraries of these nodes; one that does not tell, or has no functions, is left out.
+pub(super) async fn functions_of<'a>(links: &Links, nodes: impl Iterator<Item = &'a Node>) -> BTreeMap<NodeId, Libraries> {
+    let asked = nodes.map(|node| async move {
+        let reply = links.get(&node.address, Lane::Work).call_within(&Command::words(FUNCTIONS), CHUNK_WITHIN).await;
+        Some((node.id, libraries(&reply.ok()?)?))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+fn libraries(reply: &Reply) -> Option<Libraries> {
+    let library = |library: &Reply| {
+        let pairs = library.array()?;
+        let value = |name: &str| {
+            let at = pairs.iter().position(|word| word.text().as_deref() == Some(name))?;
+            pairs.get(at + 1)?.text()
+        };
+        let mut hasher = DefaultHasher::new();
+        value("library_code")?.hash(&mut hasher);
+        Some((value("library_name")?, hasher.finish()))
+    };
+    reply.array()?.iter().map(library).collect()
 }
 
 fn depth_for(slots: &SlotSet) -> Depth {
@@ -138,27 +194,27 @@ fn unfit_modules(text: &str) -> Vec<String> {
     unfit.filter_map(|module| module.split(',').find_map(|pair| pair.strip_prefix("name=")).map(str::to_owned)).collect()
 }
 
+/// What slots hold, and whose tags are in them.
 type Found = (BTreeMap<u16, SlotFact>, BTreeMap<u16, BTreeSet<Arc<str>>>);
 
-/// Keys of these slots on every master that answers. A master that answers other questions and not this one is an error:
+/// Keys of these slots on every master that answers, in all databases. A master that answers other questions and not this one is an error:
 /// a key it holds would be overlooked.
 pub(super) async fn holders(links: &Links, model: &Model, slots: &[u16]) -> Result<BTreeMap<u16, BTreeMap<NodeId, u64>>, String> {
     let masters = model.nodes().filter(|node| node.is_master() && node.health.serves());
     let asked = masters.map(|node| async move {
         let link = links.get(&node.address, Lane::Work);
-        let counts = pipelined(&link, slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
-        let refused = counts.iter().find(|count| count.int().is_none());
-        match refused {
-            Some(reply) => Err(format!("{} does not count its keys: {}", node.address, said(reply))),
-            None if counts.len() < slots.len() => Err(format!("{} does not count its keys", node.address)),
-            None => Ok((node.id, counts)),
+        let mut keys = vec![0; slots.len()];
+        for database in databases(&link, &node.address).await? {
+            let counts = count(&link, &node.address, database, slots).await?;
+            keys.iter_mut().zip(counts).for_each(|(all, more)| *all += more);
         }
+        Ok::<_, String>((node.id, keys))
     });
     let mut holders: BTreeMap<u16, BTreeMap<NodeId, u64>> = BTreeMap::new();
     for answer in join_all(asked).await {
         let (id, counts) = answer?;
-        for (slot, reply) in slots.iter().zip(&counts) {
-            if let Some(keys) = reply.int().and_then(|keys| u64::try_from(keys).ok()).filter(|&keys| keys > 0) {
+        for (slot, keys) in slots.iter().zip(counts) {
+            if keys > 0 {
                 holders.entry(*slot).or_default().insert(id, keys);
             }
         }
@@ -166,44 +222,94 @@ pub(super) async fn holders(links: &Links, model: &Model, slots: &[u16]) -> Resu
     Ok(holders)
 }
 
-/// One master's slots. What it does not answer stays unknown: the operation reads again before it acts.
-async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> Found {
+/// One master's slots, in every database. What it does not count is unknown, never empty: the error says why.
+async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> Result<Found, String> {
     let link = links.get(&address, Lane::Work);
     let (mut facts, mut tags) = Found::default();
-    let counts = pipelined(&link, slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
-    for (slot, reply) in slots.iter().zip(&counts) {
-        let keys = reply.int().and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-        facts.insert(*slot, SlotFact { keys, ..SlotFact::default() });
-    }
-    match depth {
-        Depth::Count => {}
-        Depth::Ops => ops(&link, &mut facts).await,
-        Depth::Sizes(most) => {
-            for (slot, keys) in keys_of(&link, &facts, most).await {
-                let sizes = pipelined(&link, keys.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
-                let sizes: Vec<u64> = sizes.iter().filter_map(|reply| u64::try_from(reply.int()?).ok()).collect();
-                if let Some(fact) = facts.get_mut(&slot) {
-                    let seen: u64 = sizes.iter().sum();
-                    // Keys that were not looked at count as the mean of those that were.
-                    let looked = sizes.len() as u64;
-                    fact.bytes = if looked == 0 { 0 } else { (seen as f64 * fact.keys.max(looked) as f64 / looked as f64) as u64 };
-                    fact.biggest_bytes = sizes.iter().copied().max().unwrap_or(0);
-                }
+    for database in databases(&link, &address).await? {
+        let counts = count(&link, &address, database, &slots).await?;
+        for (slot, keys) in slots.iter().zip(&counts) {
+            facts.entry(*slot).or_insert_with(SlotFact::default).keys += keys;
+        }
+        if let Depth::Sizes(most) = depth {
+            for (slot, keys) in keys_of(&link, &address, database, &slots, &counts, most).await? {
+                sizes(&link, &mut facts, database, slot, &keys).await;
                 if most == THOROUGH {
                     let tagged = keys.iter().filter(|key| hash_tag(key).len() < key.len());
                     let names = tagged.map(|key| Arc::from(String::from_utf8_lossy(hash_tag(key)).as_ref()));
-                    tags.insert(slot, names.collect());
+                    tags.entry(slot).or_insert_with(BTreeSet::new).extend(names);
                 }
             }
         }
     }
-    (facts, tags)
+    if depth == Depth::Ops {
+        ops(&link, &mut facts).await;
+    }
+    Ok((facts, tags))
 }
 
-async fn keys_of(link: &Link, facts: &BTreeMap<u16, SlotFact>, most: u64) -> Vec<(u16, Vec<Vec<u8>>)> {
-    let slots: Vec<u16> = facts.iter().filter(|(_, fact)| fact.keys > 0).map(|(slot, _)| *slot).collect();
-    let replies = pipelined(link, slots.iter().map(|slot| Command::words(&format!("CLUSTER GETKEYSINSLOT {slot} {most}")))).await;
-    slots.into_iter().zip(replies.iter().map(keys)).collect()
+/// The databases that hold keys, and 0.
+async fn databases(link: &Link, address: &Address) -> Result<BTreeSet<u32>, String> {
+    let reply = link.call_within(&Command::words("INFO keyspace"), CHUNK_WITHIN).await;
+    let reply = reply.map_err(|failure| format!("{address} does not say which databases hold keys: {failure}"))?;
+    let text = reply.text().ok_or_else(|| format!("{address} does not say which databases hold keys: {}", said(&reply)))?;
+    let number = |line: &str| line.strip_prefix("db")?.split_once(':')?.0.parse().ok();
+    Ok(text.lines().filter_map(number).chain([0]).collect())
+}
+
+/// Keys of each of these slots in one database.
+async fn count(link: &Link, address: &Address, database: u32, slots: &[u16]) -> Result<Vec<u64>, String> {
+    let questions = slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")));
+    let replies = in_database(link, database, questions).await;
+    let counts: Vec<Option<u64>> = replies.iter().map(|reply| u64::try_from(reply.int()?).ok()).collect();
+    if let Some(at) = counts.iter().position(Option::is_none) {
+        let why = replies.get(at).map(said).unwrap_or_default();
+        let right = if why.starts_with("NOPERM") { ": this user needs +cluster|countkeysinslot there" } else { "" };
+        return Err(format!("{address} does not count its keys: {why}{right}"));
+    }
+    if counts.len() < slots.len() {
+        return Err(format!(
+            "{address} does not count its keys: no reply for {} of {} slots",
+            slots.len() - counts.len(),
+            slots.len()
+        ));
+    }
+    Ok(counts.into_iter().flatten().collect())
+}
+
+/// MEMORY USAGE of these keys of one slot, added to what is known of it.
+async fn sizes(link: &Link, facts: &mut BTreeMap<u16, SlotFact>, database: u32, slot: u16, keys: &[Vec<u8>]) {
+    let sizes = in_database(link, database, keys.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
+    let sizes: Vec<u64> = sizes.iter().filter_map(|reply| u64::try_from(reply.int()?).ok()).collect();
+    let Some(fact) = facts.get_mut(&slot) else { return };
+    let (seen, looked) = (sizes.iter().sum::<u64>(), sizes.len() as u64);
+    // Keys that were not looked at count as the mean of those that were.
+    let uncounted = fact.keys.saturating_sub(fact.sized).max(looked);
+    if looked > 0 {
+        fact.bytes += (seen as f64 * uncounted as f64 / looked as f64) as u64;
+        fact.sized += uncounted;
+    }
+    fact.biggest_bytes = fact.biggest_bytes.max(sizes.iter().copied().max().unwrap_or(0));
+}
+
+async fn keys_of(
+    link: &Link,
+    address: &Address,
+    database: u32,
+    slots: &[u16],
+    counts: &[u64],
+    most: u64,
+) -> Result<Vec<(u16, Vec<Vec<u8>>)>, String> {
+    let slots: Vec<u16> = slots.iter().zip(counts).filter(|(_, keys)| **keys > 0).map(|(slot, _)| *slot).collect();
+    let questions = slots.iter().map(|slot| Command::words(&format!("CLUSTER GETKEYSINSLOT {slot} {most}")));
+    let replies = in_database(link, database, questions).await;
+    if let Some(refused) = replies.iter().find(|reply| matches!(reply, Reply::Error(_))) {
+        return Err(format!("{address} does not list the keys of its slots: {}", said(refused)));
+    }
+    if replies.len() < slots.len() {
+        return Err(format!("{address} does not list the keys of its slots: no reply"));
+    }
+    Ok(slots.into_iter().zip(replies.iter().map(keys)).collect())
 }
 
 /// The strings of an array reply.
@@ -244,14 +350,36 @@ async fn cpu(link: &Link) -> BTreeMap<u16, u64> {
     reply.array().unwrap_or_default().iter().filter_map(entry).collect()
 }
 
-/// Many commands in chunks; a chunk without an answer ends it, and the replies so far are given.
+/// Many commands in chunks; a chunk without an answer, or with an error in it, ends it, and the replies so far are given.
 pub(super) async fn pipelined(link: &Link, commands: impl Iterator<Item = Command>) -> Vec<Reply> {
+    in_database(link, 0, commands).await
+}
+
+/// The same in one database. The connection is shared: each chunk goes there and back in one go.
+pub(super) async fn in_database(link: &Link, database: u32, commands: impl Iterator<Item = Command>) -> Vec<Reply> {
     let commands: Vec<Command> = commands.collect();
     let mut replies = Vec::with_capacity(commands.len());
     for chunk in commands.chunks(CHUNK) {
-        match link.pipeline(chunk, CHUNK_WITHIN).await {
-            Ok(more) => replies.extend(more),
-            Err(_) => break,
+        let more = if database == 0 {
+            link.pipeline(chunk, CHUNK_WITHIN).await
+        } else {
+            let there = Command::words(&format!("SELECT {database}"));
+            let all: Vec<Command> =
+                std::iter::once(there).chain(chunk.iter().cloned()).chain([Command::words("SELECT 0")]).collect();
+            link.pipeline(&all, CHUNK_WITHIN).await.map(|mut replies| {
+                replies.pop();
+                match replies.first() {
+                    // Not there, so that the rest was answered of another database.
+                    Some(refused @ Reply::Error(_)) => vec![refused.clone()],
+                    _ => replies.split_off(replies.len().min(1)),
+                }
+            })
+        };
+        let Ok(more) = more else { break };
+        let refused = more.iter().any(|reply| matches!(reply, Reply::Error(_)));
+        replies.extend(more);
+        if refused {
+            break;
         }
     }
     replies

@@ -1,5 +1,7 @@
 //! IO. What an operation says while it runs, and the calls it makes: every command sent is told with its reply.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -20,11 +22,24 @@ pub(super) struct Telling {
     control: watch::Receiver<Control>,
     began: Instant,
     pub(super) transcript: Transcript,
+    /// Where servers reach each other, by the address that we know them by.
+    reached: Arc<Mutex<BTreeMap<Address, Address>>>,
 }
 
 impl Telling {
     pub(super) fn new(links: Links, clock: Clock, progress: mpsc::Sender<Progress>, control: watch::Receiver<Control>) -> Self {
-        Self { links, clock, progress, control, began: Instant::now(), transcript: Transcript::default() }
+        Self { links, clock, progress, control, began: Instant::now(), transcript: Transcript::default(), reached: Arc::default() }
+    }
+
+    /// Other servers reach this one there.
+    pub(super) fn reaches(&self, known_as: &Address, at: Address) {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).insert(known_as.clone(), at);
+    }
+
+    /// What a server is told when it shall dial this one: what it reaches, not what clients or we do.
+    pub(super) fn as_servers_reach(&self, known_as: &Address) -> Address {
+        let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        reached.get(known_as).unwrap_or(known_as).clone()
     }
 
     /// Nobody listening is no reason to stop half-way.

@@ -22,6 +22,12 @@ impl Command {
         Self::new(sentence.split(' ').filter(|word| !word.is_empty()))
     }
 
+    /// The words of another behind these.
+    pub fn append(mut self, other: &Self) -> Self {
+        self.0.extend(other.0.iter().cloned());
+        self
+    }
+
     pub fn arg(mut self, word: impl AsRef<[u8]>) -> Self {
         self.0.push(word.as_ref().to_vec());
         self

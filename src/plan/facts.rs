@@ -24,12 +24,14 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What one slot holds on its owner.
+/// What one slot holds on its owner, in every database.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SlotFact {
     pub keys: u64,
     /// MEMORY USAGE, summed over all keys or scaled up from a sample.
     pub bytes: u64,
+    /// Keys that `bytes` stands for.
+    pub sized: u64,
     /// The biggest key seen, in bytes.
     pub biggest_bytes: u64,
     /// Commands a second, where the server counts them by slot.
@@ -42,7 +44,7 @@ pub struct SlotFacts {
     pub by_slot: BTreeMap<u16, SlotFact>,
     /// Keys of a slot on every master that holds any, owners and others: the evidence for repairs.
     pub holders: BTreeMap<u16, BTreeMap<NodeId, u64>>,
-    /// Why the holders are not known: without them no repair is safe.
+    /// Why what slots hold is not known: without that no repair and no move is safe.
     pub trouble: Option<String>,
     /// Hash tags found in a slot: the rooms in it, when it was looked through key by key.
     pub tags: BTreeMap<u16, BTreeSet<Arc<str>>>,

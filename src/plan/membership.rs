@@ -1,6 +1,8 @@
 //! PURE. Who belongs to the cluster: add, re-parent, drain, remove, forget.
 
-use crate::cluster::{Address, Model, Node, NodeId, Role};
+use std::collections::BTreeMap;
+
+use crate::cluster::{Address, Health, Model, Node, NodeId, Role, Server, Trouble};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::is_up;
@@ -12,12 +14,38 @@ use crate::quantity;
 pub struct Newcomer {
     pub id: Option<NodeId>,
     /// Why it could not be asked.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
     pub cluster_mode: bool,
     /// Nodes it knows besides itself.
     pub knows: u32,
     pub keys: u64,
     pub slots: u16,
+    /// Its function libraries; None where it does not tell, or has no functions.
+    pub libraries: Option<Libraries>,
+    /// Those of the masters that tell.
+    pub masters: BTreeMap<NodeId, Libraries>,
+    pub server: Option<Server>,
+}
+
+/// Function libraries by name, each with a hash of its code.
+pub type Libraries = BTreeMap<String, u64>;
+
+/// Why a server that shall join cannot be asked, each kind with its own next step.
+fn unheard(address: &Address, trouble: &Trouble) -> String {
+    let next = match trouble.health {
+        Health::NoAuth => "it wants a password, and this console has none for it: a new node needs the cluster's user and password",
+        Health::WrongPass => "it refuses the cluster's user or password: give it the same users and passwords as its future peers",
+        Health::NoPerm => "it does not let this user ask: give the user the rights that the README lists there, too",
+        Health::Loading => "it loads its data: a new node must be empty, look what it loads",
+        Health::Busy => "it runs a script: wait for its end, or SCRIPT KILL there",
+        Health::Tls => "look whether both sides speak TLS, and whether its certificate is signed by the configured authority",
+        Health::Refused => "start it first, or look whether the port is right",
+        Health::Silent | Health::Unreachable => "look at the address, the host and the firewall between",
+        Health::Unresolved => "look at the name, or give its IP address",
+        Health::Full => "it has no free client slot: raise its maxclients",
+        _ => "look at its log",
+    };
+    format!("{address} cannot be asked: {trouble}; {next}")
 }
 
 /// Memberships change what every node knows: who is master and who follows whom must be as it was. A server that stands
@@ -62,6 +90,8 @@ pub(super) fn add(address: &Address, replica_of: Option<&str>, facts: &Facts<'_>
     let mut plan = draw_up(intent, model, steps, says, &newcomer);
     plan.blast.shards.extend(master.and_then(|master| master.shard));
     if master.is_none() {
+        let fresh = facts.slots.and_then(|slots| slots.newcomer.as_ref());
+        functions_notes(fresh, &mut plan.prediction.notes, &mut plan.warnings);
         plan.prediction.notes.push("it joins as a master without slots: `rebalance --use-empty-masters` gives it its share".into());
     }
     Ok(plan)
@@ -94,7 +124,7 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
     let fresh = fresh.ok_or_else(|| Refusal::because(format!("nothing is known of {address} yet")))?;
     let mut reasons = Vec::new();
     if let Some(trouble) = &fresh.trouble {
-        reasons.push(format!("{address} cannot be asked: {trouble}"));
+        reasons.push(unheard(address, trouble));
     } else {
         if !fresh.cluster_mode {
             reasons.push(format!("{address} does not run in cluster mode: start it with cluster-enabled yes"));
@@ -114,18 +144,27 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
         }
     }
     let able = |node: &&Node| node.is_master() && is_up(node) && node.health.is_well() && Some(node.id) != fresh.id;
-    let host = model.nodes().filter(able).find(|node| is_ip(&node.address));
+    // Servers are told where servers reach each other: clients may be told of other addresses.
+    let reached = |node: &Node| super::server_addresses(model, node).into_iter().find(is_ip);
+    let host = model.nodes().filter(able).find_map(|node| Some((node, reached(node)?)));
     if host.is_none() {
         reasons.push("no master with a plain IP address answers, and CLUSTER MEET takes nothing else".into());
     }
-    let (Some(host), [], Some(id)) = (host, reasons.as_slice(), fresh.id) else {
+    let copied =
+        if master.is_none() { functions(fresh, host.as_ref().map(|(host, _)| *host), address, &mut reasons) } else { None };
+    let (Some((host, at)), [], Some(id)) = (host, reasons.as_slice(), fresh.id) else {
         return Err(Refusal::all(reasons));
     };
     let newcomer = Node::new(id, address.clone(), host.first_seen);
     let bus = model.views().find_map(|(_, view)| view.member(host.id)).map_or(0, |member| member.bus_port);
-    let bus = if bus == 0 || bus == host.address.port.saturating_add(10_000) { String::new() } else { format!(" {bus}") };
-    let meet = format!("CLUSTER MEET {} {}{bus}", host.address.host, host.address.port);
-    let mut steps = vec![step(&newcomer, vec![meet], StepKind::Command, format!("introduce {address} to {}", host.address))];
+    let bus = if bus == 0 || bus == at.port.saturating_add(10_000) { String::new() } else { format!(" {bus}") };
+    let meet = format!("CLUSTER MEET {} {}{bus}", at.host, at.port);
+    let mut steps = Vec::new();
+    if let Some(says) = copied {
+        let commands = vec![format!("{}: FUNCTION DUMP", host.address), "FUNCTION RESTORE (that dump)".into()];
+        steps.push(step(&newcomer, commands, StepKind::CopyFunctions { from: host.address.clone() }, says));
+    }
+    steps.push(step(&newcomer, vec![meet], StepKind::Command, format!("introduce {address} to {}", host.address)));
     let mut says = format!("every node knows {address}");
     if let Some(master) = master {
         let replicate = format!("CLUSTER REPLICATE {}", master.id);
@@ -133,6 +172,43 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
         says = format!("every node knows {address} as a replica of {}, and its link is up", master.address);
     }
     Ok(Joining { newcomer, steps, says })
+}
+
+/// A new master needs the functions that players call on the others; a replica has its master's. What would be copied, as a
+/// sentence, unless it has them already.
+fn functions(fresh: &Newcomer, host: Option<&Node>, address: &Address, reasons: &mut Vec<String>) -> Option<String> {
+    let theirs = fresh.masters.get(&host?.id)?;
+    let own = fresh.libraries.as_ref()?;
+    let other: Vec<&str> =
+        own.iter().filter(|(name, code)| theirs.get(*name) != Some(*code)).map(|(name, _)| name.as_str()).collect();
+    if !other.is_empty() {
+        reasons.push(format!(
+            "{address} has functions that the cluster has not, or has otherwise ({}): a new node must be empty, see FUNCTION LIST there",
+            other.join(", ")
+        ));
+    }
+    let missing: Vec<&str> = theirs.keys().filter(|name| !own.contains_key(*name)).map(String::as_str).collect();
+    if missing.is_empty() || !other.is_empty() {
+        return None;
+    }
+    let what = if missing.len() == 1 { "1 function library".into() } else { format!("{} function libraries", missing.len()) };
+    Some(format!("copy {what} ({}) to {address}", missing.join(", ")))
+}
+
+/// What is worth knowing of the masters' functions before a new one joins.
+fn functions_notes(fresh: Option<&Newcomer>, notes: &mut Vec<String>, warnings: &mut Vec<String>) {
+    let Some(fresh) = fresh else { return };
+    let mut all = fresh.masters.values();
+    if let Some(first) = all.next()
+        && all.any(|other| other != first)
+    {
+        warnings.push("the masters have different functions (FUNCTION LIST): calls fail on some; load the same on all".into());
+    }
+    if fresh.masters.is_empty() || fresh.libraries.is_none() {
+        notes.push(
+            "whether functions have to be copied is not known: the servers have none, or FUNCTION LIST was not allowed".into(),
+        );
+    }
 }
 
 /// Another node counts it as a member: a server that stands alone knows only itself.

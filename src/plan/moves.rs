@@ -46,7 +46,7 @@ pub(super) fn group(facts: &Facts<'_>, targets: &Targets) -> Vec<Move> {
 /// What must not be so for slots to be moved; each a sentence.
 pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<String> {
     let (model, topology) = (facts.model, facts.model.topology());
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = facts.slots.and_then(|slots| slots.trouble.clone()).into_iter().collect();
     let asked: SlotSet = targets.keys().copied().collect();
     let unowned: SlotSet = asked.iter().filter(|&slot| topology.owner(slot).is_none()).collect();
     if !unowned.is_empty() {

@@ -145,6 +145,11 @@ fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
         reasons.push(format!("open slots ({open}): `fix` finishes or undoes them first"));
     }
     let surveyed = facts.slots.is_some_and(|slots| !slots.by_slot.is_empty());
+    if let Some(trouble) = facts.slots.and_then(|slots| slots.trouble.as_ref()) {
+        // Shares of what is not known are no shares.
+        reasons.push(trouble.clone());
+        return reasons;
+    }
     match by {
         Objective::Keys | Objective::Memory if !surveyed => {
             reasons.push(format!("the slots' {} have not been surveyed", by.word()))

@@ -66,6 +66,8 @@ pub enum StepKind {
     Cure { slot: u16, cures: Vec<Cure> },
     /// One literal command whose reply must be OK.
     Command,
+    /// FUNCTION DUMP there, and what that gave restored here.
+    CopyFunctions { from: Address },
     /// Wait until every reachable node agrees with this sentence; `exec` knows how to read it for the intent.
     Verify,
 }

@@ -168,3 +168,53 @@ pub fn server_bin(name: &str) -> PathBuf {
     assert!(program.is_file(), "no {} for this test: run `sh tests/servers.sh {name}` first", program.display());
     program
 }
+
+/// A way to one server that can be cut for good: connections end, and new ones are refused.
+pub struct Proxy {
+    at: Address,
+    cut: tokio::sync::watch::Sender<bool>,
+}
+
+impl Proxy {
+    pub async fn to(server: &Address) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
+        let (cut, is_cut) = tokio::sync::watch::channel(false);
+        let place = server.to_string();
+        tokio::spawn(async move {
+            let mut over = is_cut.clone();
+            loop {
+                let mut near = tokio::select! {
+                    accepted = listener.accept() => accepted.unwrap().0,
+                    _ = over.wait_for(|cut| *cut) => return,
+                };
+                let (mut over, place) = (is_cut.clone(), place.clone());
+                tokio::spawn(async move {
+                    let Ok(mut far) = tokio::net::TcpStream::connect(place).await else { return };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = over.wait_for(|cut| *cut) => {}
+                    }
+                });
+            }
+        });
+        Self { at, cut }
+    }
+
+    pub fn cut(&self) {
+        self.cut.send_replace(true);
+    }
+
+    /// The map by which a console goes this way to that server.
+    pub fn map(&self, server: &Address) -> rgc_tui::link::AddressMap {
+        self.map_with(&[(self, server.clone())])
+    }
+
+    pub fn map_with(&self, ways: &[(&Self, Address)]) -> rgc_tui::link::AddressMap {
+        let mut map = rgc_tui::link::AddressMap::default();
+        for (proxy, server) in ways {
+            map.add(&server.to_string(), &proxy.at.to_string()).unwrap();
+        }
+        map
+    }
+}

@@ -1,9 +1,10 @@
 //! IO. The engine for Valkey 9: the servers move slots by themselves, group by group; we start, watch, retry, cancel.
 //!
-//! A group's end is one pause of all writes on its giver, some 50 ms and half a millisecond for every thousand keys: groups
+//! A group's end is one pause of all writes on its source, some 50 ms and half a millisecond for every thousand keys: groups
 //! are so big that the keys are the smaller part of it.
 //! The server rolls a failed migration back by itself and never tries again: that is done here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,11 +14,12 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::meter::Meter;
+use super::migrations::{self, Migration, Stage};
 use super::{Engine, Job, Stop};
-use crate::cluster::{Model, Node, SlotSet};
+use crate::cluster::{Address, Model, Node, NodeId, SlotSet};
 use crate::exec::journal::Journal;
-use crate::exec::survey;
 use crate::exec::telling::Telling;
+use crate::exec::{read, survey};
 use crate::link::{Command, Failure, Lane, Links, Reply};
 use crate::plan::{Pace, moves_atomically};
 
@@ -25,7 +27,11 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks at a migration under way.
 const LOOK: Duration = Duration::from_millis(4);
 const LOOK_LATER: Duration = Duration::from_millis(50);
-/// A migration that has said nothing new for this long is given up.
+/// A source that has not answered for this long is asked no more; who owns the slots is.
+const SILENCE: Duration = Duration::from_secs(10);
+/// A migration that was asked for is in the source's list after this long, if it was begun.
+const APPEARS: Duration = Duration::from_secs(2);
+/// A migration that has said nothing new for this long is cancelled.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Times that one group is started.
 const ATTEMPTS: u32 = 5;
@@ -47,19 +53,8 @@ pub(super) struct AtomicEngine {
     pub(super) journal: Journal,
     pub(super) halt: Arc<AtomicBool>,
     pub(super) pace: Pace,
-    /// Of the giver's keys, on average.
+    /// Of the source's keys, on average.
     pub(super) key_bytes: f64,
-}
-
-/// One entry of CLUSTER GETSLOTMIGRATIONS.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Migration {
-    name: String,
-    export: bool,
-    slots: SlotSet,
-    state: String,
-    message: String,
-    created: i64,
 }
 
 impl Engine for AtomicEngine {
@@ -101,82 +96,230 @@ impl AtomicEngine {
         command = command.arg("NODE").arg(job.to.to_string());
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
+            let known = self.known(job, &wanted).await?;
             let began = Instant::now();
-            match self.telling.send(&job.from_at, &command, WITHIN).await {
-                Ok(_) => {}
-                // Whether it was begun is seen among the migrations.
-                Err(Failure::Unknown(_)) => {}
-                Err(failure) => {
-                    let text = failure.to_string();
-                    // A taker that has not heard of the last group yet disagrees about the owners for a moment.
-                    let goes_on = text.contains("already migrating");
-                    if !(text.contains("does not agree") || goes_on) {
-                        return Err(Stop::because(format!("{} did not begin: {text}", job.from_at)));
-                    }
-                    why = text;
-                    // One that we had lost sight of is followed like our own.
-                    if !goes_on {
-                        sleep(LOOK_LATER * (attempt + 1)).await;
-                        continue;
-                    }
-                }
+            let live = known.iter().any(|one| one.is_live() && one.is_for(&wanted, job.to));
+            if !live && let Some(later) = self.begin(job, &wanted, &command).await? {
+                why = later;
+                sleep(LOOK_LATER * (attempt + 1)).await;
+                continue;
             }
-            match self.watch(job, &wanted).await {
-                Ok(()) => {
+            // One that we had lost sight of, with the same slots and target, is followed like our own.
+            let before: BTreeSet<String> = known.into_iter().filter(|one| !one.is_live()).map(|one| one.name).collect();
+            match self.follow(job, &wanted, &before).await? {
+                End::Moved => {
                     // The server does not tell what it has moved.
                     self.meter.batch(keys, (keys as f64 * self.key_bytes) as u64, began.elapsed());
                     return Ok(());
                 }
-                Err(stop) if stop.cancelled => return Err(stop),
-                Err(stop) => why = stop.reasons.join("; "),
+                End::RolledBack(text) => why = text,
             }
+            self.still_there(job, &wanted, &why).await?;
             self.telling.note(format!("{why}; beginning the group again")).await;
             sleep(LOOK_LATER * 4 * (attempt + 1)).await;
         }
-        Err(Stop::because(format!(
-            "slots {wanted} did not move from {} to {}: {why}; the server rolled back",
-            job.from_at, job.to_at
-        )))
+        Err(Stop {
+            begun: true,
+            ..Stop::because(format!("slots {wanted} did not move from {} to {}: {why}", job.from_at, job.to_at))
+        })
     }
 
-    /// Follows the newest migration of these slots to its end.
-    async fn watch(&self, job: &Job, wanted: &SlotSet) -> Result<(), Stop> {
+    /// What the source moves or has moved by itself; another's migration of slots of ours is named and ends it.
+    async fn known(&self, job: &Job, wanted: &SlotSet) -> Result<Vec<Migration>, Stop> {
+        let reply = self.telling.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
+        let known = reply.as_ref().map(migrations::all);
+        let known = match known {
+            Ok(Some(known)) => known,
+            Ok(None) | Err(_) => {
+                let why = reply.err().map_or_else(|| "its answer cannot be read".into(), |failure| failure.to_string());
+                return Err(Stop::because(format!(
+                    "{} does not say which slots it moves already (CLUSTER GETSLOTMIGRATIONS): {why}; {wanted} were not sent for",
+                    job.from_at
+                )));
+            }
+        };
+        match known.iter().find(|one| one.crosses(wanted, job.to)) {
+            None => Ok(known),
+            Some(other) => {
+                let to = other.target.map_or_else(|| "an unknown node".into(), |to| to.short());
+                Err(Stop::because(format!(
+                    "somebody else moves slots {} from {} to {to} already (migration {}, {}): wait for its end, then plan again",
+                    other.slots,
+                    job.from_at,
+                    other.name.get(..8).unwrap_or(&other.name),
+                    other.state
+                )))
+            }
+        }
+    }
+
+    /// Asks the source to begin. None once it may have; a reason where it is worth asking again.
+    async fn begin(&self, job: &Job, wanted: &SlotSet, command: &Command) -> Result<Option<String>, Stop> {
+        let not = |text: &str| format!("{} did not begin to move slots {wanted} to {}: {text}", job.from_at, job.to_at);
+        match self.telling.send(&job.from_at, command, WITHIN).await {
+            // Whether it was begun is seen among the migrations.
+            Ok(_) | Err(Failure::Unknown(_)) => Ok(None),
+            Err(Failure::NotSent(trouble)) => Err(Stop::because(not(&format!("not sent: {trouble}")))),
+            Err(Failure::Server(error)) => {
+                let text = error.to_string();
+                // A target that has not heard of the last group yet disagrees about the owners for a moment; and whoever
+                // was faster than us is seen, and named, at the next look.
+                let again = text.contains("does not agree") || text.contains("already migrating");
+                if again { Ok(Some(not(&text))) } else { Err(Stop::because(not(&text))) }
+            }
+        }
+    }
+
+    /// Follows our migration to its end. `before`: those that had ended when it was asked for. Until the servers have
+    /// said how it ended, the slots are open: no silence is taken for an end.
+    async fn follow(&self, job: &Job, wanted: &SlotSet, before: &BTreeSet<String>) -> Result<End, Stop> {
         let link = self.telling.links.get(&job.from_at, Lane::Probe);
-        let question = Command::words("CLUSTER GETSLOTMIGRATIONS");
-        let (mut state, mut since, mut answered) = (String::new(), Instant::now(), Instant::now());
+        let (mut state, mut since) = (String::new(), Instant::now());
+        let mut heard = Instant::now();
+        let mut missing: Option<Instant> = None;
+        let mut cancelled = false;
         loop {
-            let found = match link.call_within(&question, WITHIN).await {
-                Ok(reply) => {
-                    answered = Instant::now();
-                    newest(&reply, wanted)
+            let answer = link.call_within(&question(), WITHIN).await;
+            let found = match answer.as_ref().ok().and_then(migrations::all) {
+                Some(known) => {
+                    heard = Instant::now();
+                    let ours = known.into_iter().filter(|one| one.is_for(wanted, job.to) && !before.contains(&one.name));
+                    // There is one; the newest is the last to have ended.
+                    ours.max_by_key(Migration::is_live)
                 }
-                Err(failure) => {
-                    if answered.elapsed() > WITHIN {
-                        return Err(Stop::because(format!("{} does not say how far it is: {failure}", job.from_at)));
-                    }
-                    None
+                None if heard.elapsed() < SILENCE => {
+                    sleep(LOOK_LATER).await;
+                    continue;
+                }
+                None => {
+                    let why = answer.err().map_or_else(|| "it cannot be read".into(), |failure| failure.to_string());
+                    return self.by_owner(job, wanted, &why).await;
                 }
             };
-            if let Some(found) = &found {
-                match found.state.as_str() {
-                    "success" => return Ok(()),
-                    "failed" | "cancelled" | "canceled" => {
-                        return Err(Stop::because(format!("the migration {} of {}: {}", found.state, job.from_at, found.message)));
+            match found {
+                Some(found) => match found.stage() {
+                    Stage::Moved => return Ok(End::Moved),
+                    Stage::Failed => {
+                        return Ok(End::RolledBack(format!("{} says that the migration failed: {}", job.from_at, found.message)));
                     }
-                    now if now != state => (state, since) = (now.to_owned(), Instant::now()),
-                    _ => {}
+                    Stage::Cancelled if cancelled => {
+                        return Ok(End::RolledBack(format!("the migration hung in `{state}` and was cancelled")));
+                    }
+                    Stage::Cancelled => {
+                        return Err(Stop {
+                            begun: true,
+                            ..Stop::because(format!(
+                                "somebody else cancelled the migration of slots {wanted} on {}: they are where they were; find out                                  who, then plan again",
+                                job.from_at
+                            ))
+                        });
+                    }
+                    Stage::UnderWay => {
+                        missing = None;
+                        if found.state != state {
+                            (state, since) = (found.state, Instant::now());
+                        }
+                    }
+                },
+                // Not there yet, or not any more: a source that was started again has forgotten.
+                None => {
+                    if missing.get_or_insert_with(Instant::now).elapsed() > APPEARS {
+                        return self.by_owner(job, wanted, "its list does not name it").await;
+                    }
                 }
             }
-            if since.elapsed() > PATIENCE {
-                drop(self.telling.send(&job.from_at, &Command::words("CLUSTER CANCELSLOTMIGRATIONS"), WITHIN).await);
-                return Err(Stop::because(format!(
-                    "the migration hung in `{state}` for {} s and was cancelled",
-                    PATIENCE.as_secs()
-                )));
+            if since.elapsed() > PATIENCE && !state.is_empty() && !std::mem::replace(&mut cancelled, true) {
+                self.cancel(job, wanted, &state).await?;
+                since = Instant::now();
+            } else if cancelled && since.elapsed() > SILENCE {
+                return Err(undecided(job, wanted, "it was cancelled, and has not ended"));
             }
             sleep(if since.elapsed() < Duration::from_secs(1) { LOOK } else { LOOK_LATER }).await;
         }
     }
+
+    /// Cancels a migration that hangs. The command cancels all of the server's: only when no other is under way.
+    async fn cancel(&self, job: &Job, wanted: &SlotSet, state: &str) -> Result<(), Stop> {
+        let hangs = format!("it has hung in `{state}` for {} s", PATIENCE.as_secs());
+        let reply = self.telling.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
+        let Some(known) = reply.ok().as_ref().and_then(migrations::all) else {
+            return Err(undecided(job, wanted, &format!("{hangs}, and was not cancelled: what else goes on there is not known")));
+        };
+        if known.iter().any(|one| one.is_live() && !one.is_for(wanted, job.to)) {
+            return Err(undecided(
+                job,
+                wanted,
+                &format!("{hangs}, and was not cancelled: CLUSTER CANCELSLOTMIGRATIONS would end others' migrations there too"),
+            ));
+        }
+        // How that ended is read from the list like everything else.
+        drop(self.telling.send(&job.from_at, &Command::words("CLUSTER CANCELSLOTMIGRATIONS"), WITHIN).await);
+        Ok(())
+    }
+
+    /// Where the source's list tells nothing: who owns the slots, by the word of both.
+    async fn by_owner(&self, job: &Job, wanted: &SlotSet, why: &str) -> Result<End, Stop> {
+        let owns = async |at: &Address, id: NodeId| {
+            let view = read::view(&self.telling.links, at, WITHIN).await.ok()?;
+            let me = view.myself().filter(|me| me.id == id)?;
+            let owned: SlotSet = me.slots.iter().collect();
+            Some(owned.contains_all(wanted))
+        };
+        if owns(&job.to_at, job.to).await == Some(true) {
+            return Ok(End::Moved);
+        }
+        if owns(&job.from_at, job.from).await == Some(true) {
+            // Its own list is empty of it, so that nothing goes on any more.
+            let reply = self.telling.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
+            if let Some(known) = reply.ok().as_ref().and_then(migrations::all)
+                && !known.iter().any(|one| one.is_live() && !one.slots.both(wanted).is_empty())
+            {
+                return Ok(End::RolledBack(format!("{} still owns them and moves none of them: {why}", job.from_at)));
+            }
+        }
+        Err(undecided(job, wanted, why))
+    }
+
+    /// A target that died under the migration is no reason to try again; what it died of has to be looked at first.
+    async fn still_there(&self, job: &Job, wanted: &SlotSet, why: &str) -> Result<(), Stop> {
+        let mut said = read::view(&self.telling.links, &job.to_at, WITHIN).await;
+        for _ in 0..3 {
+            if said.is_ok() {
+                return Ok(());
+            }
+            sleep(LOOK_LATER * 4).await;
+            said = read::view(&self.telling.links, &job.to_at, WITHIN).await;
+        }
+        let Err(trouble) = said else { return Ok(()) };
+        Err(Stop {
+            begun: true,
+            ..Stop::because(format!(
+                "{} stopped answering while slots {wanted} were on their way to it ({trouble}); {why}: look into its log before                  anything is moved to it again",
+                job.to_at
+            ))
+        })
+    }
+}
+
+/// The end of a migration, as the servers say it.
+enum End {
+    Moved,
+    /// The slots are where they were.
+    RolledBack(String),
+}
+
+fn question() -> Command {
+    Command::words("CLUSTER GETSLOTMIGRATIONS")
+}
+
+/// It was asked for, and nobody says how it ended.
+fn undecided(job: &Job, wanted: &SlotSet, why: &str) -> Stop {
+    let reason = format!(
+        "whether slots {wanted} move from {} to {} is not known: {why}; the servers may go on by themselves, and CLUSTER \
+         GETSLOTMIGRATIONS on {} says how it ended",
+        job.from_at, job.to_at, job.from_at
+    );
+    Stop { begun: true, undecided: wanted.clone(), ..Stop::because(reason) }
 }
 
 /// Slots that servers are moving by themselves now, whoever began it: no view shows them as open.
@@ -184,15 +327,15 @@ pub(in crate::exec) async fn on_their_way(links: &Links, model: &Model) -> SlotS
     let able = |node: &&Node| {
         node.is_master() && node.health.serves() && moves_atomically(node.info.as_ref().and_then(|info| info.server.as_ref()))
     };
-    let question = Command::words("CLUSTER GETSLOTMIGRATIONS");
+    let question = question();
     let asked = model.nodes().filter(able).map(|node| {
         let link = links.get(&node.address, Lane::Probe);
         let question = &question;
         async move { link.call_within(question, WITHIN).await }
     });
     let answers: Vec<Reply> = join_all(asked).await.into_iter().flatten().collect();
-    let migrations = answers.iter().flat_map(|reply| reply.array().unwrap_or_default()).filter_map(migration);
-    migrations.filter(is_live).fold(SlotSet::default(), |all, one| all.plus(&one.slots))
+    let live = answers.iter().filter_map(migrations::all).flatten();
+    live.filter(Migration::is_live).fold(SlotSet::default(), |all, one| all.plus(&one.slots))
 }
 
 /// Cuts slots into groups of about the same number of keys, at most so many where no slot alone has more; each with its keys.
@@ -214,48 +357,9 @@ fn shares<'a>(slots: &'a [u16], keys: &[u64], most: u64) -> Vec<(&'a [u16], u64)
     starts.zip(&ends).filter_map(group).filter(|(group, _)| !group.is_empty()).collect()
 }
 
-/// The newest export of exactly these slots.
-fn newest(reply: &Reply, wanted: &SlotSet) -> Option<Migration> {
-    let all = reply.array()?.iter().filter_map(migration);
-    all.filter(|migration| migration.export && migration.slots == *wanted)
-        .max_by_key(|migration| (migration.created, is_live(migration)))
-}
-
-fn is_live(migration: &Migration) -> bool {
-    !matches!(migration.state.as_str(), "success" | "failed" | "cancelled" | "canceled")
-}
-
-/// Read by key, never by place: versions differ in what they tell.
-fn migration(entry: &Reply) -> Option<Migration> {
-    let mut migration = Migration::default();
-    for pair in entry.array()?.chunks(2) {
-        let [key, value] = pair else { continue };
-        let text = value.text().unwrap_or_default();
-        match key.text()?.as_str() {
-            "name" => migration.name = text,
-            "operation" => migration.export = text.eq_ignore_ascii_case("export"),
-            "slot_ranges" => {
-                let ranges: Vec<crate::cluster::SlotRange> = text.split(' ').filter_map(|range| range.parse().ok()).collect();
-                migration.slots = ranges.iter().collect();
-            }
-            "state" => migration.state = text,
-            "message" => migration.message = text,
-            "create_time" => migration.created = value.int().unwrap_or(0),
-            _ => {}
-        }
-    }
-    Some(migration)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(pairs: &[(&str, &str)]) -> Reply {
-        Reply::Array(
-            pairs.iter().flat_map(|(k, v)| [Reply::Bytes(k.as_bytes().to_vec()), Reply::Bytes(v.as_bytes().to_vec())]).collect(),
-        )
-    }
 
     #[test]
     fn big_keys_make_small_groups() {
@@ -273,21 +377,5 @@ mod tests {
         assert_eq!(sizes(&[0; 10], 99), [10]);
         assert_eq!(sizes(&[0, 0, 500, 0, 0, 1, 1, 1, 1, 1], 100), [3, 7]);
         assert!(shares(&[], &[], 99).is_empty());
-    }
-
-    #[test]
-    fn the_newest_export_of_the_same_slots_is_followed() {
-        let of = |operation, slots, state, time| {
-            entry(&[("state", state), ("operation", operation), ("slot_ranges", slots), ("create_time", time), ("new_field", "1")])
-        };
-        let reply = Reply::Array(vec![
-            of("EXPORT", "0-9 20-29", "failed", "10"),
-            of("EXPORT", "0-9 20-29", "snapshotting", "11"),
-            of("EXPORT", "0-9", "success", "12"),
-            of("IMPORT", "0-9 20-29", "success", "13"),
-        ]);
-        let wanted: SlotSet = (0..10).chain(20..30).collect();
-        assert_eq!(newest(&reply, &wanted).unwrap().state, "snapshotting");
-        assert_eq!(newest(&reply, &(0..5).collect()), None);
     }
 }

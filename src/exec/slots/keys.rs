@@ -156,6 +156,7 @@ impl KeyEngine {
             open: if self.untouched { SlotSet::default() } else { slots.iter().copied().collect() },
             roll_back: self.refused,
             cancelled: false,
+            ..Stop::default()
         })
     }
 
@@ -316,7 +317,7 @@ impl KeyEngine {
         let mb = bytes as f64 / (1 << 20) as f64;
         let timeout = self.patience.max(PER_MB.mul_f64(mb));
         let credentials = migrate::credentials(self.telling.links.settings());
-        let command = migrate::command(&job.to_at, timeout, replace, &credentials, keys);
+        let command = migrate::command(&self.telling.as_servers_reach(&job.to_at), timeout, replace, &credentials, keys);
         let done = migrate::send(&self.telling.links, &job.from_at, &command, timeout * 2 + Duration::from_secs(1)).await;
         if done != Migrated::All {
             let shown = format!("MIGRATE {} {} … KEYS ({} of them)", job.to_at.host, job.to_at.port, keys.len());

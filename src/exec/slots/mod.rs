@@ -4,10 +4,12 @@ mod atomic;
 pub(super) mod batch;
 mod content;
 mod copies;
+mod evictions;
 pub(super) mod keys;
 mod listing;
 pub(super) mod meter;
 pub(super) mod migrate;
+mod migrations;
 mod run;
 
 pub(super) use atomic::on_their_way;
@@ -36,6 +38,10 @@ pub(super) struct Stop {
     pub(super) roll_back: bool,
     /// The operator asked for it.
     pub(super) cancelled: bool,
+    /// A server was asked to change something, so that this is no refusal.
+    pub(super) begun: bool,
+    /// Slots that servers may go on moving by themselves: nobody said how that ended.
+    pub(super) undecided: SlotSet,
 }
 
 impl Stop {

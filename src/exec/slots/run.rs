@@ -11,6 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::atomic::AtomicEngine;
+use super::evictions::Evictions;
 use super::keys::KeyEngine;
 use super::meter::Meter;
 use super::{Engine, Job, Stop};
@@ -73,13 +74,21 @@ pub(in crate::exec) async fn run(
     let jobs = jobs(plan);
     let total = jobs.iter().map(|job| job.slots.len()).sum::<usize>();
     let meter = Meter::new(u32::try_from(total).unwrap_or(u32::MAX));
-    let stops = carry_all(telling, plan, model, &jobs, &meter, &journal).await;
+    let halt = Arc::new(AtomicBool::new(false));
+    let evictions = Evictions::begin(&telling.links, jobs.iter().map(|job| job.to_at.clone()), halt.clone()).await;
+    let stops = carry_all(telling, plan, model, &jobs, &meter, &journal, &halt).await;
+    let (evicted, unknown) = evictions.end().await;
     telling.say(meter.progress()).await;
 
     let mut reasons = Vec::new();
     let mut left = SlotSet::default();
     let mut now = model.clone();
+    for sentence in unknown {
+        telling.note(sentence).await;
+    }
+    reasons.extend(evicted.iter().cloned());
     reasons.extend(stops.iter().flat_map(|(_, stop)| stop.reasons.iter().cloned()));
+    left.extend(stops.iter().flat_map(|(_, stop)| stop.undecided.iter()));
     for roll_back in [false, true] {
         let stopped = stops.iter().filter(|(_, stop)| stop.roll_back == roll_back);
         let open: SlotSet = stopped.flat_map(|(_, stop)| stop.open.iter()).collect();
@@ -90,10 +99,13 @@ pub(in crate::exec) async fn run(
             left.extend(still.iter());
         }
     }
-    let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty();
+    let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty() && evicted.is_empty();
     let mut figures = meter.figures();
     let outcome = if stops.is_empty() {
-        verified(telling, plan, model, &jobs, &mut figures).await
+        match (verified(telling, plan, model, &jobs, &mut figures).await, evicted.is_empty()) {
+            (outcome, true) => outcome,
+            (outcome, false) => Outcome::Failed(evicted.into_iter().chain(outcome.reasons().iter().cloned()).collect()),
+        }
     } else {
         let done = arrived(telling, &mut now, &jobs).await;
         if let Some((_, slots)) = figures.iter_mut().find(|(figure, _)| *figure == Figure::Slots) {
@@ -103,7 +115,7 @@ pub(in crate::exec) async fn run(
         if !left.is_empty() {
             reasons.push(format!("left open: {left}; `fix {left}` shows how to resume or roll back"));
         }
-        let begun = done > 0 || stops.iter().any(|(_, stop)| !stop.open.is_empty());
+        let begun = done > 0 || stops.iter().any(|(_, stop)| stop.begun || !stop.open.is_empty());
         match (cancelled, begun) {
             (true, _) => Outcome::Cancelled(reasons),
             (false, true) => Outcome::Failed(reasons),
@@ -208,13 +220,13 @@ async fn carry_all(
     jobs: &[Job],
     meter: &Meter,
     journal: &Journal,
+    halt: &Arc<AtomicBool>,
 ) -> Vec<(Job, Stop)> {
     let pace = match &plan.intent {
         Intent::Rebalance { pace, .. } => *pace,
         _ => Pace::Calm,
     };
     let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
-    let halt = Arc::new(AtomicBool::new(false));
     let hands = if by_server || pace == Pace::Calm { 1 } else { HANDS };
     let engine = |job: &Job| match by_server {
         true => Chosen::Atomic(AtomicEngine {
