@@ -118,6 +118,19 @@ pub struct Info {
 }
 
 impl Info {
+    /// Nothing but figures differs.
+    pub(super) fn stands_like(&self, other: &Self) -> bool {
+        let standing = |info: &Self| {
+            let state = (info.loading, info.rdb_last_save_ok, info.aof_last_write_ok);
+            (info.role, info.master_port, info.master_link_up, info.master_sync_in_progress, state)
+        };
+        let links = |info: &Self| info.replicas.iter().map(|link| (link.port, link.state.clone())).collect::<Vec<_>>();
+        self.run_id == other.run_id
+            && self.master_host == other.master_host
+            && standing(self) == standing(other)
+            && links(self) == links(other)
+    }
+
     /// Percent of `maxmemory` as eviction counts it; without a limit, percent of the host's RAM and true.
     pub fn memory_percent(&self) -> Option<(f64, bool)> {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 * 100.0 / whole as f64);

@@ -36,6 +36,8 @@ pub struct Model {
     /// Somebody is about to be forgotten: the next settle has to look again although nothing is said.
     doubtful: bool,
     lags_due: bool,
+    /// Something came in that is more than new figures.
+    notable: bool,
     /// When the first fact came.
     born: Option<Time>,
     /// When the owner of some slot was last seen to change, after everybody had been asked for the first time.
@@ -59,6 +61,7 @@ impl Model {
             unsettled: false,
             doubtful: false,
             lags_due: false,
+            notable: false,
             born: None,
             owners_since: None,
             changes: Vec::new(),
@@ -173,11 +176,17 @@ impl Model {
             Fact::SlotKeys(counts) => return self.count_slots(counts),
             Fact::Strays(strays) => {
                 if let Some(node) = self.by_address.get(source).and_then(|id| self.nodes.get_mut(id)) {
+                    self.notable |= node.strays != *strays;
                     node.strays = strays.clone();
                 }
                 return;
             }
-            Fact::Play(stats) => return self.play = Some(*stats),
+            Fact::Play(stats) => {
+                let gap = |stats: &PlayStats| (stats.gap.is_some(), stats.last_gap, stats.lost);
+                self.notable |= self.play.as_ref().map(gap) != Some(gap(stats));
+                self.play = Some(*stats);
+                return;
+            }
             Fact::View(view) => self.bind(source, view, *at),
             _ => {}
         }
@@ -201,8 +210,10 @@ impl Model {
                 }
             }
         }
+        let mut notable = node.health != before;
         match fact {
             Fact::Info(info) => {
+                notable |= node.info.as_ref().is_none_or(|old| !old.stands_like(info));
                 if let (Some(old), Some(since)) = (&node.info, node.info_at) {
                     node.rates = rates::between(old, info, age(*at, since));
                 }
@@ -213,7 +224,10 @@ impl Model {
                 self.lags_due = true;
                 self.unsettled |= place;
             }
-            Fact::ClusterInfo(info) => node.cluster_info = Some(info.clone()),
+            Fact::ClusterInfo(info) => {
+                notable |= node.cluster_info.as_ref() != Some(info);
+                node.cluster_info = Some(info.clone());
+            }
             Fact::Settings(settings) => node.settings = Some(settings.clone()),
             Fact::View(view) => {
                 let news = node.view.as_ref().is_none_or(|old| !old.says_the_same(view));
@@ -226,7 +240,13 @@ impl Model {
             }
             _ => {}
         }
+        self.notable |= notable | self.unsettled;
         self.note_health(source, before, *at);
+    }
+
+    /// Whether anything came in since the last call that is more than new figures: worth a look at once.
+    pub fn take_notable(&mut self) -> bool {
+        std::mem::take(&mut self.notable)
     }
 
     /// Draws the conclusions from everything applied since the last call; cheap when nothing changed.

@@ -153,7 +153,7 @@ where
                     let Some(fact) = desk.facts.try_next() else { break };
                     effects.extend(app::update(&mut desk.app, Event::Observed(Box::new(fact)), now));
                 }
-                pace.facts();
+                pace.facts(desk.app.model.take_notable());
             }
             Woken::Tick => {
                 effects = app::update(&mut desk.app, Event::Tick, now);

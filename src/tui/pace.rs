@@ -49,11 +49,15 @@ impl Pace {
         self.want(SOON);
     }
 
-    /// Facts came in that may be news.
-    pub(super) fn facts(&mut self) {
+    /// Facts came in: new figures, which are looked at with the next frame, or more than that.
+    pub(super) fn facts(&mut self, notable: bool) {
         let first = self.began.elapsed() < FIRST;
         self.certain |= first;
-        self.want(if first { FAST } else { SOON.max(self.cost * 20) });
+        self.want(match (first, notable) {
+            (true, _) => FAST,
+            (_, true) => SOON.max(self.cost * 20),
+            (_, false) => self.quiet,
+        });
     }
 
     /// The clock moved: ages and toasts.
@@ -110,7 +114,7 @@ mod tests {
         advance(Duration::from_secs(5)).await;
         let mut frames = 0;
         for _ in 0..100 {
-            pace.facts();
+            pace.facts(true);
             advance(Duration::from_millis(100)).await;
             frames += i32::from(pace.should_draw(false));
             pace.drawn(Duration::from_micros(50));
@@ -119,15 +123,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn figures_are_not_looked_at_before_they_are_drawn() {
+        let mut pace = Pace::new(Duration::from_secs(1));
+        advance(Duration::from_secs(5)).await;
+        let mut looks = 0;
+        for _ in 0..500 {
+            pace.facts(false);
+            advance(Duration::from_millis(20)).await;
+            if pace.due() <= Instant::now() {
+                looks += 1;
+                assert!(pace.should_draw(false), "a look that shows nothing");
+                pace.drawn(Duration::from_micros(50));
+            }
+        }
+        assert!((9..=11).contains(&looks), "{looks} looks in ten seconds");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn news_is_drawn_within_a_tenth_of_a_second() {
         let mut pace = Pace::new(Duration::from_secs(1));
         pace.should_draw(false);
         pace.drawn(Duration::ZERO);
         advance(Duration::from_secs(3)).await;
-        pace.facts();
+        pace.facts(true);
         assert!(pace.due() <= Instant::now() && pace.should_draw(true));
         pace.drawn(Duration::ZERO);
-        pace.facts();
+        pace.facts(true);
         assert_eq!(pace.due() - Instant::now(), SOON);
     }
 }
