@@ -13,21 +13,23 @@
 //! | module | | what it is | may name |
 //! | --- | --- | --- | --- |
 //! | [`quantity`] | pure | counts, bytes and spans as sentences say them | |
-//! | [`cluster`] | pure | what servers said and what follows: the model | |
+//! | [`escape`] | pure | what others wrote, made visible: names, sentences, JSON, cells | |
+//! | [`cluster`] | pure | what servers said and what follows: the model | escape |
 //! | [`alerts`] | pure | rules that do not hold (findings), and since when (alerts) | cluster quantity |
-//! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster quantity |
+//! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster quantity escape |
 //! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | |
 //! | [`theme`] | pure | roles → styles | |
-//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts plan keys |
-//! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme quantity |
-//! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity |
-//! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster |
-//! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster quantity |
+//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts plan keys escape |
+//! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme quantity escape |
+//! | [`private`] | IO | files and folders that are this user's alone | |
+//! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity escape |
+//! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster escape |
+//! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster quantity escape private |
 //! | [`session`] | IO | link + watch + exec of one open cluster, for console and command line alike | link watch exec plan cluster |
 //! | [`local`] | IO | real servers on this machine, for the demo and the tests | link cluster |
 //! | [`play`] | IO | the demo's players, who keep account of every write | link cluster |
 //! | [`config`] | pure, but `load` | the one TOML file, checked as a whole | keys theme plan alerts cluster |
-//! | [`term`] | IO | the terminal, taken and given back once | app |
+//! | [`term`] | IO | the terminal, taken and given back once; its bytes as keys | app escape |
 //! | [`tui`] | IO | the console's loop: events in, effects out, frames when something changed | all but cli |
 //! | [`cli`] | IO | the command line: one command a file, and an exit code | all |
 //!
@@ -76,6 +78,7 @@ pub mod alerts;
 pub mod app;
 pub mod cluster;
 pub mod config;
+pub mod escape;
 pub mod keys;
 pub mod plan;
 pub mod quantity;
@@ -87,6 +90,7 @@ pub mod exec;
 pub mod link;
 pub mod local;
 pub mod play;
+pub mod private;
 pub mod session;
 pub mod term;
 pub mod tui;

@@ -7,43 +7,45 @@ use std::path::{Path, PathBuf};
 /// A module and the modules of ours it may name besides itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("quantity", &[]),
-    ("cluster", &[]),
+    ("escape", &[]),
+    ("private", &[]),
+    ("cluster", &["escape"]),
     ("alerts", &["cluster", "quantity"]),
-    ("plan", &["cluster", "quantity"]),
+    ("plan", &["cluster", "quantity", "escape"]),
     ("keys", &[]),
     ("theme", &[]),
-    ("app", &["cluster", "alerts", "plan", "keys"]),
-    ("ui", &["app", "cluster", "alerts", "plan", "keys", "theme", "quantity"]),
+    ("app", &["cluster", "alerts", "plan", "keys", "escape"]),
+    ("ui", &["app", "cluster", "alerts", "plan", "keys", "theme", "quantity", "escape"]),
     ("deploy", &["cluster"]),
-    ("link", &["cluster", "quantity"]),
-    ("watch", &["link", "cluster"]),
-    ("exec", &["link", "plan", "cluster", "quantity"]),
+    ("link", &["cluster", "quantity", "escape"]),
+    ("watch", &["link", "cluster", "escape"]),
+    ("exec", &["link", "plan", "cluster", "quantity", "escape", "private"]),
     ("record", &["cluster", "plan"]),
     ("rooms", &["link", "cluster"]),
     ("local", &["link", "cluster"]),
     ("play", &["link", "cluster"]),
     ("session", &["link", "watch", "exec", "record", "plan", "cluster"]),
     ("config", &["keys", "theme", "plan", "alerts", "cluster"]),
-    ("term", &["app"]),
+    ("term", &["app", "escape"]),
     (
         "tui",
         &[
             "app", "ui", "keys", "theme", "term", "session", "exec", "config", "alerts", "cluster", "plan", "local", "play",
-            "link", "watch", "record",
+            "link", "watch", "record", "private",
         ],
     ),
     (
         "cli",
         &[
             "tui", "term", "session", "record", "config", "local", "play", "rooms", "exec", "watch", "link", "deploy", "keys",
-            "theme", "plan", "alerts", "cluster", "app", "ui", "quantity",
+            "theme", "plan", "alerts", "cluster", "app", "ui", "quantity", "escape", "private",
         ],
     ),
     ("main", &["cli"]),
 ];
 
 /// Modules that never touch the world: every file of theirs says so.
-const PURE: &[&str] = &["quantity", "cluster", "alerts", "plan", "keys", "theme", "app", "ui", "deploy"];
+const PURE: &[&str] = &["quantity", "escape", "cluster", "alerts", "plan", "keys", "theme", "app", "ui", "deploy"];
 
 /// What a pure file has no business naming.
 const IMPURE: &[&str] = &[

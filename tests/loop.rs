@@ -219,7 +219,7 @@ async fn a_failover_is_planned_shown_confirmed_and_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn cancel_has_the_focus_first_and_esc_leaves() {
-    for script in ["F enter", "F esc tab enter", "F q tab enter", "F y enter"] {
+    for script in ["F enter enter", "F enter esc tab enter", "F enter q tab enter", "F enter y enter"] {
         let seen = play(script, plain()).await;
         assert!(seen.asked.iter().all(|asked| matches!(asked, Asked::Survey(_))), "{script}: {:?}", seen.asked);
         assert!(!seen.asked.is_empty(), "{script}");
@@ -243,13 +243,13 @@ async fn read_only_lets_nothing_through_until_unlocked() {
             .await;
     assert_eq!(seen.asked, []);
     let name = seen.app.model.name.clone();
-    let seen = play(&format!("u \"{name} enter F tab enter"), settings).await;
+    let seen = play(&format!("u \"{name} enter F enter tab enter"), settings).await;
     assert_eq!(seen.asked.len(), 2, "{:?}", seen.asked);
 }
 
 #[tokio::test(start_paused = true)]
 async fn paste_fires_nothing_and_fills_text_fields() {
-    let seen = play("paste=BFxM:q! paste=F F paste=FB enter", plain()).await;
+    let seen = play("paste=BFxM:q! paste=F F enter paste=FB enter", plain()).await;
     assert_eq!(seen.asked.len(), 1, "only the F that was pressed asks: {:?}", seen.asked);
     let seen = play(": paste=rooms enter", plain()).await;
     assert_eq!(*seen.app.screen.view(), View::Rooms);
@@ -319,7 +319,7 @@ async fn an_idle_console_draws_about_once_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_plan_can_be_asked_for_in_another_way() {
-    let seen = play("F m esc", plain()).await;
+    let seen = play("F enter m esc", plain()).await;
     let modes: Vec<_> = seen
         .asked
         .iter()
@@ -370,7 +370,7 @@ async fn quitting_asks_what_is_running_to_stop_and_waits_for_its_end() {
     assert_eq!(never.parting.0, ["stopping rebalance", "left rebalance"]);
     assert_eq!(never.parting.1.as_secs(), 30, "an operation that does not stop is left");
 
-    let nothing = play("F tab enter", plain()).await;
+    let nothing = play("F enter tab enter", plain()).await;
     assert_eq!(nothing.parting, (Vec::new(), Duration::ZERO), "what has ended already is not waited for");
     assert!(!nothing.asked.iter().any(|asked| matches!(asked, Asked::Stop(_))));
 }

@@ -111,6 +111,50 @@ fn pieces_of_a_split_sequence_are_no_keys() {
     assert!(screen.end().success());
 }
 
+/// What terminals answer to questions that somebody else has asked, and what they report by themselves.
+#[test]
+fn replies_of_the_terminal_are_no_keys() {
+    let mut screen = console((120, 40), &[]);
+    let replies = [
+        "\x1b]52;c;OnF1aXQNcUY/\x07",
+        "\x1b]52;c;OnF1aXQNcUY/\x1b\\",
+        "\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\",
+        "\x1bP>|XTerm(370):q\x1b\\",
+        "\x1b_Gi=31;OK:q\x1b\\",
+        "\x1b^:q\x1b\\",
+        "\x1bX:q\x1b\\",
+        "\x1b[?1;2c",
+        "\x1b[>41;370;0c",
+        "\x1b[?997;1n",
+        "\x1b[8;40;120t",
+        "\u{9d}10;rgb:0000/0000/0000\u{9c}",
+    ];
+    for reply in replies {
+        screen.send(reply);
+        for byte in reply.chars() {
+            screen.send(byte.encode_utf8(&mut [0; 4]));
+        }
+    }
+    // Were any of it keys, this would be typed into a line or a dialog.
+    screen.send(":slots\r");
+    screen.wait("the slot map alone", |text| !text.contains("Topology  ") && text.contains("Slots"));
+    screen.send("q");
+    assert!(screen.end().success());
+}
+
+#[test]
+fn thousands_of_keys_at_once_do_not_kill_the_keyboard() {
+    let mut screen = console((120, 40), &[]);
+    // More than a terminal keeps, as a paste without brackets is typed.
+    screen.send(&"j".repeat(20_000));
+    screen.send(":help\r");
+    screen.wait_for("fail over to a replica");
+    screen.send(&"k".repeat(4096));
+    screen.send("\x03");
+    assert!(screen.end().success());
+    screen.assert_restored();
+}
+
 #[test]
 fn it_follows_the_size_of_the_terminal() {
     let mut screen = console((120, 40), &[]);

@@ -209,6 +209,26 @@ fn no_size_breaks_any_screen() {
 }
 
 #[test]
+fn a_dialog_says_which_of_its_choices_can_be_seen() {
+    let theme = Theme::default();
+    let shown = |name, size: (u16, u16)| {
+        let mut scene = scene(name, (120, 40));
+        update(&mut scene.app, Event::Resize(size.0, size.1), scene.now);
+        let area = Rect::new(0, 0, size.0, size.1);
+        rgc_tui::ui::paint(&scene.app, &theme, scene.now, area, &mut Buffer::empty(area))
+    };
+    for name in ["dialog", "dialog-typed"] {
+        for small in [(120, 3), (120, 5), (20, 5), (10, 40), (1, 1)] {
+            assert!(!shown(name, small).buttons, "{name} at {small:?}");
+        }
+        for size in scenes::SIZES {
+            assert!(shown(name, size).buttons, "{name} at {size:?}");
+        }
+    }
+    assert!(shown("dialog-menu", (120, 8)).entries.len() < shown("dialog-menu", (120, 40)).entries.len());
+}
+
+#[test]
 fn the_verdict_is_named_on_every_screen() {
     for name in scenes::NAMES {
         let scene = scene(name, (120, 40));

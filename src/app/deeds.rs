@@ -2,7 +2,7 @@
 //! read-only cluster, a frozen screen or a busy shard stops them.
 
 use super::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View, views};
-use crate::cluster::{NodeId, SlotSet, Time};
+use crate::cluster::{Node, NodeId, ShardName, SlotSet, Time};
 use crate::plan::{Intent, Mode, Plan, Progress, Refusal};
 
 /// Operations kept for the list of past ones.
@@ -154,16 +154,33 @@ fn push<T>(lines: &mut Vec<T>, line: T) {
     lines.push(line);
 }
 
-/// F on whatever is selected: a shard stays a shard, so that the planner chooses the replica.
+/// F on whatever is selected: a replica is meant itself; of a shard or its master the candidates are shown to choose from.
 pub(super) fn failover(app: &mut App, mode: Mode, now: Time) -> Vec<Effect> {
-    let target = match app.selected_shard() {
-        Some(name) => Some(name.to_string()),
-        None => app.selected_node().map(|id| app.model.label(id)),
-    };
-    match target {
+    let node = app.selected_node();
+    let master = node.filter(|id| app.model.node(*id).is_some_and(Node::is_master));
+    let shard = app.selected_shard().or_else(|| app.model.topology().shard_of(master?).map(|shard| shard.name));
+    if let Some(name) = shard {
+        return candidates(app, name, mode, now);
+    }
+    match node.map(|id| app.model.label(id)) {
         Some(node) => intend(app, Intent::Failover { node, mode }, now),
         None => Vec::new(),
     }
+}
+
+/// Opens the choice among a shard's replicas; where there is none to choose from, the planner says why.
+pub(super) fn candidates(app: &mut App, shard: ShardName, mode: Mode, now: Time) -> Vec<Effect> {
+    if let Some(why) = app.barred() {
+        app.refuse(why, now);
+        return Vec::new();
+    }
+    let best = crate::plan::preflight(&app.model, shard, now).map(|flight| flight.candidates).unwrap_or_default();
+    let replicas: Vec<NodeId> = best.into_iter().map(|candidate| candidate.node).collect();
+    if replicas.is_empty() {
+        return intend(app, Intent::Failover { node: shard.to_string(), mode }, now);
+    }
+    app.dialog = Some(Dialog::new(DialogKind::ChooseCandidate { shard, mode, replicas, cursor: 0 }));
+    Vec::new()
 }
 
 /// M: the marked rooms, the selected room, or the chosen slots.

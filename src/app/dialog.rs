@@ -2,7 +2,7 @@
 
 use super::{Fault, Way};
 use crate::cluster::NodeId;
-use crate::plan::{Danger, Plan, Refusal, Unfinished};
+use crate::plan::{Plan, Refusal, Unfinished};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Button {
@@ -21,6 +21,17 @@ pub struct Dialog {
     pub scroll: u16,
     /// The same deed is being planned in another way: what is shown cannot be confirmed any more.
     pub replanning: bool,
+    /// What of it the last frame showed: a choice that nobody has seen is not made.
+    pub shown: Shown,
+}
+
+/// The choices of a dialog that were on the screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Its buttons, and the field when something has to be typed.
+    pub buttons: bool,
+    /// Entries of its list, by their place.
+    pub entries: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +62,13 @@ pub enum DialogKind {
         all: Vec<Unfinished>,
         way: Way,
     },
+    /// Which replica shall be master? The candidates, and the entry under the cursor.
+    ChooseCandidate {
+        shard: crate::cluster::ShardName,
+        mode: crate::plan::Mode,
+        replicas: Vec<NodeId>,
+        cursor: usize,
+    },
     /// Where to? Candidate masters, and the entry under the cursor.
     ChooseTarget {
         title: String,
@@ -66,15 +84,24 @@ pub enum DialogKind {
 
 impl Dialog {
     pub fn new(kind: DialogKind) -> Self {
-        Self { kind, focus: Button::Cancel, input: String::new(), scroll: 0, replanning: false }
+        Self { kind, focus: Button::Cancel, input: String::new(), scroll: 0, replanning: false, shown: Shown::default() }
     }
 
-    /// The cluster's name has to be typed before Confirm does anything.
+    /// Something has to be typed before Confirm does anything.
     pub fn wants_name(&self) -> bool {
         match &self.kind {
-            DialogKind::Confirm(plan) => plan.danger == Danger::Typed,
+            DialogKind::Confirm(plan) => plan.danger.is_typed(),
             DialogKind::Unlock => true,
             _ => false,
+        }
+    }
+
+    /// What that is: the cluster's name, and against a reachable node's word the code that overrides it.
+    pub fn wanted(&self, cluster: &str) -> Option<String> {
+        match &self.kind {
+            DialogKind::Confirm(plan) => plan.danger.words(cluster),
+            DialogKind::Unlock => Some(cluster.to_owned()),
+            _ => None,
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::cluster::Time;
 use crate::keys::Chord;
 use crate::plan::{Intent, Mode, Objective, Pace};
 
+/// Why Enter does nothing.
+const UNSEEN: &str = "that choice is not on the screen: make the window larger, or leave with esc";
+
 impl Dialog {
     /// It has a Confirm button beside Cancel.
     pub fn has_buttons(&self) -> bool {
@@ -15,7 +18,7 @@ impl Dialog {
 
     /// Confirm would do something: no other plan is awaited, and no name is wanted, or it has been typed.
     pub fn is_ready(&self, cluster: &str) -> bool {
-        !self.replanning && (!self.wants_name() || self.input == cluster)
+        !self.replanning && self.wanted(cluster).is_none_or(|wanted| wanted == self.input)
     }
 }
 
@@ -46,6 +49,15 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
                 KeyCode::Up | KeyCode::Char('k') => *cursor = cursor.saturating_sub(1),
                 KeyCode::Down | KeyCode::Char('j') => *cursor = (*cursor + 1).min(masters.len().saturating_sub(1)),
                 KeyCode::Enter => return target(app, now),
+                _ => {}
+            }
+            return Vec::new();
+        }
+        DialogKind::ChooseCandidate { replicas, cursor, .. } => {
+            match chord.code {
+                KeyCode::Up | KeyCode::Char('k') => *cursor = cursor.saturating_sub(1),
+                KeyCode::Down | KeyCode::Char('j') => *cursor = (*cursor + 1).min(replicas.len().saturating_sub(1)),
+                KeyCode::Enter => return candidate(app, now),
                 _ => {}
             }
             return Vec::new();
@@ -107,7 +119,7 @@ fn type_in(dialog: &mut Dialog, text: &str, name: &str) {
 
 /// The focus goes to Confirm when the name is right, and back when it is not: having typed it is the yes.
 fn follow(dialog: &mut Dialog, name: &str) {
-    dialog.focus = if dialog.input == name { Button::Confirm } else { Button::Cancel };
+    dialog.focus = if dialog.wanted(name).as_deref() == Some(&dialog.input) { Button::Confirm } else { Button::Cancel };
 }
 
 fn scroll(dialog: &mut Dialog, chord: Chord) {
@@ -222,13 +234,23 @@ fn enter(app: &mut App, now: Time) -> Vec<Effect> {
         if dialog.wants_name() && !ready && !dialog.input.is_empty() {
             let typed = std::mem::take(&mut dialog.input);
             let still = if matches!(dialog.kind, DialogKind::Unlock) { "still locked" } else { "nothing was done" };
-            app.refuse(format!("`{typed}` is not the cluster's name, {}: {still}", app.model.name), now);
+            let what = match dialog.wanted(&app.model.name).filter(|wanted| *wanted != app.model.name) {
+                Some(wanted) => format!("`{wanted}`"),
+                None => format!("the cluster's name, {}", app.model.name),
+            };
+            app.refuse(format!("`{typed}` is not {what}: {still}"), now);
             app.dialog = Some(dialog);
         }
         return Vec::new();
     }
     if !ready {
-        app.refuse(format!("type the cluster's name, {}, to confirm", app.model.name), now);
+        let wanted = dialog.wanted(&app.model.name).unwrap_or_else(|| app.model.name.clone());
+        app.refuse(format!("type `{wanted}` to confirm"), now);
+        app.dialog = Some(dialog);
+        return Vec::new();
+    }
+    if !dialog.shown.buttons {
+        app.refuse(UNSEEN, now);
         app.dialog = Some(dialog);
         return Vec::new();
     }
@@ -254,7 +276,8 @@ fn node_menu(app: &mut App, node: crate::cluster::NodeId, at: usize, chord: Chor
         _ => by_key,
     };
     if let Some(item) = chosen {
-        return menu::choose(app, node, item, now);
+        let place = items.iter().position(|one| one == item);
+        return if seen(app, place, now) { menu::choose(app, node, item, now) } else { Vec::new() };
     }
     let next = match chord.code {
         KeyCode::Up => at.saturating_sub(1),
@@ -267,7 +290,36 @@ fn node_menu(app: &mut App, node: crate::cluster::NodeId, at: usize, chord: Chor
     Vec::new()
 }
 
+/// This entry of the list was on the screen; else that is said.
+pub(super) fn seen(app: &mut App, entry: Option<usize>, now: Time) -> bool {
+    let shown = |dialog: &Dialog| entry.is_some_and(|entry| dialog.shown.entries.contains(&entry));
+    let seen = app.dialog.as_ref().is_some_and(shown);
+    if !seen {
+        app.refuse(UNSEEN, now);
+    }
+    seen
+}
+
+fn candidate(app: &mut App, now: Time) -> Vec<Effect> {
+    let Some(Dialog { kind: DialogKind::ChooseCandidate { mode, replicas, cursor, .. }, .. }) = &app.dialog else {
+        return Vec::new();
+    };
+    let (mode, place, chosen) = (*mode, *cursor, replicas.get(*cursor).copied());
+    if !seen(app, Some(place), now) {
+        return Vec::new();
+    }
+    let Some(node) = chosen.map(|id| app.model.label(id)) else { return Vec::new() };
+    deeds::intend(app, Intent::Failover { node, mode }, now)
+}
+
 fn target(app: &mut App, now: Time) -> Vec<Effect> {
+    let place = match app.dialog.as_ref().map(|dialog| &dialog.kind) {
+        Some(DialogKind::ChooseTarget { cursor, .. }) => Some(*cursor),
+        _ => None,
+    };
+    if !seen(app, place, now) {
+        return Vec::new();
+    }
     let Some(Dialog { kind: DialogKind::ChooseTarget { codes, slots, masters, cursor, .. }, .. }) = app.dialog.take() else {
         return Vec::new();
     };

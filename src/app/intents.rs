@@ -15,7 +15,8 @@ struct Words<'a> {
     switches: Vec<&'a str>,
 }
 
-const VALUED: &[&str] = &["--to", "--by", "--mode", "--weight", "--threshold", "--pace", "--master", "--replica-of", "--replaces"];
+const VALUED: &[&str] =
+    &["--to", "--by", "--mode", "--weight", "--threshold", "--pace", "--master", "--replica-of", "--replaces", "--shard"];
 const SWITCHES: &[&str] = &["--use-empty-masters", "--roll-back"];
 
 /// The line ends with an option whose value has yet to be typed.
@@ -28,6 +29,10 @@ impl<'a> Words<'a> {
         let mut read = Words { plain: Vec::new(), values: BTreeMap::new(), switches: Vec::new() };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
+            if word == "--" {
+                read.plain.extend(words.by_ref().copied());
+                break;
+            }
             let (flag, glued) = word.split_once('=').map_or((word, None), |(flag, value)| (flag, Some(value)));
             if VALUED.contains(&flag) {
                 let value = glued.or_else(|| words.next().copied()).ok_or_else(|| format!("`{flag}` needs a value after it"))?;
@@ -77,7 +82,7 @@ pub(super) fn parse(app: &App, command: &Command, words: &[&str]) -> Result<Inte
                 Some(text) => one_of("mode", text, &Mode::ALL, Mode::word)?,
                 None => Mode::Graceful,
             };
-            let node = words.plain.first().ok_or_else(usage)?;
+            let node = words.value("--shard").or(words.plain.first().copied()).ok_or_else(usage)?;
             // A shard stays a shard: the planner chooses among its replicas.
             let node = names::shard(app, node).map(|shard| shard.to_string()).or_else(|_| address(node))?;
             Ok(Intent::Failover { node, mode })
@@ -109,7 +114,7 @@ pub(super) fn parse(app: &App, command: &Command, words: &[&str]) -> Result<Inte
             if words.plain.is_empty() {
                 return Err(usage());
             }
-            Ok(Intent::MigrateRooms { codes: words.plain.iter().map(|code| (*code).to_string()).collect(), to })
+            Ok(Intent::MigrateRooms { codes: words.plain.iter().map(|code| crate::escape::typed(code)).collect(), to })
         }
         Verb::Fix => {
             let slots = if words.plain.is_empty() { None } else { Some(slots(&words.plain)?) };

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use super::{App, Dialog, DialogKind, Effect, deeds};
+use super::{App, Dialog, DialogKind, Effect, deeds, dialogs};
 use crate::cluster::{SlotSet, Time};
 use crate::keys::Chord;
 use crate::plan::{Intent, Unfinished};
@@ -90,6 +90,10 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
         return Vec::new();
     };
     let slots = in_flight(all);
+    let place = Way::ALL.iter().position(|way| *way == chosen);
+    if chosen != Way::Later && !dialogs::seen(app, place, now) {
+        return Vec::new();
+    }
     app.dialog = None;
     let slots = (!slots.is_empty()).then_some(slots);
     match chosen {

@@ -108,6 +108,12 @@ pub(super) fn choose(app: &mut App, node: NodeId, item: &MenuItem, now: Time) ->
             Vec::new()
         }
         Does::Copy => vec![Effect::Copy(name)],
+        Does::Failover(mode) if app.model.node(node).is_some_and(Node::is_master) => {
+            match app.model.topology().shard_of(node).map(|shard| shard.name) {
+                Some(shard) => deeds::candidates(app, shard, mode, now),
+                None => Vec::new(),
+            }
+        }
         Does::Failover(mode) => deeds::intend(app, Intent::Failover { node: name, mode }, now),
         Does::Drain => deeds::intend(app, Intent::Drain { node: name }, now),
         Does::Remove => deeds::intend(app, Intent::Remove { node: name }, now),

@@ -26,7 +26,7 @@ mod slotmap;
 mod update;
 mod views;
 
-pub use dialog::{Button, Dialog, DialogKind};
+pub use dialog::{Button, Dialog, DialogKind, Shown};
 pub use event::{Control, Effect, Event, Fault};
 pub use leftover::{Way, in_flight};
 pub use menu::MenuItem;
@@ -234,6 +234,17 @@ impl App {
             disabled: if command.deed { self.barred() } else { None },
         }));
         lines
+    }
+
+    /// A frame has been drawn, and of the dialog it showed this.
+    pub fn saw(&mut self, shown: Shown) {
+        let dialog = match self.frozen.as_mut() {
+            Some(picture) if picture.dialog.is_some() => Arc::make_mut(picture).dialog.as_mut(),
+            _ => self.dialog.as_mut(),
+        };
+        if let Some(dialog) = dialog {
+            dialog.shown = shown;
+        }
     }
 
     /// Shows a sentence for a while; a bad one longer.

@@ -102,6 +102,8 @@ impl Bench {
 
     /// Sends one event and checks what must hold of its effects.
     fn send(&mut self, event: Event) -> Vec<Effect> {
+        // Every frame shows all of it.
+        self.app.saw(Shown { buttons: true, entries: (0..30).collect() });
         let confirmed = matches!(&self.app.dialog, Some(Dialog { kind: DialogKind::Confirm(_), focus: Button::Confirm, .. }));
         let typed = self.app.dialog.as_ref().is_some_and(|dialog| dialog.is_ready(&self.app.model.name));
         let entered = matches!(&event, Event::Key(key) if key.code == KeyCode::Enter);
@@ -245,7 +247,7 @@ fn a_frozen_screen_keeps_its_facts_lets_the_operator_look_and_refuses_deeds() {
 #[test]
 fn an_answer_that_nobody_waits_for_opens_nothing() {
     let mut bench = Bench::new(Settings::default());
-    let asked = press(&mut bench, "F esc");
+    let asked = press(&mut bench, "F enter esc");
     let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     assert!(bench.app.dialog.is_none());
@@ -318,7 +320,7 @@ fn what_was_left_unfinished_waits_for_the_operator_and_is_told_to_its_own_cluste
 fn one_operation_at_a_time_where_they_would_meet() {
     let mut bench = Bench::new(Settings::default());
     let mut go = |moves: bool| {
-        let asked = press(&mut bench, "F");
+        let asked = press(&mut bench, "F enter");
         let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
         let mut plan = plan(intent.clone(), Danger::Normal);
         plan.blast.shards = vec![crate::cluster::ShardName(0)];
@@ -384,7 +386,7 @@ fn a_dead_node_s_menu_leads_to_its_replacement() {
 #[test]
 fn a_dialog_stays_while_its_deed_is_planned_in_another_way_and_does_not_do_the_old_one() {
     let mut bench = Bench::new(Settings::default());
-    let asked = press(&mut bench, "F");
+    let asked = press(&mut bench, "F enter");
     let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     let asked = press(&mut bench, "tab m");
@@ -437,7 +439,7 @@ fn enter_takes_the_completion_that_was_chosen_and_up_is_up() {
 #[test]
 fn the_footer_says_resume_while_an_operation_is_paused() {
     let mut bench = Bench::new(Settings::default());
-    let asked = press(&mut bench, "F");
+    let asked = press(&mut bench, "F enter");
     let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     press(&mut bench, "tab enter");

@@ -1,6 +1,6 @@
 //! PURE. The one function through which everything that happens reaches the console.
 
-use super::{App, Effect, Event, deeds, dialogs, mouse, press, prompt};
+use super::{App, Effect, Event, Shown, deeds, dialogs, mouse, press, prompt};
 use crate::cluster::{Fact, Time};
 use crate::keys::{Action, Chord};
 
@@ -36,6 +36,8 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
         }
         Event::Resize(width, height) => {
             app.size = (width, height);
+            // What the last frame showed was on another screen.
+            app.saw(Shown::default());
             app.refresh();
             Vec::new()
         }

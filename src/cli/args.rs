@@ -7,10 +7,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::{Address, SlotRange};
+use crate::plan::Objection;
 
 const AFTER: &str = "\
 Exit codes: 0 done or healthy, 1 warnings found, 2 critical found or operation failed, 3 refused,
-4 no server answered, 64 wrong command line, 78 wrong configuration.
+4 no server answered, 64 wrong command line, 74 results could not be written, 78 wrong configuration.
 Without --config and --node the file ./rgc-tui.toml is used, else config.toml in the user's
 configuration folder for rgc-tui (with --cluster NAME, NAME.toml there comes first).";
 
@@ -105,11 +106,14 @@ pub(super) enum Verb {
         #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
         duration: Option<Duration>,
     },
-    /// Make a replica the master of its shard
+    /// Make a replica the master of its shard; a node that is the master already has nothing to do
     Failover {
-        /// The replica, or a master or shard to choose one for
-        #[arg(id = "target", value_name = "NODE")]
-        node: String,
+        /// The replica that shall be master (a shard's letter means --shard)
+        #[arg(id = "target", value_name = "NODE", required_unless_present = "shard")]
+        node: Option<String>,
+        /// Give this shard another master: the best of its replicas, each time it is asked
+        #[arg(long, value_name = "S", conflicts_with = "target")]
+        shard: Option<String>,
         #[arg(long, value_name = "MODE", default_value = "graceful")]
         mode: ModeArg,
         #[command(flatten)]
@@ -255,10 +259,19 @@ pub(super) struct Act {
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long)]
     pub yes: bool,
+    /// Do not ask where data may be lost or somebody cut off: the cluster's name
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Go on against what a reachable node says: the code that the refusal names
+    #[arg(long = "override", value_name = "CODE", value_parser = objection)]
+    pub overridden: Option<Objection>,
     /// Unlock a protected cluster by its name
     #[arg(long, value_name = "NAME")]
     pub unlock: Option<String>,
-    /// Save the plan here; a file that exists is carried out if its plan still holds, or shown with --dry-run
+    /// Write the plan to this file and change nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "yes", "confirm", "overridden"])]
+    pub save_plan: Option<PathBuf>,
+    /// Carry out the plan in this file if it still holds; with --dry-run show it
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
 }
@@ -324,6 +337,14 @@ pub(super) enum PaceArg {
 fn duration(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).ok().filter(|span| !span.is_zero());
     span.ok_or_else(|| "expected a duration such as 500ms, 30s or 5m".to_owned())
+}
+
+fn objection(text: &str) -> Result<Objection, String> {
+    let codes = || Objection::ALL.map(Objection::code).join(", ");
+    Objection::ALL
+        .into_iter()
+        .find(|one| one.code() == text)
+        .ok_or_else(|| format!("there is no such code; there are: {}", codes()))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

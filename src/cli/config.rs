@@ -10,6 +10,7 @@ use super::args::{ConfigVerb, Format, Global};
 use super::exit::{Ended, Exit, Stop};
 use super::{out, settle};
 use crate::config::{ConfigError, load, sample};
+use crate::plan::shell::word;
 
 pub(super) fn run(verb: &ConfigVerb, global: &Global) -> Ended {
     match verb {
@@ -21,14 +22,18 @@ pub(super) fn run(verb: &ConfigVerb, global: &Global) -> Ended {
 
 fn init(file: Option<&Path>) -> Ended {
     let Some(path) = file else {
-        out::result(&sample());
+        out::own(&sample());
         return Ok(Exit::Done);
     };
     let opened = OpenOptions::new().write(true).create_new(true).open(path);
     let written = opened.and_then(|mut file| file.write_all(sample().as_bytes()));
     match written {
         Ok(()) => {
-            out::line(&format!("{}: written; put your nodes in, then: rgc-tui --config {0} status", path.display()));
+            out::line(&format!(
+                "{}: written; put your nodes in, then: rgc-tui --config {} status",
+                path.display(),
+                word(&path.display().to_string())
+            ));
             Ok(Exit::Done)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

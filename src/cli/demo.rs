@@ -77,7 +77,8 @@ async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster
     let _play = play::start(session.links().clone(), cluster.addresses(), play_spec, clock, session.sender());
     let style = Style { format: global.format, paint: Paint(out::colours()) };
     let reach = settle::to_demo(&config.cluster, usize::MAX);
-    out::line(&style.note(clock.now(), &format!("demo cluster is up: {reach}")));
+    let note = style.note(clock.now(), &format!("demo cluster is up: {reach}"));
+    out::own(&format!("{}\n", style.written(&note)));
     follow(session, config, style).await
 }
 
@@ -101,7 +102,7 @@ async fn follow(mut session: Session, config: &Config, style: Style) -> Ended {
             },
             _ = ticks.tick() => monitor.moment(clock.now()),
             _ = figures.tick() => match monitor.model.play() {
-                Some(play) => out::line(&style.play(clock.now(), play)),
+                Some(play) => out::own(&format!("{}\n", style.written(&style.play(clock.now(), play)))),
                 None => true,
             },
         };

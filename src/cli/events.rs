@@ -4,7 +4,8 @@ use chrono::SecondsFormat;
 use serde_json::json;
 
 use super::args::Format;
-use super::paint::Paint;
+use super::out::json_text;
+use super::paint::{self, Paint};
 use super::picture::{glyph, verdict_glyph};
 use crate::alerts::{AlertEvent, Phase, Verdict};
 use crate::cluster::{Change, PlayStats, Time};
@@ -26,21 +27,25 @@ fn clock(at: Time) -> String {
 }
 
 impl Style {
+    /// The line as it is written: nothing in it but text and our own colours.
+    pub(super) fn written(self, line: &str) -> String {
+        if self.is_json() { line.to_owned() } else { paint::ansi(&line.replace(['\n', '\r'], " ")) }
+    }
+
     fn is_json(self) -> bool {
         self.format == Format::Json
     }
 
     pub(super) fn change(self, change: &Change) -> String {
         if self.is_json() {
-            return json!({
+            return json_text(&json!({
                 "at": stamp(change.at),
                 "kind": "change",
                 "change": change.kind.name(),
                 "node": change.node.is_member().then(|| change.node.to_string()),
                 "address": change.address.to_string(),
                 "message": change.kind.to_string(),
-            })
-            .to_string();
+            }));
         }
         format!("{}  {:<13} {} {}", clock(change.at), change.kind.name(), change.address, change.kind)
     }
@@ -50,7 +55,7 @@ impl Style {
         let finding = &alert.finding;
         let phase = alert.phase.word();
         if self.is_json() {
-            return json!({
+            return json_text(&json!({
                 "at": stamp(event.at),
                 "kind": "alert",
                 "phase": phase,
@@ -60,8 +65,7 @@ impl Style {
                 "message": finding.message,
                 "remedy": finding.remedy,
                 "seconds": super::out::rounded(alert.duration(event.at).as_secs_f64()),
-            })
-            .to_string();
+            }));
         }
         let rule = self.paint.severity(finding.severity, &format!("{} {}", glyph(finding.severity), finding.rule));
         let after = match alert.phase {
@@ -73,10 +77,9 @@ impl Style {
 
     pub(super) fn verdict(self, at: Time, name: &str, verdict: Verdict, headline: &str) -> String {
         if self.is_json() {
-            return json!({
+            return json_text(&json!({
                 "at": stamp(at), "kind": "verdict", "cluster": name, "verdict": verdict.word(), "message": headline,
-            })
-            .to_string();
+            }));
         }
         let word = format!("{} {}", verdict_glyph(verdict), verdict.word().to_uppercase());
         format!("{}  {name}  {}  {headline}", clock(at), self.paint.verdict(verdict, &word))
@@ -86,7 +89,7 @@ impl Style {
     pub(super) fn play(self, at: Time, play: &PlayStats) -> String {
         let ms = |span: Option<std::time::Duration>| span.map(|span| super::out::rounded(span.as_secs_f64() * 1000.0));
         if self.is_json() {
-            return json!({
+            return json_text(&json!({
                 "at": stamp(at),
                 "kind": "play",
                 "acknowledged": play.acknowledged,
@@ -97,8 +100,7 @@ impl Style {
                 "gap_ms": ms(play.gap),
                 "last_gap_ms": ms(play.last_gap),
                 "worst_gap_ms": ms(play.worst_gap),
-            })
-            .to_string();
+            }));
         }
         format!("{}  play  {}", clock(at), play_words(play))
     }
@@ -106,7 +108,7 @@ impl Style {
     /// A sentence of our own between the facts.
     pub(super) fn note(self, at: Time, text: &str) -> String {
         if self.is_json() {
-            return json!({"at": stamp(at), "kind": "note", "message": text}).to_string();
+            return json_text(&json!({"at": stamp(at), "kind": "note", "message": text}));
         }
         format!("{}  {text}", clock(at))
     }

@@ -18,19 +18,22 @@ pub(super) enum Exit {
     Unreachable = 4,
     /// The command line was wrong.
     Usage = 64,
+    /// Results could not be written.
+    Lost = 74,
     /// The configuration was wrong.
     Config = 78,
 }
 
 impl Exit {
     /// For the README and the man page.
-    pub(super) const TABLE: [(Exit, &'static str); 7] = [
+    pub(super) const TABLE: [(Exit, &'static str); 8] = [
         (Exit::Done, "done, or healthy"),
         (Exit::Warning, "warnings were found"),
         (Exit::Critical, "something critical was found, or an operation failed"),
         (Exit::Refused, "refused: nothing was changed"),
         (Exit::Unreachable, "no server answered"),
         (Exit::Usage, "the command line is wrong"),
+        (Exit::Lost, "results could not be written (a full disk; a reader that has gone away is no error)"),
         (Exit::Config, "the configuration is wrong"),
     ];
 

@@ -6,18 +6,19 @@ use clap::Parser;
 
 use super::args::{Act, ByArg, Cli, ModeArg, NodeVerb, PaceArg, Verb};
 use crate::cluster::{SlotRange, SlotSet};
-use crate::plan::{Intent, Mode, Objective, Pace};
+use crate::escape;
+use crate::plan::{Intent, Mode, Objective, Pace, shell};
 
 /// The intent of a command that changes the cluster, and its options; None for all others.
 pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
     Some(match verb {
-        Verb::Failover { node, mode, act } => {
+        Verb::Failover { node, shard, mode, act } => {
             let mode = match mode {
                 ModeArg::Graceful => Mode::Graceful,
                 ModeArg::Force => Mode::Force,
                 ModeArg::Takeover => Mode::Takeover,
             };
-            (Intent::Failover { node: node.clone(), mode }, act)
+            (Intent::Failover { node: node.as_ref().or(shard.as_ref())?.clone(), mode }, act)
         }
         Verb::Rebalance { by, weight, use_empty_masters, threshold, pace, act } => {
             let by = match by.unwrap_or(ByArg::Slots) {
@@ -36,7 +37,10 @@ pub(super) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
             (Intent::Rebalance { by, weights, use_empty: *use_empty_masters, threshold_percent, pace }, act)
         }
         Verb::MoveSlots { ranges, to, act } => (Intent::MoveSlots { slots: set(ranges), to: to.clone() }, act),
-        Verb::MigrateRoom { codes, to, act } => (Intent::MigrateRooms { codes: codes.clone(), to: to.clone() }, act),
+        Verb::MigrateRoom { codes, to, act } => {
+            let codes = codes.iter().map(|code| escape::typed(code)).collect();
+            (Intent::MigrateRooms { codes, to: to.clone() }, act)
+        }
         Verb::Fix { ranges, roll_back, act } => {
             let slots = (!ranges.is_empty()).then(|| set(ranges));
             (Intent::Fix { slots, roll_back: *roll_back }, act)
@@ -69,7 +73,8 @@ pub(super) fn is_bare(verb: &Verb) -> bool {
 
 /// The intent of a line as a plan's `intent` has it.
 pub(super) fn read(line: &str) -> Option<Intent> {
-    let cli = Cli::try_parse_from(std::iter::once("rgc-tui").chain(line.split(' '))).ok()?;
+    let words = shell::split(line)?;
+    let cli = Cli::try_parse_from(std::iter::once("rgc-tui".to_owned()).chain(words)).ok()?;
     intent(cli.command.as_ref()?).map(|(intent, _)| intent)
 }
 
@@ -119,6 +124,9 @@ mod tests {
             "rebalance --by slots --weight a:1=0 --weight b:2=2.5 --use-empty-masters --threshold 5 --pace fast",
             "fix",
             "fix 7 10-20 --roll-back",
+            "migrate-room --to 10.0.0.1:7000 -- -rf",
+            "migrate-room 'a$(touch)' \"it's\" 'a{b,c}!' --to 10.0.0.1:7000",
+            r#"migrate-room "\\x1b[2J" --to 10.0.0.1:7000"#,
             "node add 10.0.0.7:7006",
             "node add 10.0.0.7:7006 --replica-of 10.0.0.1:7000",
             "node add 10.0.0.7:7006 --replaces 10.0.0.3:7002",

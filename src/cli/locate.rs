@@ -1,13 +1,14 @@
 //! PURE. `locate`: from a room's code or a key to slot, shard, master and replicas. A code has a slot whether or not a
-//! room of that name exists.
-
-use serde_json::{Value as Json, json};
+//! room of that name exists. Both are understood as they are shown: `\xff` is a byte.
 
 use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
 
 use super::picture::Picture;
 use super::table::{Table, csv};
 use crate::cluster::{RoomFound, hash_tag, key_slot};
+use crate::escape;
 use crate::quantity::count;
 
 /// What the owners of their slots say of the rooms asked for, by code.
@@ -25,12 +26,12 @@ struct Place<'a> {
 
 fn place<'a>(rooms: &'a Rooms, asked: &'a str) -> Place<'a> {
     let code = code(asked);
-    Place { asked, slot: key_slot(asked.as_bytes()), room: rooms.get(&code), code }
+    Place { asked, slot: key_slot(&escape::bytes(asked)), room: rooms.get(&code), code }
 }
 
 /// The code of a room, or of the room that a key belongs to.
 pub(super) fn code(asked: &str) -> String {
-    String::from_utf8_lossy(hash_tag(asked.as_bytes())).into_owned()
+    escape::name(hash_tag(&escape::bytes(asked)))
 }
 
 const COLUMNS: [&str; 9] = ["asked", "code", "slot", "shard", "master", "replicas", "served", "room", "players"];

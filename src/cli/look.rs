@@ -10,6 +10,7 @@ use super::{out, settle};
 use crate::alerts::{self, Finding, Need, Rule};
 use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
 use crate::config::{Config, Kind};
+use crate::escape;
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
 use crate::session::{ClusterSpec, Session, TopologyKind};
 use crate::watch::{WatchSettings, look_up};
@@ -102,7 +103,7 @@ impl Sight {
         let Some(key) = self.rooms_key() else { return BTreeMap::new() };
         let mut asked: BTreeMap<Address, Vec<String>> = BTreeMap::new();
         for code in codes {
-            let owner = self.model.topology().owner(key_slot(code.as_bytes())).and_then(|id| self.model.node(id));
+            let owner = self.model.topology().owner(key_slot(&escape::bytes(code))).and_then(|id| self.model.node(id));
             // Without cluster mode any server has its own.
             let only = || self.model.nodes().find(|node| node.is_master() && self.topology() == Kind::Standalone.word());
             if let Some(owner) = owner.or_else(only).filter(|node| node.health.is_alive()) {

@@ -42,7 +42,7 @@ use exit::{Ended, Exit, Stop};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(explained(&error) as u8),
+        Err(error) => return ExitCode::from(with_output(explained(&error)) as u8),
     };
     let exit = match dispatch(&cli) {
         Ok(exit) => exit,
@@ -52,7 +52,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             exit
         }
     };
-    ExitCode::from(exit as u8)
+    ExitCode::from(with_output(exit) as u8)
+}
+
+/// The exit of a command, unless its results were lost: then nobody may take it for done.
+fn with_output(exit: Exit) -> Exit {
+    let Some(why) = out::lost() else { return exit };
+    out::tell(&format!("rgc-tui: the output could not be written: {why}"));
+    match exit {
+        Exit::Done | Exit::Warning | Exit::Critical | Exit::Lost => Exit::Lost,
+        Exit::Refused | Exit::Unreachable | Exit::Usage | Exit::Config => exit,
+    }
 }
 
 /// Help and version are results; everything else clap says is a mistake on the command line.
@@ -60,7 +70,7 @@ fn explained(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = error.render();
-            out::result(&if out::colours() { text.ansi().to_string() } else { text.to_string() });
+            out::own(&if out::colours() { text.ansi().to_string() } else { text.to_string() });
             Exit::Done
         }
         _ => {
@@ -75,7 +85,7 @@ fn dispatch(cli: &Cli) -> Ended {
     match &cli.command {
         Some(Verb::Config(verb)) => config::run(verb, global),
         Some(Verb::Docs(verb)) => {
-            out::result(&docs::text(verb, &settle::config(global, false)?));
+            out::own(&docs::text(verb, &settle::config(global, false)?));
             Ok(Exit::Done)
         }
         verb => with_servers(verb.as_ref(), global),

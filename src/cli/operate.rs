@@ -11,9 +11,9 @@ use super::look::Sight;
 use super::progress::Teller;
 use super::saved::Saved;
 use super::{intents, out, parting, plan_text, saved, settle};
-use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
+use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished, shell};
 
-const STALE: &str = "the cluster has changed since this plan was saved: plan again with --dry-run --plan and another file";
+const STALE: &str = "the cluster has changed since this plan was saved: plan again with --save-plan";
 
 /// A deed with everything that was said about how to do it.
 struct Deed<'a> {
@@ -28,10 +28,7 @@ pub(super) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
     if global.format == Format::Csv {
         return Err(Stop::usage("an operation is no table: --format text or json"));
     }
-    let saved = match &act.plan {
-        Some(path) if path.exists() => Some(saved::read(path).map_err(|stop| told(&intent, global, stop))?),
-        _ => None,
-    };
+    let saved = act.plan.as_deref().map(saved::read).transpose().map_err(|stop| told(&intent, global, stop))?;
     let its = saved
         .as_ref()
         .filter(|_| bare)
@@ -81,11 +78,11 @@ impl Deed<'_> {
         {
             return self.refused(&Refusal::because(STALE));
         }
-        if let (Some(path), None) = (&self.act.plan, &saved) {
+        if let Some(path) = &self.act.save_plan {
             self.save(path, &plan)?;
         }
         self.show(&plan);
-        if self.act.dry_run {
+        if self.act.dry_run || self.act.save_plan.is_some() {
             return Ok(Exit::Done);
         }
         if let Some(refusal) = self.locked() {
@@ -117,7 +114,7 @@ impl Deed<'_> {
 
     fn show(&self, plan: &Plan) {
         let model = &self.sight.model;
-        match (self.is_json(), self.act.dry_run) {
+        match (self.is_json(), self.act.dry_run || self.act.save_plan.is_some()) {
             (true, true) => out::json(&plan::json::plan(plan, model)),
             (true, false) => out::json(&json!({"progress": "plan", "plan": plan::json::plan(plan, model)})),
             (false, _) => out::result(&plan_text::text(plan, model, &settle::invocation(self.global))),
@@ -125,9 +122,7 @@ impl Deed<'_> {
     }
 
     fn save(&self, path: &Path, plan: &Plan) -> Result<(), Stop> {
-        let text = format!("{:#}\n", plan::json::plan(plan, &self.sight.model));
-        std::fs::write(path, text)
-            .map_err(|error| Stop::new(Exit::Refused, format!("{}: the plan cannot be saved: {error}", path.display())))?;
+        saved::write(path, &plan::json::plan(plan, &self.sight.model)).map_err(|stop| told(&self.intent, self.global, stop))?;
         out::tell(&format!("rgc-tui: the plan is saved in {}", path.display()));
         Ok(())
     }
@@ -149,25 +144,42 @@ impl Deed<'_> {
         let question = format!("cluster `{}` is protected; type its name to unlock it:", cluster.name);
         let typed = if out::can_ask() { out::ask(&question) } else { None };
         (typed.as_deref() != Some(&cluster.name)).then(|| {
-            Refusal::because(format!("cluster `{0}` is protected: --unlock {0} unlocks it for this command", cluster.name))
+            let name = shell::word(&cluster.name);
+            Refusal::because(format!("cluster `{}` is protected: --unlock {name} unlocks it for this command", cluster.name))
         })
     }
 
     /// Whether it may be done; an error where nobody can be asked.
     fn asked(&self, plan: &Plan) -> Result<bool, Refusal> {
-        if self.act.yes || plan.steps.is_empty() {
+        if let Danger::Contradicted(contradiction) = &plan.danger
+            && self.act.overridden != Some(contradiction.objection)
+        {
+            return Err(contradiction.refusal(&plan.cluster));
+        }
+        if let Some(name) = &self.act.confirm {
+            // A name that is not this cluster's was meant for another.
+            let wrong = || Refusal::because(format!("--confirm {}: this cluster's name is `{}`", shell::word(name), plan.cluster));
+            return if *name == plan.cluster { Ok(true) } else { Err(wrong()) };
+        }
+        if plan.steps.is_empty() || self.act.yes && plan.danger == Danger::Normal {
             return Ok(true);
         }
-        if !out::can_ask() {
-            return Err(Refusal::because(
-                "there is no terminal to ask on: add --yes to carry it out, or --dry-run to see the plan only",
-            ));
+        if !out::can_ask() || self.act.yes {
+            return Err(Refusal::because(match plan.danger {
+                Danger::Normal => {
+                    "there is no terminal to ask on: add --yes to carry it out, or --dry-run to see the plan only".into()
+                }
+                _ => format!(
+                    "this can lose data or cut somebody off: --confirm {} carries it out, --dry-run shows the plan only",
+                    shell::word(&plan.cluster)
+                ),
+            }));
         }
         Ok(match plan.danger {
             Danger::Normal => {
                 out::ask("carry it out? [y/N]").is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes"))
             }
-            Danger::Typed => {
+            _ => {
                 let question = format!("type the cluster's name, `{}`, to carry it out:", plan.cluster);
                 out::ask(&question).as_deref() == Some(&plan.cluster)
             }
@@ -212,7 +224,7 @@ impl Deed<'_> {
     /// Its last line, and the reasons that go beside it.
     fn last_words(&self, plan: &Plan, report: &Report) -> (String, Vec<String>) {
         if self.is_json() {
-            return (plan::json::report(plan, report, &self.sight.model).to_string(), Vec::new());
+            return (out::json_text(&plan::json::report(plan, report, &self.sight.model)), Vec::new());
         }
         let figures: String = report.told().map(|(label, value)| format!(" · {label} {value}")).collect();
         let line = format!("{} in {}{figures}", report.outcome.word(), crate::quantity::span(report.elapsed));

@@ -1,28 +1,65 @@
-//! IO. Results to stdout, everything else to stderr. A reader that has gone away (`| head`) is no error.
+//! IO. The one writer of the command line: results to stdout, everything else to stderr, and nothing that others wrote as
+//! it is. A reader that has gone away (`| head`) is no error; a result that cannot be written is one.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 
-/// Writes a result and flushes it: another program may be waiting for this line. False when nobody reads any more.
-pub(super) fn result(text: &str) -> bool {
+use super::paint;
+use crate::escape;
+
+/// Why results were lost, once they were.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Writes what we made ourselves and flushes it: another program may be waiting for this line. False when it did not get
+/// there.
+pub(super) fn own(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != ErrorKind::BrokenPipe {
+                let _ = LOST.set(error.to_string());
+            }
+            false
+        }
+    }
 }
 
-/// The same with the end of the line.
+/// Why results were lost; None when all that anybody wanted to read has been written.
+pub(super) fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
+}
+
+/// Writes a result: lines of text, in which everything is text.
+pub(super) fn result(text: &str) -> bool {
+    own(&escape::text(text))
+}
+
+/// The same with the colours that [`paint::Paint`] has put into it.
+pub(super) fn painted(text: &str) -> bool {
+    own(&paint::ansi(text))
+}
+
+/// One line.
 pub(super) fn line(text: &str) -> bool {
     result(&format!("{text}\n"))
 }
 
 /// One JSON document, on one line so that every consumer of lines can read it.
 pub(super) fn json(value: &Json) -> bool {
-    line(&value.to_string())
+    own(&format!("{}\n", json_text(value)))
+}
+
+/// JSON as it is printed: everything that a terminal would act on has an escape.
+pub(super) fn json_text(value: &Json) -> String {
+    escape::json(&value.to_string()).into_owned()
 }
 
 /// Tells the operator something that is no result.
 pub(super) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", escape::text(text));
 }
 
 /// Stdout is a terminal that wants colours.
@@ -39,7 +76,7 @@ pub(super) fn can_ask() -> bool {
 /// Asks on the terminal and waits for a line; None when there is none to come.
 pub(super) fn ask(question: &str) -> Option<String> {
     let mut stderr = io::stderr().lock();
-    write!(stderr, "{question} ").and_then(|()| stderr.flush()).ok()?;
+    write!(stderr, "{} ", escape::line(question)).and_then(|()| stderr.flush()).ok()?;
     drop(stderr);
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer).ok()?;

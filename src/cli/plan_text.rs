@@ -1,7 +1,7 @@
 //! PURE. A plan for people: steps with literal commands, what is predicted, what is touched, and what to beware of.
 
 use crate::cluster::Model;
-use crate::plan::{Danger, Objective, Plan};
+use crate::plan::{Danger, Objective, Plan, shell};
 use crate::quantity::{bytes, count, short, span};
 
 pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
@@ -17,8 +17,15 @@ pub(super) fn text(plan: &Plan, model: &Model, invocation: &str) -> String {
     loads(plan, &mut lines);
     predicted(plan, model, &mut lines);
     lines.extend(plan.warnings.iter().map(|warning| format!("  ! {warning}")));
-    if plan.danger == Danger::Typed {
-        lines.push("  ! this can lose data: a terminal asks for the cluster's name, and --yes answers for it".into());
+    let word = match &plan.danger {
+        Danger::Normal => String::new(),
+        Danger::Typed => format!(" --confirm {}", shell::word(&plan.cluster)),
+        Danger::Contradicted(contradiction) => {
+            format!(" --confirm {} --override {}", shell::word(&plan.cluster), contradiction.objection.code())
+        }
+    };
+    if !word.is_empty() {
+        lines.push(format!("  ! this can lose data or cut somebody off: it wants{word}"));
     }
     lines.push(format!("  same as: {invocation} {}", plan.intent));
     lines.join("\n") + "\n"

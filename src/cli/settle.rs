@@ -1,10 +1,11 @@
 //! IO. From the command line to the configuration in force: file, flags and environment together.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::args::Global;
 use super::exit::{Exit, Stop};
 use crate::config::{Cluster, Config, Reference, load, theme};
+use crate::plan::shell::word;
 
 /// The configuration in force. `needs_cluster` is false for commands that talk to nobody.
 pub(super) fn config(global: &Global, needs_cluster: bool) -> Result<Config, Stop> {
@@ -57,14 +58,14 @@ pub(super) fn config(global: &Global, needs_cluster: bool) -> Result<Config, Sto
 pub(super) fn invocation(global: &Global) -> String {
     let mut words = vec!["rgc-tui".to_owned()];
     if let Some(path) = &global.config {
-        words.push(format!("--config {}", shell(path)));
+        words.push(format!("--config {}", word(&path.display().to_string())));
     }
     if !global.node.is_empty() {
-        let nodes: Vec<String> = global.node.iter().map(ToString::to_string).collect();
+        let nodes: Vec<String> = global.node.iter().map(|node| word(&node.to_string()).into_owned()).collect();
         words.push(format!("--node {}", nodes.join(",")));
     }
     if let Some(name) = &global.cluster {
-        words.push(format!("--cluster {name}"));
+        words.push(format!("--cluster {}", word(name)));
     }
     words.join(" ")
 }
@@ -76,12 +77,6 @@ pub(super) fn to_demo(cluster: &Cluster, seeds: usize) -> String {
     // Without a name it would be the one that every cluster has.
     let name = Some(cluster.name.clone()).filter(|name| *name != Config::default().cluster.name);
     invocation(&Global { node: nodes, cluster: name, ..Global::default() })
-}
-
-fn shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+@:~".contains(c));
-    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Where this cluster's journals and ledger are kept: `~/.local/state/rgc-tui/NAME`, or where `XDG_STATE_HOME` says.

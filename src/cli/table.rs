@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, Table as Grid, presets};
 
+use crate::escape;
+
 /// Titles and rows; columns of numbers are aligned to the right.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -18,7 +20,7 @@ impl Table {
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        self.rows.push(cells.into_iter().map(|cell| escape::line(&cell).into_owned()).collect());
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -48,9 +50,10 @@ pub(super) fn csv(columns: &[&str], rows: &[serde_json::Value]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let cell = |value: &serde_json::Value| match value {
         serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::String(text) => escape::cell(text).into_owned(),
         serde_json::Value::Array(items) => {
-            items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect::<Vec<_>>().join(" ")
+            let items = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+            escape::cell(&items.collect::<Vec<_>>().join(" ")).into_owned()
         }
         other => other.to_string(),
     };
@@ -76,7 +79,9 @@ mod tests {
 
     #[test]
     fn csv_quotes_what_needs_it() {
-        let rows = [serde_json::json!({"a": "x,y", "b": null, "c": 1.5, "d": ["p", "q"]})];
-        assert_eq!(csv(&["a", "b", "c", "d"], &rows), "a,b,c,d\n\"x,y\",,1.5,p q\n");
+        let rows = [serde_json::json!({"a": "x,y", "b": null, "c": -1.5, "d": ["p", "q"]})];
+        assert_eq!(csv(&["a", "b", "c", "d"], &rows), "a,b,c,d\n\"x,y\",,-1.5,p q\n");
+        let hostile = [serde_json::json!({"a": "=HYPERLINK(1)", "b": "-x\u{1b}[2J\n", "c": ["@x"]})];
+        assert_eq!(csv(&["a", "b", "c"], &hostile), "a,b,c\n'=HYPERLINK(1),'-x\\x1b[2J\\x0a,'@x\n");
     }
 }

@@ -47,7 +47,11 @@ pub(super) async fn run(verb: &Verb, global: &Global) -> Ended {
         (_, Format::Json) => line(&status::json(&picture)),
         _ => status::text(&picture, paint),
     };
-    out::result(&text);
+    match global.format {
+        // Written by `line` and `csv`, which escape what they hold in their own way.
+        Format::Json => out::own(&text),
+        Format::Text | Format::Csv => out::painted(&text),
+    };
     Ok(if matches!(verb, Verb::Status(_) | Verb::Check(_)) { Exit::of(picture.verdict) } else { Exit::Done })
 }
 
@@ -63,5 +67,5 @@ fn measure(verb: &Verb) -> Measure {
 }
 
 fn line(json: &serde_json::Value) -> String {
-    format!("{json}\n")
+    format!("{}\n", out::json_text(json))
 }

@@ -65,12 +65,16 @@ impl Monitor {
         Self { model, thresholds, log: AlertLog::default(), verdict: None, style, gap_told: false }
     }
 
+    fn print(&self, line: &str) -> bool {
+        out::own(&format!("{}\n", self.style.written(line)))
+    }
+
     pub(super) fn take(&mut self, observation: &Observation) {
         self.model.apply(observation);
         if let Fact::Play(play) = &observation.fact {
             // A gap is told when it ends: how long it was is what matters.
             if self.gap_told && play.gap.is_none() {
-                out::line(&self.style.play(observation.at, play));
+                self.print(&self.style.play(observation.at, play));
             }
             self.gap_told = play.gap.is_some();
         }
@@ -96,6 +100,6 @@ impl Monitor {
             let headline = alerts::headline(&self.model, &findings, now);
             lines.push(self.style.verdict(now, &self.model.name, verdict, &headline));
         }
-        lines.iter().all(|line| out::line(line))
+        lines.iter().all(|line| self.print(line))
     }
 }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Model, NodeId, Time, age};
+use super::{Member, Model, NodeId, Time, View, age};
 
 /// What a master said longer ago than this is not its word of now.
 const FRESH: Duration = Duration::from_secs(10);
+/// cluster-node-timeout, where nobody has told it.
+const NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Masters with slots that answer this console, by what they say of one node. Whoever does not know it is in no list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// It answers this console itself.
     pub answers: bool,
-    /// They are connected to it, and neither suspect it (`fail?`) nor call it failed (`fail`).
+    /// They are connected to it, have no ping out to it for long, and neither suspect it (`fail?`) nor call it failed (`fail`).
     pub healthy: Vec<NodeId>,
     /// They are not connected to it, suspect it or call it failed.
     pub doubted: Vec<NodeId>,
@@ -29,13 +31,25 @@ impl Standing {
 /// that it answers is told apart.
 pub fn standing(model: &Model, id: NodeId, now: Time) -> Standing {
     let mut standing = Standing { answers: model.node(id).is_some_and(|node| node.health.is_alive()), ..Standing::default() };
+    let patience = model.node_timeout().unwrap_or(NODE_TIMEOUT) / 2;
     for speaker in model.nodes().filter(|node| node.id != id && node.is_master() && node.slot_count > 0) {
         let fresh = speaker.health.is_alive() && speaker.view_at.is_some_and(|at| age(now, at) <= FRESH);
-        let Some(member) = speaker.view.as_deref().filter(|_| fresh).and_then(|view| view.member(id)) else { continue };
-        let healthy = member.link_up && !member.flags.suspected && !member.flags.failed && !member.flags.noaddr;
+        let Some(view) = speaker.view.as_deref().filter(|_| fresh) else { continue };
+        let Some(member) = view.member(id) else { continue };
+        let healthy = member.link_up
+            && !waits(view, member, patience)
+            && !member.flags.suspected
+            && !member.flags.failed
+            && !member.flags.noaddr;
         if healthy { &mut standing.healthy } else { &mut standing.doubted }.push(speaker.id);
     }
     standing
+}
+
+/// The speaker has waited so long for an answer of this node, by its own clock: that of the newest time it tells.
+fn waits(view: &View, member: &Member, patience: Duration) -> bool {
+    let newest = view.members.iter().map(|member| member.ping_sent_ms.max(member.pong_received_ms)).max().unwrap_or(0);
+    member.ping_sent_ms > 0 && Duration::from_millis(newest.saturating_sub(member.ping_sent_ms)) > patience
 }
 
 #[cfg(test)]

@@ -280,6 +280,8 @@ impl Executor {
 
     /// Takes the plan's shards for itself, or says why it must not.
     fn occupy(&self, plan: &Plan) -> Result<Occupied, String> {
+        // What operations left and where they are is believed from there.
+        crate::private::trusted(&self.settings.journal_dir)?;
         if self.locked.load(Ordering::Relaxed) {
             return Err(format!("cluster {} is open read-only: unlock it first", plan.cluster));
         }

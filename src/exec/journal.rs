@@ -4,7 +4,7 @@
 //! whom, to whom), `closed` (slots that have their new owner), `end` (how it ended) or `stopped` (that, and what it left
 //! open). A file without `end` is unfinished; any is removed when the ledger tells of the operation and nothing is open.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,7 @@ use crate::cluster::{NodeId, SlotSet, Time};
 use crate::plan::{Outcome, Plan, Unfinished};
 
 use super::ledger;
+use crate::private;
 
 /// For tests: the operation drops dead when this many records have been written, as if the console had been killed.
 #[derive(Clone, Debug)]
@@ -47,8 +48,8 @@ impl Journal {
                 path.display()
             )
         };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed)?;
+        private::folder(folder).map_err(failed)?;
+        let file = private::options().create_new(true).append(true).open(&path).map_err(failed)?;
         // Held for as long as the operation lives, whatever ends it: who can take it knows that nobody is at work.
         file.try_lock().map_err(|error| failed(error.into()))?;
         let journal = Self { file: Arc::new(Mutex::new(file)), path, records: Arc::default(), ended: Arc::default(), fuse };

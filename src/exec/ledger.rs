@@ -1,6 +1,6 @@
 //! IO. The ledger: every deed that was done or tried on this cluster, one JSON object a line, appended and never changed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use crate::plan::entry::{self, Circumstances, Entry};
 use crate::plan::{Plan, Report, Unfinished};
 
 use super::journal;
+use crate::{escape, private};
 
 /// The file's name in the folder of journals.
 pub const LEDGER: &str = "ledger.jsonl";
@@ -105,10 +106,10 @@ pub(super) fn failovers(folder: &Path) -> Vec<(Address, Time)> {
 
 fn write(folder: &Path, entry: &Value) -> Result<(), String> {
     let path = folder.join(LEDGER);
-    let written = std::fs::create_dir_all(folder).and_then(|()| {
-        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+    let written = private::folder(folder).and_then(|()| {
+        let mut file = private::append(&path)?;
         // One write, so that two consoles cannot mix their lines.
-        file.write_all(format!("{entry}\n").as_bytes())?;
+        file.write_all(format!("{}\n", escape::json(&entry.to_string())).as_bytes())?;
         file.sync_data()
     });
     written.map_err(|error| format!("the ledger {} could not be written: {error}", path.display()))

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::telling::said;
 use crate::cluster::{Address, Health, Model, Node, NodeId, SLOTS, SlotSet, Trouble, hash_tag, key_slot, parse};
+use crate::escape;
 use crate::link::{Command, Failure, Lane, Link, Links, Reply};
 use crate::plan::{Intent, Libraries, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
 
@@ -46,7 +47,7 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
     let (slots, depth) = match intent {
         Intent::MoveSlots { slots, .. } => (slots.clone(), depth_for(slots)),
         Intent::MigrateRooms { codes, .. } => {
-            (codes.iter().map(|code| key_slot(code.as_bytes())).collect(), Depth::Sizes(THOROUGH))
+            (codes.iter().map(|code| key_slot(&escape::bytes(code))).collect(), Depth::Sizes(THOROUGH))
         }
         Intent::Rebalance { by, .. } => {
             let depth = match by {
@@ -236,7 +237,7 @@ async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> 
                 sizes(&link, &mut facts, database, slot, &keys).await;
                 if most == THOROUGH {
                     let tagged = keys.iter().filter(|key| hash_tag(key).len() < key.len());
-                    let names = tagged.map(|key| Arc::from(String::from_utf8_lossy(hash_tag(key)).as_ref()));
+                    let names = tagged.map(|key| Arc::from(escape::name(hash_tag(key))));
                     tags.entry(slot).or_insert_with(BTreeSet::new).extend(names);
                 }
             }

@@ -3,7 +3,7 @@
 //! Each operation has a file beside the journals, locked for as long as it lives: the kernel lets go of it when the process
 //! is killed. Failovers ask for no turn: they are for emergencies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::ledger;
 use crate::cluster::{Model, NodeId, Time};
 use crate::plan::Plan;
+use crate::private;
 
 /// Held for the moment in which one looks around and takes its turn.
 const GATE: &str = "turns.lock";
@@ -46,7 +47,7 @@ impl Turn {
         if let Some(other) = taken(folder, model).map_err(unknown)? {
             return Err(NoTurn::Taken(says(&other)));
         }
-        let locked = OpenOptions::new().create_new(true).append(true).open(&path).map_err(unknown)?;
+        let locked = private::options().create_new(true).append(true).open(&path).map_err(unknown)?;
         locked.try_lock().map_err(|error| unknown(error.into()))?;
         let turn = Self { path, locked };
         let nodes: Vec<String> = model.nodes().map(|node| node.id.to_string()).collect();
@@ -67,8 +68,8 @@ impl Drop for Turn {
 }
 
 fn gate(folder: &Path) -> io::Result<File> {
-    std::fs::create_dir_all(folder)?;
-    let gate = OpenOptions::new().create(true).append(true).open(folder.join(GATE))?;
+    private::folder(folder)?;
+    let gate = private::append(&folder.join(GATE))?;
     gate.lock()?;
     Ok(gate)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::cluster::{Health, Trouble};
+use crate::escape;
 
 /// Words sent to a server, binary safe. Prints as an operator would type it, with passwords hidden.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl fmt::Display for Command {
                 "AUTH2" => 2,
                 _ => 0,
             };
-            if text.is_empty() || text.contains([' ', '"', '\r', '\n']) { write!(f, "{text:?}")? } else { f.write_str(&text)? }
+            f.write_str(&escape::argument(word))?;
         }
         Ok(())
     }
@@ -83,6 +84,14 @@ impl Reply {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a string; None when it is none.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
             _ => None,
         }
     }

@@ -2,10 +2,16 @@
 
 use crate::cluster::{Model, Time};
 
-use super::{Facts, Intent, Plan, Refusal, StepKind, fix, membership, moves, planner};
+use super::{Danger, Facts, Intent, Plan, Refusal, StepKind, contradiction, fix, membership, moves, planner};
 
 /// The plan as the newest facts give it must rest on the same ground; the refusal says what has shifted.
 pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
+    // Agreed to while nobody contradicted: whoever says now that the node is well is listened to.
+    if !matches!(plan.danger, Danger::Contradicted(_))
+        && let Some(contradiction) = contradiction::of(plan, model, now)
+    {
+        return Err(contradiction.refusal(&plan.cluster));
+    }
     match plan.intent {
         Intent::Failover { .. } => {
             let again = planner::plan(&plan.intent, &Facts::of(model), now).map_err(|refusal| {

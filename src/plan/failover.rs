@@ -42,7 +42,9 @@ pub(super) fn plan(name: &str, mode: Mode, facts: &Facts<'_>, now: Time) -> Resu
     };
     let replica = match named.role {
         Role::Replica => named,
-        _ => choose(model, shard, named, node_timeout, now)?,
+        // A shard is asked to have another master; a master that is named is one already.
+        _ if resolve::shard(model, name).is_some() => choose(model, shard, named, node_timeout, now)?,
+        _ => return Err(is_master(model, shard, named, node_timeout, now)),
     };
     let master = replica.master.and_then(|id| model.node(id));
     // A graceful failover needs its master's vote no more than the others': the master votes for its successor's request too.
@@ -63,7 +65,25 @@ fn chosen_in_headless_shard<'a>(model: &'a Model, name: &str, now: Time) -> Opti
     model.node(best.node)
 }
 
-/// A master was named: the best of its replicas is meant.
+/// A master was named: said twice, a failover does its work once.
+fn is_master(model: &Model, shard: &Shard, master: &Node, timeout: Duration, now: Time) -> Refusal {
+    let (at, name) = (&master.address, shard.name);
+    let candidates = preflight::candidates(model, shard, timeout, now);
+    let able: Vec<String> = candidates.iter().filter(|one| one.obstacle.is_none()).map(|one| one.address.to_string()).collect();
+    let instead = match able.as_slice() {
+        [] => format!("none of its replicas can take its place; `failover --shard {name}` says why"),
+        _ => format!("name who shall be ({}), or let the best be chosen: `failover --shard {name}`", quantity::list(&able)),
+    };
+    if is_up(master) || master.is_out_of_reach() {
+        return Refusal::nothing(
+            format!("{at} is the master of shard {name} already"),
+            vec![format!("for another master {instead}")],
+        );
+    }
+    Refusal::because(format!("{at} is the master of shard {name} already, and {}: {instead}", master.health.says()))
+}
+
+/// A shard was named: the best of its replicas is meant.
 fn choose<'a>(model: &'a Model, shard: &Shard, master: &Node, timeout: Duration, now: Time) -> Result<&'a Node, Refusal> {
     let candidates = preflight::candidates(model, shard, timeout, now);
     let best = candidates.iter().find(|candidate| candidate.obstacle.is_none()).and_then(|candidate| model.node(candidate.node));
@@ -100,6 +120,7 @@ fn graceful(case: &Case<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     if let Some(master) = case.master
         && !is_up(master)
+        && !master.is_out_of_reach()
     {
         let what = if master.health.is_down() { master.health.says() } else { "is marked as failed by the other masters" };
         let hope = preflight::preflight(case.model, case.shard.name, case.now).map(|flight| flight.sentence()).unwrap_or_default();

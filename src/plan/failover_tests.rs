@@ -38,12 +38,53 @@ fn a_graceful_failover_is_one_command_on_the_replica() {
 }
 
 #[test]
-fn a_master_or_a_shard_means_its_best_replica() {
-    let model = three_shards();
+fn a_shard_means_its_best_replica_and_a_master_is_one_already() {
+    let mut model = three_shards();
     let by_replica = failover(&model, "10.0.0.5:7004", Mode::Graceful).unwrap();
-    for name in ["B", "10.0.0.2:7001"] {
-        assert_eq!(failover(&model, name, Mode::Graceful).unwrap(), by_replica, "{name}");
+    assert_eq!(failover(&model, "B", Mode::Graceful).unwrap(), by_replica);
+    let already = failover(&model, "10.0.0.2:7001", Mode::Graceful).unwrap_err();
+    assert!(already.fulfilled && already.to_string().contains("`failover --shard B`"), "{already}");
+    // One that is gone is no success.
+    down(&mut model, "10.0.0.2:7001");
+    let gone = nodes_text(1, "").replacen(" 0 1 2 connected", " 0 1 2 disconnected", 1);
+    speak(&mut model, 1, &gone, &info_text(1, ""), 1);
+    model.settle(at(1));
+    let gone = failover(&model, "10.0.0.2:7001", Mode::Force).unwrap_err();
+    assert!(!gone.fulfilled && gone.to_string().contains("10.0.0.5:7004"), "{gone}");
+}
+
+/// Every master but `n` is no longer connected to it.
+fn doubted(model: &mut Model, n: usize) {
+    for speaker in (1..=3).filter(|speaker| *speaker != n) {
+        let said = nodes_text(speaker, "");
+        let line = format!("{} {}@", id(n), super::testing::place(n));
+        let doubt =
+            |text: &str| if text.starts_with(&line) { text.replace(" connected", " disconnected") } else { text.to_owned() };
+        let said: Vec<String> = said.lines().map(doubt).collect();
+        speak(model, speaker, &(said.join("\n") + "\n"), &info_text(speaker, ""), 1);
     }
+    model.settle(at(1));
+}
+
+#[test]
+fn what_reachable_masters_call_healthy_is_taken_over_from_only_against_their_word() {
+    let mut model = three_shards();
+    down(&mut model, "10.0.0.1:7000");
+    let agreed = |model: &Model| failover(model, "10.0.0.4:7003", Mode::Takeover).unwrap();
+    let Danger::Contradicted(contradiction) = agreed(&model).danger else { panic!("nobody contradicts") };
+    let says = contradiction.refusal("prod").to_string();
+    assert!(says.contains("10.0.0.2:7001 and 10.0.0.3:7002 are connected to it and call it healthy"), "{says}");
+    assert!(says.contains("--confirm prod --override node_is_healthy"), "{says}");
+    let forget = plan(&Intent::Forget { node: "10.0.0.1:7000".into() }, &Facts::of(&model), at(5));
+    assert!(forget.is_err(), "it has slots and a replica");
+    doubted(&mut model, 1);
+    let typed = agreed(&model);
+    assert_eq!(typed.danger, Danger::Typed);
+    // Agreed to before somebody was well again: not done any more.
+    let mut model = three_shards();
+    down(&mut model, "10.0.0.1:7000");
+    let refused = super::drift(&typed, &model, at(5)).unwrap_err().to_string();
+    assert!(refused.contains("node_is_healthy"), "{refused}");
 }
 
 #[test]
@@ -51,7 +92,10 @@ fn the_loud_modes_ask_for_the_name() {
     let model = three_shards();
     for mode in [Mode::Force, Mode::Takeover] {
         let plan = failover(&model, "A", mode).unwrap();
-        assert_eq!((plan.danger, plan.prediction.bytes_at_risk), (Danger::Typed, Some(100)));
+        // Its master answers, and the name alone is not enough.
+        assert!(matches!(plan.danger, Danger::Contradicted(_)) && plan.danger.is_typed());
+        assert_eq!(plan.danger.words("prod").as_deref(), Some("prod node_is_healthy"));
+        assert_eq!(plan.prediction.bytes_at_risk, Some(100));
         assert!(!plan.warnings.is_empty());
         assert_eq!(plan.intent.to_string(), format!("failover 10.0.0.4:7003 --mode {}", mode.word()));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::shell::word;
 use crate::cluster::{Address, SlotSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,7 +86,8 @@ impl Pace {
 }
 
 /// What the operator wants. Nodes are named as the operator named them (address, id or the start of an id, shard
-/// letter where a shard makes sense); the planner resolves them. Prints as the equivalent shell command's arguments.
+/// letter where a shard makes sense); the planner resolves them. Prints as the equivalent shell command's arguments,
+/// quoted where a shell needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
     /// Make `node` the master of its shard; given a master (or a shard), the planner chooses the replica.
@@ -159,13 +161,21 @@ impl fmt::Display for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self {
-            Self::Failover { node, mode: Mode::Graceful } => write!(f, " {node}"),
-            Self::Failover { node, mode } => write!(f, " {node} --mode {}", mode.word()),
-            Self::MoveSlots { slots, to } => write!(f, " {slots} --to {to}"),
-            Self::MigrateRooms { codes, to } => write!(f, " {} --to {to}", codes.join(" ")),
+            Self::Failover { node, mode: Mode::Graceful } => write!(f, " {}", word(node)),
+            Self::Failover { node, mode } => write!(f, " {} --mode {}", word(node), mode.word()),
+            Self::MoveSlots { slots, to } => write!(f, " {slots} --to {}", word(to)),
+            Self::MigrateRooms { codes, to } => {
+                let words: Vec<_> = codes.iter().map(|code| word(code)).collect();
+                // What begins as an option does is a code all the same.
+                if codes.iter().any(|code| code.starts_with('-')) {
+                    write!(f, " --to {} -- {}", word(to), words.join(" "))
+                } else {
+                    write!(f, " {} --to {}", words.join(" "), word(to))
+                }
+            }
             Self::Rebalance { by, weights, use_empty, threshold_percent, pace } => {
                 write!(f, " --by {}", by.word())?;
-                weights.iter().try_for_each(|(node, weight)| write!(f, " --weight {node}={weight}"))?;
+                weights.iter().try_for_each(|(node, weight)| write!(f, " --weight {}={weight}", word(node)))?;
                 if *use_empty {
                     f.write_str(" --use-empty-masters")?;
                 }
@@ -184,10 +194,10 @@ impl fmt::Display for Intent {
                 if *roll_back { f.write_str(" --roll-back") } else { Ok(()) }
             }
             Self::AddNode { address, replica_of: None } => write!(f, " {address}"),
-            Self::AddNode { address, replica_of: Some(master) } => write!(f, " {address} --replica-of {master}"),
-            Self::Replace { address, node } => write!(f, " {address} --replaces {node}"),
-            Self::Replicate { node, master } => write!(f, " {node} --master {master}"),
-            Self::Drain { node } | Self::Remove { node } | Self::Forget { node } => write!(f, " {node}"),
+            Self::AddNode { address, replica_of: Some(master) } => write!(f, " {address} --replica-of {}", word(master)),
+            Self::Replace { address, node } => write!(f, " {address} --replaces {}", word(node)),
+            Self::Replicate { node, master } => write!(f, " {} --master {}", word(node), word(master)),
+            Self::Drain { node } | Self::Remove { node } | Self::Forget { node } => write!(f, " {}", word(node)),
         }
     }
 }

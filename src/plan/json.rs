@@ -54,9 +54,20 @@ pub fn plan(plan: &Plan, model: &Model) -> Value {
         "before": loads(&plan.before),
         "after": loads(&plan.after),
         "warnings": plan.warnings,
-        "typed_confirmation": plan.danger == super::Danger::Typed,
+        "typed_confirmation": plan.danger.is_typed(),
+        "override": overriding(plan),
         "fingerprint": format!("{:016x}", plan.fingerprint),
     })
+}
+
+/// The code that `--override` wants for this plan, and why.
+fn overriding(plan: &Plan) -> Value {
+    match &plan.danger {
+        super::Danger::Contradicted(contradiction) => {
+            json!({"code": contradiction.objection.code(), "message": contradiction.says})
+        }
+        _ => Value::Null,
+    }
 }
 
 /// Which slots go where, by a plan that was written so.

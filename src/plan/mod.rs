@@ -4,6 +4,7 @@
 
 mod balance;
 mod blast;
+mod contradiction;
 mod cure;
 mod drift;
 mod election;
@@ -29,6 +30,7 @@ mod rebalance;
 mod replace;
 mod resolve;
 pub mod rights;
+pub mod shell;
 mod slots;
 mod steps;
 #[cfg(test)]
@@ -36,6 +38,7 @@ mod testing;
 mod unfinished;
 mod versions;
 
+pub use contradiction::{Contradiction, Objection};
 pub use cure::{Cure, Evidence, LOOKS, Way, cure, evidence, heir};
 pub use drift::drift;
 pub use election::{Timing, timing};

@@ -3,11 +3,15 @@
 use crate::cluster::{Address, SlotSet, Time};
 
 use super::moves::Targets;
-use super::{Facts, Intent, Plan, Refusal, failover, fix, membership, rebalance, replace, slots};
+use super::{Facts, Intent, Plan, Refusal, contradiction, failover, fix, membership, rebalance, replace, slots};
 
 /// The steps that would do what the operator wants, or why it cannot be done. Changes nothing; asked again with newer
 /// facts it gives a plan with the same fingerprint, or the world has changed.
 pub fn plan(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refusal> {
+    Ok(contradiction::weigh(draw_up(intent, facts, now)?, facts.model, now))
+}
+
+fn draw_up(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refusal> {
     if facts.model.nodes().next().is_none() {
         return Err(Refusal::because(format!("nothing is known of cluster {} yet: no node has answered", facts.model.name)));
     }

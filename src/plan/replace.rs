@@ -50,16 +50,15 @@ fn dead_node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
     let stranger = !known_to_others(model, named);
     let before = model.nodes().find(|node| node.id != named.id && node.address == named.address && known_to_others(model, node));
     let node = before.filter(|_| stranger).unwrap_or(named);
-    if node.is_down() || (node.health == Health::Unknown && (node.flags.noaddr || node.flags.failed)) {
+    // That others reach it is weighed with the whole plan.
+    if node.health.is_down() || (node.health == Health::Unknown && (node.flags.noaddr || node.flags.failed)) {
         return Ok(node);
     }
     let at = called(node);
-    Err(Refusal::because(if node.is_out_of_reach() {
-        format!("{at} is alive: the other nodes reach it, only this console does not; look at the address map first")
-    } else {
-        let says = if node.health.is_alive() { "still answers" } else { node.health.says() };
-        format!("{at} {says}, and only a dead node is replaced: `node add … --replica-of` and `node remove {at}` do it alive")
-    }))
+    let says = if node.health.is_alive() { "still answers" } else { node.health.says() };
+    Err(Refusal::because(format!(
+        "{at} {says}, and only a dead node is replaced: `node add … --replica-of` and `node remove {at}` do it alive"
+    )))
 }
 
 /// The living master of a dead node's shard, as plans of [`Intent::Replace`] choose it.

@@ -6,7 +6,7 @@ use crate::cluster::{Node, SlotSet, key_slot};
 
 use super::moves::{self, Targets};
 use super::{Facts, Intent, Pace, Plan, Refusal, resolve};
-use crate::quantity;
+use crate::{escape, quantity};
 
 pub(super) fn plan(slots: &SlotSet, to: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let target = target(facts, to)?;
@@ -54,7 +54,7 @@ pub(super) fn rooms(codes: &[String], to: &str, facts: &Facts<'_>) -> Result<Pla
     }
     let mut slots = SlotSet::default();
     for code in codes {
-        let slot = key_slot(code.as_bytes());
+        let slot = key_slot(&escape::bytes(code));
         let found = known.get(code).is_some()
             || facts.slots.is_some_and(|facts| facts.tags.get(&slot).is_some_and(|tags| tags.contains(code.as_str())));
         if !found && (!known.is_empty() || facts.slots.is_some()) {

@@ -5,16 +5,34 @@ use std::time::Duration;
 
 use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
 
-use super::{Cure, Figure, Intent, Objective};
+use super::{Contradiction, Cure, Figure, Intent, Objective};
 
 /// How much asking a plan needs before it is carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Danger {
     /// One confirmation, Cancel first.
     #[default]
     Normal,
     /// The cluster's name has to be typed: data can be lost, or quorum is thin.
     Typed,
+    /// Somebody reachable says that the plan rests on something that is not so: the name, and the word that overrides it.
+    Contradicted(Contradiction),
+}
+
+impl Danger {
+    /// The cluster's name has to be typed, at least.
+    pub fn is_typed(&self) -> bool {
+        *self != Self::Normal
+    }
+
+    /// What has to be typed before it is carried out; None when a yes will do.
+    pub fn words(&self, cluster: &str) -> Option<String> {
+        match self {
+            Self::Normal => None,
+            Self::Typed => Some(cluster.to_owned()),
+            Self::Contradicted(contradiction) => Some(format!("{cluster} {}", contradiction.objection.code())),
+        }
+    }
 }
 
 /// How slots are moved.

@@ -1,34 +1,103 @@
-//! IO. Raw events of the terminal, read by a thread of their own.
+//! IO. What the terminal sends, read by a thread of its own, and its size when that changes.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use crossterm::event::{self, Event};
+use crossterm::event::Event;
 use futures_util::Stream;
 use futures_util::stream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::decode::Decoder;
 
 /// How long the thread outlives its reader.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 const WAITING: usize = 256;
+/// What a terminal keeps for whoever reads.
+const CHUNK: usize = 4096;
 
-/// crossterm's own stream also reads on the thread that asks, and reading from a terminal that has hung up never returns
-/// there: the whole program would spin. Here only this thread does, and the loop learns of the end by its signal, or by
-/// the next frame that cannot be written.
+/// Events of this process's terminal, until it is gone.
 pub fn events() -> impl Stream<Item = io::Result<Event>> + Unpin {
-    let (to, mut events) = mpsc::channel(WAITING);
+    let (to, bytes) = mpsc::channel(WAITING);
     std::thread::spawn(move || {
-        while !to.is_closed() {
-            let event = match event::poll(LOOK) {
-                Ok(false) => continue,
-                Ok(true) => event::read(),
-                Err(error) => Err(error),
-            };
-            let failed = event.is_err();
-            if to.blocking_send(event).is_err() || failed {
-                return;
-            }
+        if let Err(error) = read(&to) {
+            let _ = to.blocking_send(Err(error));
         }
     });
-    stream::poll_fn(move |context| events.poll_recv(context))
+    let reader =
+        Reader { bytes, decoder: Decoder::new(), began: Instant::now(), resized: signal(SignalKind::window_change()).ok() };
+    // What is dropped while it waits loses nothing: the future stays in the stream.
+    Box::pin(stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) }))
+}
+
+/// Reading from a terminal may wait for ever: only this thread does. It asks before each read whether there is
+/// something, and so never misses bytes that were there before it asked.
+fn read(to: &mpsc::Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
+    let stdin = io::stdin();
+    let terminal = stdin.as_fd();
+    let mut buffer = vec![0; CHUNK];
+    while !to.is_closed() {
+        match poll(&mut [PollFd::new(&terminal, PollFlags::IN)], Some(&LOOK)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match rustix::io::read(terminal, &mut buffer) {
+            // It has hung up.
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                let bytes = buffer.get(..count).unwrap_or_default().to_vec();
+                if to.blocking_send(Ok(bytes)).is_err() {
+                    return Ok(());
+                }
+            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+struct Reader {
+    bytes: mpsc::Receiver<io::Result<Vec<u8>>>,
+    decoder: Decoder,
+    began: Instant,
+    resized: Option<Signal>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<io::Result<Event>> {
+        loop {
+            if let Some(event) = self.decoder.next() {
+                return Some(Ok(event));
+            }
+            let deadline = self.decoder.deadline().map(|at| self.began + at);
+            tokio::select! {
+                biased;
+                bytes = self.bytes.recv() => match bytes? {
+                    Ok(bytes) => self.decoder.feed(&bytes, self.began.elapsed()),
+                    Err(error) => return Some(Err(error)),
+                },
+                () = resized(self.resized.as_mut()) => {
+                    if let Ok((width, height)) = crossterm::terminal::size() {
+                        return Some(Ok(Event::Resize(width, height)));
+                    }
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    self.decoder.expire(self.began.elapsed().max(deadline.map_or(Duration::ZERO, |at| at - self.began)));
+                }
+            }
+        }
+    }
+}
+
+async fn resized(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
 }

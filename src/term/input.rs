@@ -2,45 +2,29 @@
 
 use std::io;
 
-use crossterm::event::{Event as Raw, MouseEventKind};
+use crossterm::event::{Event as Raw, KeyEventKind, MouseEventKind};
 use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, sleep_until};
 
-use super::filter::Filter;
 use crate::app::Event;
 
-/// A stream of raw events, filtered. [`Input::next`] may be dropped and called again without losing anything.
+/// A stream of raw events, without those that mean nothing here. [`Input::next`] may be dropped and called again without
+/// losing anything.
 #[derive(Debug)]
 pub struct Input<S> {
     stream: S,
-    filter: Filter,
-    began: Instant,
 }
 
 impl<S: Stream<Item = io::Result<Raw>> + Unpin> Input<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, filter: Filter::new(), began: Instant::now() }
+        Self { stream }
     }
 
     /// The next event; None when the terminal is gone.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(key) = self.filter.next() {
-                return Some(Event::Key(key));
-            }
-            let raw = match self.filter.deadline() {
-                None => self.stream.next().await,
-                Some(deadline) => tokio::select! {
-                    biased;
-                    raw = self.stream.next() => raw,
-                    () = sleep_until(self.began + deadline) => {
-                        self.filter.expire(self.began.elapsed());
-                        continue;
-                    }
-                },
-            };
-            match raw?.ok()? {
-                Raw::Key(key) => self.filter.feed(key, self.began.elapsed()),
+            match self.stream.next().await?.ok()? {
+                Raw::Key(key) if key.kind == KeyEventKind::Release => {}
+                Raw::Key(key) => return Some(Event::Key(key)),
                 Raw::Paste(text) => return Some(Event::Paste(text)),
                 Raw::Resize(width, height) => return Some(Event::Resize(width, height)),
                 // Motion alone changes nothing, and there is much of it.

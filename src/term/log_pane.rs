@@ -3,6 +3,8 @@
 use log::{LevelFilter, Log, Metadata, Record};
 use tui_logger::Drain;
 
+use crate::escape;
+
 struct Pane {
     drain: Drain,
 }
@@ -15,7 +17,13 @@ impl Log for Pane {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.drain.log(record);
+            // Servers' words are among them.
+            let text = record.args().to_string();
+            let (shown, at) = (escape::line(&text), record.metadata().clone());
+            let place = (record.module_path(), record.file(), record.line());
+            let mut shown_record = Record::builder();
+            shown_record.metadata(at).module_path(place.0).file(place.1).line(place.2);
+            self.drain.log(&shown_record.args(format_args!("{shown}")).build());
         }
     }
 

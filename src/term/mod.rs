@@ -1,9 +1,10 @@
 //! IO. The terminal: taken and given back exactly once, its keys and signals in, whole frames out.
 
+mod decode;
 mod events;
-mod filter;
 mod guard;
 mod input;
+mod keys;
 mod log_pane;
 mod signals;
 mod writer;

@@ -187,7 +187,9 @@ async fn next_signal(signals: Option<&mut Signals>) -> Signal {
 fn frame<B: Surface>(terminal: &mut Terminal<B>, desk: &mut Desk, save: &mut bool) -> Result<(), B::Error> {
     term::collect_log();
     let now = desk.clock.now();
-    let frame = terminal.draw(|frame| ui::draw(&desk.app, &desk.theme, now, frame))?;
+    let mut shown = app::Shown::default();
+    let frame = terminal.draw(|frame| shown = ui::draw(&desk.app, &desk.theme, now, frame))?;
+    desk.app.saw(shown);
     if let Some(on_frame) = desk.on_frame.as_mut() {
         on_frame(&desk.app, frame.buffer);
     }

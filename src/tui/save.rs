@@ -1,12 +1,12 @@
 //! IO. The screen as a text file.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use ratatui::buffer::Buffer;
 
 use crate::cluster::Time;
+use crate::private;
 
 /// The text of a frame, line by line, without blanks at the ends.
 pub(super) fn text(buffer: &Buffer) -> String {
@@ -34,7 +34,8 @@ pub(super) fn text(buffer: &Buffer) -> String {
 /// Writes it to a new file in `folder`; gives the sentence for the operator, and whether it is a bad one.
 pub(super) fn to_file(buffer: &Buffer, folder: &Path, now: Time) -> (String, bool) {
     let path = folder.join(format!("rgc-tui-{}.txt", now.format("%Y%m%dT%H%M%S%.3f")));
-    let written = File::create_new(&path).and_then(|mut file| file.write_all(text(buffer).as_bytes()));
+    let written =
+        private::options().write(true).create_new(true).open(&path).and_then(|mut file| file.write_all(text(buffer).as_bytes()));
     match written {
         Ok(()) => (format!("screen saved to {}", path.display()), false),
         Err(error) => (format!("the screen could not be saved to {}: {error}", path.display()), true),

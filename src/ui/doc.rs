@@ -17,11 +17,18 @@ pub(super) struct Doc<'u, 'a> {
     ui: &'u Ui<'a>,
     width: usize,
     pub lines: Vec<Line<'static>>,
+    /// Lines that are entries to choose from.
+    pub entries: Vec<usize>,
 }
 
 impl<'u, 'a> Doc<'u, 'a> {
     pub(super) fn new(ui: &'u Ui<'a>, width: u16) -> Self {
-        Self { ui, width: usize::from(width.max(1)), lines: Vec::new() }
+        Self { ui, width: usize::from(width.max(1)), lines: Vec::new(), entries: Vec::new() }
+    }
+
+    /// The next line is an entry to choose.
+    pub(super) fn entry(&mut self) {
+        self.entries.push(self.lines.len());
     }
 
     pub(super) fn blank(&mut self) {
@@ -84,8 +91,9 @@ impl<'u, 'a> Doc<'u, 'a> {
     }
 }
 
-/// Draws lines from `scroll` on, or the end of them; says at the lower border how much more there is.
-pub(super) fn show(ui: &Ui<'_>, lines: &[Line<'_>], scroll: usize, area: Rect, buf: &mut Buffer) {
+/// Draws lines from `scroll` on, or the end of them; says at the lower border how much more there is. Gives the first
+/// line that is drawn.
+pub(super) fn show(ui: &Ui<'_>, lines: &[Line<'_>], scroll: usize, area: Rect, buf: &mut Buffer) -> usize {
     let height = usize::from(area.height);
     let first = scroll.min(lines.len().saturating_sub(height));
     for (line, row) in lines.iter().skip(first).zip(area.rows()) {
@@ -102,10 +110,12 @@ pub(super) fn show(ui: &Ui<'_>, lines: &[Line<'_>], scroll: usize, area: Rect, b
         let at = Rect { x: area.right().saturating_sub(width), y: area.bottom(), width, height: 1 };
         Pen::new(buf, at, 0, "").put(text, ui.style(Role::Muted));
     }
+    first
 }
 
 /// Breaks a text at blanks into lines of at most `width` cells; a longer word is broken where it must.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let text = &*crate::escape::line(text);
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split(' ') {

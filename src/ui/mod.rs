@@ -29,7 +29,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use crate::app::{App, Pane, Screen, View, layout};
+use crate::app::{App, Pane, Screen, Shown, View, layout};
 use crate::cluster::{ShardName, Time};
 use crate::theme::{Role, SHARD_COLOURS, Theme};
 use glyphs::Glyphs;
@@ -69,14 +69,14 @@ impl Ui<'_> {
     }
 }
 
-/// Draws one frame.
-pub fn draw(app: &App, theme: &Theme, now: Time, frame: &mut Frame<'_>) {
+/// Draws one frame, and says which choices of a dialog can be seen in it.
+pub fn draw(app: &App, theme: &Theme, now: Time, frame: &mut Frame<'_>) -> Shown {
     let area = frame.area();
-    paint(app, theme, now, area, frame.buffer_mut());
+    paint(app, theme, now, area, frame.buffer_mut())
 }
 
 /// The same into a buffer, for pictures and tests.
-pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) {
+pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) -> Shown {
     let glyphs = if app.settings.ascii { &glyphs::ASCII } else { &glyphs::UNICODE };
     buf.set_style(area, theme.style(Role::Text));
     // A frozen screen is a picture that can still be looked around in; its time is that of its newest answer.
@@ -92,14 +92,16 @@ pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) 
     header::bar(&ui, areas.bar, buf);
     panes(&ui, &areas, buf);
     view(&ui, areas.body, buf);
+    let mut choices = Shown::default();
     if let Some(dialog) = &shown.dialog {
         buf.set_style(areas.body, Style::new().add_modifier(Modifier::DIM));
-        dialog::draw(&ui, shown, dialog, areas.body, buf);
+        choices = dialog::draw(&ui, shown, dialog, areas.body, buf);
     }
     footer::draw(&ui, app.toast.as_ref(), areas.footer, buf);
     if app.settings.ascii {
         glyphs::plain(buf);
     }
+    choices
 }
 
 /// Views that are not one of the five panes.

@@ -18,7 +18,7 @@ pub(super) fn frame(ui: &Ui<'_>, focused: bool, title: &str, beside: Vec<Span<'_
         (false, false) => Role::Border,
     };
     let name = if focused { Role::Focus } else { Role::Title };
-    let mut line = vec![Span::styled(format!(" {title} "), ui.style(name))];
+    let mut line = vec![Span::styled(format!(" {} ", crate::escape::line(title)), ui.style(name))];
     if !beside.is_empty() {
         line.push(Span::raw(" "));
         line.extend(beside);

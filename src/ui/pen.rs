@@ -5,6 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::escape;
+
 pub(super) struct Pen<'b> {
     buf: &'b mut Buffer,
     pub x: u16,
@@ -53,6 +55,7 @@ impl<'b> Pen<'b> {
 
     /// The same, but a sentence that does not fit ends with a whole word.
     pub(super) fn sentence(&mut self, text: &str, style: impl Into<Style>) -> &mut Self {
+        let text = &*escape::line(text);
         let room = usize::from(self.room()).saturating_sub(self.ellipsis.width() + 1);
         if text.width() <= usize::from(self.room()) {
             return self.put(text, style);
@@ -65,7 +68,7 @@ impl<'b> Pen<'b> {
 
     /// Writes the text when all of it fits, else nothing.
     pub(super) fn whole(&mut self, text: impl AsRef<str>, style: impl Into<Style>) -> bool {
-        let text = text.as_ref();
+        let text = &*escape::line(text.as_ref());
         let fits = usize::from(self.room()) >= text.width();
         if fits {
             self.put(text, style);
@@ -84,7 +87,7 @@ impl<'b> Pen<'b> {
 
     /// Exactly `width` cells, text at their right.
     pub(super) fn right(&mut self, text: impl AsRef<str>, width: u16, style: impl Into<Style>) -> &mut Self {
-        let text = text.as_ref();
+        let text = &*escape::line(text.as_ref());
         let width = width.min(self.room());
         let start = self.x;
         let length = u16::try_from(text.width()).unwrap_or(u16::MAX);
@@ -95,6 +98,7 @@ impl<'b> Pen<'b> {
     }
 
     fn write(&mut self, text: &str, width: u16, style: Style) {
+        let text = &*escape::line(text);
         if width == 0 {
             return;
         }
@@ -152,6 +156,13 @@ mod tests {
                 pen.reserve(9).put("abcd", plain);
             }),
             "ab…         "
+        );
+        // What does something is seen, and takes the cells that it is seen in.
+        assert_eq!(
+            line(|pen| {
+                pen.right("a\u{1b}b", 8, plain).put("\u{2028}", plain);
+            }),
+            "  a\\x1bb\\u{…"
         );
         assert_eq!(
             line(|pen| {

@@ -5,7 +5,7 @@ mod operations;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use rgc_tui::app::{App, Effect, Event, Settings, update};
+use rgc_tui::app::{App, Effect, Event, Settings, Shown, update};
 use rgc_tui::cluster::sample::Sample;
 use rgc_tui::cluster::{Address, Fact, Observation, PlayStats, SlotRange, Time};
 use rgc_tui::keys::Keymap;
@@ -52,6 +52,7 @@ impl Scene {
     }
 
     fn event(&mut self, event: Event) {
+        self.app.saw(Shown { buttons: true, entries: (0..30).collect() });
         for effect in update(&mut self.app, event, self.now) {
             // What the session would do: plan what was asked for.
             if let Effect::Survey(intent) = effect {
@@ -206,7 +207,7 @@ pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
         "dialog-refused" => {
             scene.sample.kill(5);
             scene.seconds(3);
-            scene.command(&format!("failover {}", scene.id(2)));
+            scene.command("failover C");
         }
         "dialog" => drop(scene.command(&format!("failover {}", scene.id(5)))),
         "dialog-typed" => {

@@ -1,7 +1,7 @@
 //! PURE. Dialogs in which a name is typed, and how far the steps of an operation have come.
 
 use super::*;
-use crate::plan::{Mode, Step, StepKind};
+use crate::plan::{Contradiction, Mode, Objection, Step, StepKind};
 
 #[test]
 fn a_wrong_name_is_said_and_unlocks_nothing_and_the_right_one_does() {
@@ -25,7 +25,7 @@ fn a_wrong_name_is_said_and_unlocks_nothing_and_the_right_one_does() {
 #[test]
 fn moves_of_slots_run_until_what_comes_after_them_has_begun() {
     let mut bench = Bench::new(Settings::default());
-    let asked = press(&mut bench, "F");
+    let asked = press(&mut bench, "F enter");
     let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
     let kinds = [StepKind::Command, StepKind::MoveSlots { index: 0 }, StepKind::MoveSlots { index: 1 }, StepKind::Verify];
     let step = |kind| {
@@ -58,7 +58,7 @@ fn moves_of_slots_run_until_what_comes_after_them_has_begun() {
 fn mode_after(cluster: &str, keys: &str) -> (Option<Mode>, Vec<String>, String) {
     let mut bench = Bench::new(Settings::default());
     bench.app.model.name = cluster.into();
-    let asked = press(&mut bench, "F");
+    let asked = press(&mut bench, "F enter");
     let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     let asked = press(&mut bench, "m");
@@ -81,4 +81,57 @@ fn every_mode_is_reached_where_a_name_is_typed_and_every_name_can_be_typed() {
     assert_eq!(mode_after("main", "m a i n"), (None, hints(["ctrl-o", "r"]), "main".into()));
     assert_eq!(mode_after("main", "ctrl-o").0, Some(Mode::Takeover));
     assert_eq!(mode_after("redis", "r"), (None, hints(["m", "ctrl-r"]), "r".into()));
+}
+
+#[test]
+fn a_choice_that_is_not_on_the_screen_is_not_made() {
+    let mut bench = Bench::new(Settings::default());
+    let force = Intent::Failover { node: "10.0.0.4:7003".into(), mode: Mode::Graceful };
+    let update = |bench: &mut Bench, event| super::update(&mut bench.app, event, bench.now);
+    let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    deeds::intend(&mut bench.app, force.clone(), bench.now);
+    update(&mut bench, Event::Planned(force.clone(), Box::new(Ok(plan(force.clone(), Danger::Normal)))));
+    update(&mut bench, key(KeyCode::Tab));
+    // No frame has shown it yet.
+    assert!(update(&mut bench, key(KeyCode::Enter)).is_empty() && bench.app.dialog.is_some());
+    bench.app.saw(Shown { buttons: true, entries: Vec::new() });
+    update(&mut bench, Event::Resize(20, 5));
+    assert!(update(&mut bench, key(KeyCode::Enter)).is_empty() && bench.app.dialog.is_some());
+    assert!(bench.app.toast.as_ref().is_some_and(|toast| toast.text.contains("not on the screen")));
+    bench.app.saw(Shown { buttons: true, entries: Vec::new() });
+    let effects = update(&mut bench, key(KeyCode::Enter));
+    assert!(matches!(effects.as_slice(), [Effect::Execute(..)]), "{effects:?}");
+}
+
+#[test]
+fn the_candidates_of_a_shard_are_chosen_from_as_far_as_they_are_seen() {
+    let mut bench = Bench::new(Settings::default());
+    let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    let now = bench.now;
+    deeds::candidates(&mut bench.app, crate::cluster::ShardName(0), Mode::Graceful, now);
+    assert!(matches!(bench.app.dialog.as_ref().unwrap().kind, DialogKind::ChooseCandidate { .. }));
+    assert!(super::update(&mut bench.app, key(KeyCode::Enter), now).is_empty());
+    bench.app.saw(Shown { buttons: false, entries: vec![0] });
+    let effects = super::update(&mut bench.app, key(KeyCode::Enter), now);
+    assert!(matches!(effects.as_slice(), [Effect::Survey(Intent::Failover { .. })]), "{effects:?}");
+}
+
+#[test]
+fn against_a_nodes_word_the_code_is_typed_too() {
+    let mut bench = Bench::new(Settings::default());
+    let force = Intent::Failover { node: "10.0.0.4:7003".into(), mode: Mode::Takeover };
+    let contradiction = Contradiction { objection: Objection::NodeIsHealthy, says: "10.0.0.1:7000 calls it healthy".into() };
+    let now = bench.now;
+    deeds::intend(&mut bench.app, force.clone(), now);
+    bench.send(Event::Planned(force.clone(), Box::new(Ok(plan(force.clone(), Danger::Contradicted(contradiction))))));
+    let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    for c in "prod".chars() {
+        bench.send(key(KeyCode::Char(c)));
+    }
+    assert!(bench.send(key(KeyCode::Enter)).is_empty() && bench.app.dialog.is_some());
+    for c in "prod node_is_healthy".chars() {
+        bench.send(key(KeyCode::Char(c)));
+    }
+    let effects = bench.send(key(KeyCode::Enter));
+    assert!(matches!(effects.as_slice(), [Effect::Execute(..)]), "{effects:?}");
 }

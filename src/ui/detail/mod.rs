@@ -80,7 +80,8 @@ fn columns<'a>(
         let mut doc = Doc::new(ui, area.width);
         left(&mut doc);
         right(&mut doc, area.width);
-        return doc::show(ui, &doc.lines, scroll, area, buf);
+        doc::show(ui, &doc.lines, scroll, area, buf);
+        return;
     }
     let half = (area.width - 3) / 2;
     let (a, b) = (Rect { width: half, ..area }, Rect { x: area.x + half + 3, width: area.width - half - 3, ..area });

@@ -6,7 +6,7 @@ use ratatui::text::Span;
 use super::super::doc::Doc;
 use super::super::{Ui, format, signs};
 use crate::app::{App, Way, in_flight};
-use crate::cluster::{NodeId, SlotSet};
+use crate::cluster::{NodeId, ShardName, SlotSet};
 use crate::plan::Unfinished;
 use crate::quantity;
 use crate::theme::Role;
@@ -27,6 +27,7 @@ pub(super) fn node_menu(ui: &Ui<'_>, app: &App, id: NodeId, cursor: usize, doc: 
     }
     for (at, item) in app.node_menu(id).into_iter().enumerate() {
         let (sign, style) = pointed(ui, at == cursor);
+        doc.entry();
         let (key, word, says) = match item.disabled {
             Some(_) => (Role::Disabled, Role::Disabled, Role::Disabled),
             None => (Role::Accent, Role::Text, Role::Muted),
@@ -70,6 +71,8 @@ pub(super) fn targets(
     }
     doc.heading("To which master?");
     for (at, id) in masters.iter().enumerate() {
+        // Entries keep their place in the list, also when one of them has gone.
+        doc.entry();
         let Some(node) = app.model.node(*id) else { continue };
         let (sign, style) = pointed(ui, at == cursor);
         let health = signs::node(ui, node);
@@ -85,6 +88,37 @@ pub(super) fn targets(
                 format!("{:>6} {:<5}   {memory:<14}", node.slot_count, quantity::plural(node.slot_count, "slot")),
                 style(ui.style(Role::Muted)),
             ),
+        ]);
+    }
+    doc.blank();
+}
+
+/// The replicas of a shard, the best first, and why some would not do.
+pub(super) fn candidates(ui: &Ui<'_>, app: &App, shard: ShardName, replicas: &[NodeId], cursor: usize, doc: &mut Doc<'_, '_>) {
+    let flight = crate::plan::preflight(&app.model, shard, ui.now);
+    if let Some(master) = flight.as_ref().and_then(|flight| flight.master) {
+        doc.fact("master now", app.model.label(master), Role::Text);
+    }
+    doc.heading("Which replica shall be master?");
+    for (at, id) in replicas.iter().enumerate() {
+        doc.entry();
+        let Some(node) = app.model.node(*id) else { continue };
+        let (sign, style) = pointed(ui, at == cursor);
+        let health = signs::node(ui, node);
+        let known = flight.as_ref().and_then(|flight| flight.candidates.iter().find(|one| one.node == *id));
+        let says = match known.and_then(|one| one.obstacle.clone()) {
+            Some(obstacle) => obstacle,
+            None => match known.and_then(|one| one.lag_bytes) {
+                Some(0) => "in sync".to_owned(),
+                Some(lag) => format!("{} behind", quantity::bytes(lag)),
+                None => "nobody knows how far behind".to_owned(),
+            },
+        };
+        doc.line(vec![
+            Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
+            Span::styled(format!("{} ", health.glyph), style(ui.style(health.role))),
+            Span::styled(format!("{:<22}", node.address.to_string()), style(ui.style(Role::Replica))),
+            Span::styled(format!("{says:<50}"), style(ui.style(Role::Muted))),
         ]);
     }
     doc.blank();
@@ -112,6 +146,7 @@ pub(super) fn leftover(ui: &Ui<'_>, app: &App, all: &[Unfinished], way: Way, doc
     doc.heading("What now?");
     for one in Way::ALL {
         let (sign, style) = pointed(ui, one == way);
+        doc.entry();
         doc.line(vec![
             Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
             Span::styled(format!("{} ", one.key()), style(ui.style(Role::Accent))),

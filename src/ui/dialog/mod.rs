@@ -13,14 +13,15 @@ use unicode_width::UnicodeWidthStr;
 use super::doc::{self, Doc};
 use super::pen::Pen;
 use super::{Ui, pane, signs};
-use crate::app::{App, Button, Dialog, DialogKind, Fault, layout};
+use crate::app::{App, Button, Dialog, DialogKind, Fault, Shown, Way, layout};
 use crate::cluster::NodeId;
 use crate::theme::Role;
 
 /// As wide as a text is easy to read.
 const WIDTH: u16 = 84;
 
-pub(super) fn draw(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mut Buffer) {
+/// Draws it, and says which of its choices can be seen.
+pub(super) fn draw(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mut Buffer) -> Shown {
     let width = WIDTH.min(area.width.saturating_sub(4)).max(area.width.min(20));
     let mut doc = Doc::new(ui, width.saturating_sub(4));
     let (title, confirm) = text(ui, app, dialog, &mut doc);
@@ -36,22 +37,46 @@ pub(super) fn draw(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mu
     let inside = layout::inner(place);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
     let text_area = Rect { height: inside.height.saturating_sub(field + buttons), ..inside };
-    doc::show(ui, &doc.lines, usize::from(dialog.scroll), text_area, buf);
+    // The entry under the cursor is brought into sight.
+    let height = usize::from(text_area.height);
+    let at = cursor(&dialog.kind).and_then(|cursor| doc.entries.get(cursor)).copied();
+    let scroll = at.map_or(usize::from(dialog.scroll), |line| (line + 1).saturating_sub(height));
+    let first = doc::show(ui, &doc.lines, scroll, text_area, buf);
+    let visible = |line: &usize| (first..first + height).contains(line);
+    let entries = doc.entries.iter().enumerate().filter(|(_, line)| visible(line)).map(|(entry, _)| entry).collect();
+    let mut shown = Shown { buttons: false, entries };
     let mut rest = Rect { y: text_area.bottom(), height: inside.bottom().saturating_sub(text_area.bottom()), ..inside };
+    let mut readable = text_area.height > 0;
+    if field > 0 {
+        readable &= rest.height >= field;
+    }
     if field > 0 && rest.height >= field {
         self::field(ui, app, dialog, rest, buf);
         rest = Rect { y: rest.y + field, height: rest.height - field, ..rest };
     }
     if let Some(confirm) = confirm {
-        self::buttons(ui, dialog, dialog.is_ready(&app.model.name), confirm, rest, buf);
+        shown.buttons = self::buttons(ui, dialog, dialog.is_ready(&app.model.name), confirm, rest, buf) && readable;
     } else if rest.height > 0 {
         let says = match dialog.kind {
-            DialogKind::NodeMenu { .. } | DialogKind::ChooseTarget { .. } | DialogKind::Leftover { .. } => {
-                "enter chooses   esc cancels"
-            }
+            DialogKind::NodeMenu { .. }
+            | DialogKind::ChooseTarget { .. }
+            | DialogKind::ChooseCandidate { .. }
+            | DialogKind::Leftover { .. } => "enter chooses   esc cancels",
             _ => "esc closes",
         };
         Pen::new(buf, rest, rest.height - 1, "").put(says, ui.style(Role::Muted));
+    }
+    shown
+}
+
+/// The entry under the cursor, of a dialog to choose from.
+fn cursor(kind: &DialogKind) -> Option<usize> {
+    match kind {
+        DialogKind::NodeMenu { cursor, .. }
+        | DialogKind::ChooseTarget { cursor, .. }
+        | DialogKind::ChooseCandidate { cursor, .. } => Some(*cursor),
+        DialogKind::Leftover { way, .. } => Way::ALL.iter().position(|one| one == way),
+        _ => None,
     }
 }
 
@@ -93,6 +118,10 @@ fn text(ui: &Ui<'_>, app: &App, dialog: &Dialog, doc: &mut Doc<'_, '_>) -> (Stri
         DialogKind::ChooseTarget { title, codes, slots, masters, cursor } => {
             lists::targets(ui, app, codes.len(), slots, masters, *cursor, doc);
             (title.clone(), None)
+        }
+        DialogKind::ChooseCandidate { shard, mode, replicas, cursor } => {
+            lists::candidates(ui, app, *shard, replicas, *cursor, doc);
+            (format!("failover of shard {shard}, {}", mode.word()), None)
         }
         DialogKind::Unlock => {
             let why = if app.settings.protected { "protected" } else { "read-only" };
@@ -151,9 +180,8 @@ fn fault(ui: &Ui<'_>, app: &App, id: NodeId, fault: Fault, doc: &mut Doc<'_, '_>
 fn field(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mut Buffer) {
     let ready = dialog.is_ready(&app.model.name);
     let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
-    pen.put("  type ", ui.style(Role::Muted))
-        .put(&app.model.name, ui.style(Role::Master))
-        .put(" to confirm: ", ui.style(Role::Muted));
+    let wanted = dialog.wanted(&app.model.name).unwrap_or_default();
+    pen.put("  type ", ui.style(Role::Muted)).put(&wanted, ui.style(Role::Master)).put(" to confirm: ", ui.style(Role::Muted));
     let role = if ready { Role::Ok } else { Role::Text };
     let room = pen.room().min(40);
     let x = pen.x;
@@ -164,9 +192,10 @@ fn field(ui: &Ui<'_>, app: &App, dialog: &Dialog, area: Rect, buf: &mut Buffer) 
     }
 }
 
-fn buttons(ui: &Ui<'_>, dialog: &Dialog, ready: bool, confirm: &str, area: Rect, buf: &mut Buffer) {
+/// True when both can be seen.
+fn buttons(ui: &Ui<'_>, dialog: &Dialog, ready: bool, confirm: &str, area: Rect, buf: &mut Buffer) -> bool {
     if area.height == 0 {
-        return;
+        return false;
     }
     let style = |button: Button| match (dialog.focus == button, button == Button::Confirm && !ready) {
         (true, _) => ui.style(Role::Button),
@@ -180,5 +209,8 @@ fn buttons(ui: &Ui<'_>, dialog: &Dialog, ready: bool, confirm: &str, area: Rect,
     };
     let mut pen = Pen::new(buf, area, area.height - 1, "");
     pen.gap(2).put(label(Button::Cancel, "Cancel"), style(Button::Cancel)).gap(3);
-    pen.put(label(Button::Confirm, confirm), style(Button::Confirm));
+    let label = label(Button::Confirm, confirm);
+    let fits = usize::from(pen.room()) >= label.width();
+    pen.put(label, style(Button::Confirm));
+    fits
 }

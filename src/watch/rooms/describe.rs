@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::escape;
 use crate::link::{Command, Reply};
 
 /// The type of a key, as far as it matters here.
@@ -64,13 +65,13 @@ pub(super) struct Told {
 pub(super) fn told(kind: Kind, reply: &Reply) -> Told {
     match (kind, reply) {
         (Kind::Hash, Reply::Array(fields)) => Told {
-            phase: fields.first().and_then(Reply::text).unwrap_or_default().into(),
+            phase: fields.first().and_then(Reply::bytes).map(escape::value).unwrap_or_default().into(),
             players: fields.get(1).and_then(Reply::text).and_then(|text| players_in_text(&text)),
         },
         (Kind::Text, Reply::Bytes(bytes)) => {
             let state: Value = serde_json::from_slice(bytes).unwrap_or(Value::Null);
             Told {
-                phase: state.get("phase").and_then(Value::as_str).unwrap_or_default().into(),
+                phase: escape::value(state.get("phase").and_then(Value::as_str).unwrap_or_default().as_bytes()).into(),
                 players: state.get("players").and_then(count),
             }
         }

@@ -8,6 +8,7 @@ use super::budget;
 use super::describe::Kind;
 use super::template::Template;
 use crate::cluster::{SlotRange, hash_tag, key_slot};
+use crate::escape;
 
 /// Tags remembered that are no rooms (or not yet known to be); more are only counted by slot.
 const MOST_TAGS: usize = 300_000;
@@ -102,7 +103,7 @@ impl Ledger {
     }
 
     pub(super) fn tag_mut(&mut self, code: &str) -> Option<&mut Tag> {
-        self.tags.get_mut(code.as_bytes())
+        self.tags.get_mut(&*escape::bytes(code))
     }
 
     /// A sweep begins, or begins again after a failure.
@@ -141,7 +142,7 @@ impl Ledger {
             if let Some(code) = code
                 && tag.said.is_none()
             {
-                let code = tag.code.get_or_insert_with(|| code.into());
+                let code = tag.code.get_or_insert_with(|| code.as_str().into());
                 wanted.rooms.push(code.clone());
             }
             // New tags are measured whole, known rooms in turn, and what is no room not again.
@@ -162,7 +163,7 @@ impl Ledger {
 
     /// Nothing is left of the room.
     pub(super) fn gone(&mut self, code: &str) {
-        if let Some(tag) = self.tags.get_mut(code.as_bytes()) {
+        if let Some(tag) = self.tags.get_mut(&*escape::bytes(code)) {
             (tag.code, tag.said, tag.state, tag.companion) = (None, None, None, None);
         }
     }

@@ -1,5 +1,7 @@
 //! PURE. Which key makes a room: `room:{CODE}:state`, with the code in the hash tag.
 
+use crate::escape;
+
 /// A key template, taken apart around its code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
@@ -28,20 +30,20 @@ impl Template {
     }
 
     /// The code of the room that this key makes.
-    pub(crate) fn code<'a>(&self, key: &'a [u8]) -> Option<&'a str> {
+    /// As it is shown.
+    pub(crate) fn code(&self, key: &[u8]) -> Option<String> {
         let code = key.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
-        let code = std::str::from_utf8(code).ok()?;
-        (!code.is_empty() && !code.contains('}')).then_some(code)
+        (!code.is_empty() && !code.contains(&b'}')).then(|| escape::name(code))
     }
 
     /// The key that makes this room.
     pub(crate) fn state(&self, code: &str) -> Vec<u8> {
-        [&self.before, code.as_bytes(), &self.after].concat()
+        [&*self.before, &escape::bytes(code), &self.after].concat()
     }
 
     /// Where a room keeps its players when its state does not tell them.
     pub(crate) fn players(&self, code: &str) -> Vec<u8> {
-        [&self.before, code.as_bytes(), &self.companion].concat()
+        [&*self.before, &escape::bytes(code), &self.companion].concat()
     }
 }
 
@@ -52,11 +54,16 @@ mod tests {
     #[test]
     fn codes_are_read_from_keys_and_keys_made_from_codes() {
         let template = Template::read("room:{CODE}:state").unwrap();
-        assert_eq!(template.code(b"room:{KX9Q2}:state"), Some("KX9Q2"));
+        assert_eq!(template.code(b"room:{KX9Q2}:state").as_deref(), Some("KX9Q2"));
         for key in ["room:{KX9Q2}:players", "room:{}:state", "room:KX9Q2:state", "x:room:{A}:state", "room:{A}b}:state", "room:{"] {
             assert_eq!(template.code(key.as_bytes()), None, "{key}");
         }
-        assert_eq!(template.code(b"room:{\xff}:state"), None);
+        for (key, code) in
+            [(&b"room:{\xff}:state"[..], "\\xff"), (b"room:{\x1b[2J}:state", "\\x1b[2J"), (b"room:{a b}:state", "a\\x20b")]
+        {
+            assert_eq!(template.code(key).as_deref(), Some(code));
+            assert_eq!(template.state(code), key);
+        }
         assert_eq!(template.state("A"), b"room:{A}:state");
         assert_eq!(template.players("A"), b"room:{A}:players");
     }
@@ -64,7 +71,7 @@ mod tests {
     #[test]
     fn other_shapes_work_and_a_code_outside_the_tag_does_not() {
         let bare = Template::read("{CODE}").unwrap();
-        assert_eq!((bare.code(b"{A}"), bare.players("A")), (Some("A"), b"{A}:players".to_vec()));
+        assert_eq!((bare.code(b"{A}").as_deref(), bare.players("A")), (Some("A"), b"{A}:players".to_vec()));
         let deep = Template::read("game:v2:{CODE}:room:meta").unwrap();
         assert_eq!(deep.players("A"), b"game:v2:{A}:room:players");
         assert_eq!(Template::read("room:CODE:state"), None);

@@ -1,0 +1,89 @@
+//! PURE. A plan that treats a node as gone while somebody reachable calls it healthy: what they say, and the word that
+//! overrides it.
+
+use crate::cluster::{Health, Model, Node, NodeId, Time, standing};
+
+use super::{Danger, Intent, Mode, Plan, Refusal, StepKind, resolve};
+use crate::quantity;
+
+/// Why a plan is contradicted, as `--override` and JSON have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Objection {
+    /// The node that is to be replaced or forgotten is called healthy by a master that answers, or answers itself.
+    NodeIsHealthy,
+}
+
+impl Objection {
+    pub const ALL: [Objection; 1] = [Self::NodeIsHealthy];
+
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NodeIsHealthy => "node_is_healthy",
+        }
+    }
+}
+
+/// What contradicts a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    pub objection: Objection,
+    /// Who says what.
+    pub says: String,
+}
+
+impl Contradiction {
+    /// Refused, with what they say and how to go on all the same. `name` is the cluster's.
+    pub fn refusal(&self, name: &str) -> Refusal {
+        let name = super::shell::word(name);
+        Refusal::all(vec![
+            self.says.clone(),
+            format!("to do it against their word: --confirm {name} --override {}", self.objection.code()),
+        ])
+    }
+}
+
+/// The plan with everything that contradicts it.
+pub(super) fn weigh(mut plan: Plan, model: &Model, now: Time) -> Plan {
+    if let Some(contradiction) = of(&plan, model, now) {
+        plan.warnings.insert(0, contradiction.says.clone());
+        plan.danger = Danger::Contradicted(contradiction);
+    }
+    plan
+}
+
+/// What contradicts this plan now.
+pub(super) fn of(plan: &Plan, model: &Model, now: Time) -> Option<Contradiction> {
+    let node = gone(plan, model)?;
+    let standing = standing(model, node.id, now);
+    if !standing.is_contradicted() {
+        return None;
+    }
+    let labels: Vec<String> = standing.healthy.iter().map(|id| model.label(*id)).collect();
+    let mut says = Vec::new();
+    if standing.answers {
+        says.push(format!("{} answers this console", node.address));
+    } else if node.health != Health::Unknown {
+        says.push(format!("only this console does not reach {}", node.address));
+    }
+    match labels.as_slice() {
+        [] => {}
+        [one] => says.push(format!("{one} is connected to it and calls it healthy")),
+        several => says.push(format!("{} are connected to it and call it healthy", quantity::list(several))),
+    }
+    Some(Contradiction { objection: Objection::NodeIsHealthy, says: says.join(", and ") })
+}
+
+/// The node that the plan treats as gone.
+fn gone<'a>(plan: &Plan, model: &'a Model) -> Option<&'a Node> {
+    match &plan.intent {
+        Intent::Failover { mode: Mode::Force | Mode::Takeover, .. } => model.node(demoted(plan)?),
+        // Whoever is removed answers and takes part: only what is forgotten or replaced is thought to be gone.
+        Intent::Forget { node } | Intent::Replace { node, .. } => resolve::node(model, node).ok(),
+        _ => None,
+    }
+}
+
+fn demoted(plan: &Plan) -> Option<NodeId> {
+    plan.steps.iter().find_map(|step| if let StepKind::Promote { master, .. } = step.kind { master } else { None })
+}
