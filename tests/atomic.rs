@@ -175,3 +175,27 @@ async fn evicts(cluster: Cluster) {
     let text = why.join("\n");
     assert!(evicted > 0 && text.contains("evicted") && text.contains("those keys are gone"), "{evicted}: {text}");
 }
+
+/// The target dies while it takes slots: that is a failure, and what it did is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_dies_in_a_move_is_a_failure_and_said() {
+    let cluster = valkey9(&[]).await;
+    let mut desk = Desk::at(&cluster).await;
+    fill(&desk, 2000, 200, 200_000).await;
+    let plan = desk.plan(move_slots("0-1999", cluster.at(2))).await.unwrap();
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains("MIGRATESLOTS") => {
+                cluster.fault(&cluster.at(2), rgc_tui::local::LocalFault::Kill).await.unwrap();
+            }
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    println!("{report:?}");
+    let Outcome::Failed(why) = &report.outcome else { panic!("{report:?}") };
+    let text = why.join("\n");
+    assert!(text.contains(&format!("{} stopped answering while slots 0-1999", cluster.at(2))), "{text}");
+    assert!(!text.contains("left open"), "{text}");
+}

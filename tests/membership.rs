@@ -248,7 +248,21 @@ async fn a_master_without_an_heir_is_not_replaced_and_who_will_not_forget_is_nam
     cluster.fault(&cluster.at(5), LocalFault::Kill).await.unwrap();
     let plan = desk.plan(replace(cluster.at(5))).await.unwrap();
     cluster.ok(&cluster.at(0), "ACL SETUSER default -cluster|forget").await;
-    let report = desk.run(plan).await;
+    let report = desk.run(plan.clone()).await;
+    let Outcome::Refused(reasons) = &report.outcome else { panic!("{report:#?}") };
+    assert!(reasons[0].contains("`ACL SETUSER default +cluster|forget` there gives the rights"), "{reasons:?}");
+    cluster.ok(&cluster.at(0), "ACL SETUSER default +cluster|forget").await;
+    // The right is taken away when it has begun.
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.starts_with("CLUSTER MEET") => {
+                cluster.ok(&cluster.at(0), "ACL SETUSER default -cluster|forget").await;
+            }
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
     let Outcome::Failed(reasons) = &report.outcome else { panic!("{report:#?}") };
     let reasons = reasons.join("\n");
     assert!(reasons.contains(&format!("{} did not do CLUSTER FORGET", cluster.at(0))), "{reasons}");
@@ -332,4 +346,32 @@ async fn functions_travel_with_a_new_master_and_are_compared_before_a_move() {
     cluster.call(bare.address(), &Command::words("FUNCTION LOAD").arg(other)).await;
     let refusal = desk.plan(Intent::AddNode { address: bare.address().clone(), replica_of: None }).await.unwrap_err();
     assert!(refusal.to_string().contains("has functions that the cluster has not, or has otherwise (rooms)"), "{refusal}");
+}
+
+/// Nobody could be asked whether they have met: that is no success.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_nobody_can_be_asked_about_has_not_joined() {
+    let cluster = Cluster::start(3, 0).await;
+    let fresh = newcomer().await;
+    let at: Address = fresh.address().clone();
+    let mut places = cluster.addresses();
+    places.push(at.clone());
+    let mut ways = Vec::new();
+    for place in places {
+        ways.push((common::Proxy::to(&place).await, place));
+    }
+    let pairs: Vec<_> = ways.iter().map(|(proxy, place)| (proxy, place.clone())).collect();
+    let map = ways[0].0.map_with(&pairs);
+    let mut desk = Desk::with(&cluster, LinkSettings { address_map: map, ..LinkSettings::default() }, None).await;
+    let plan = desk.plan(Intent::AddNode { address: at.clone(), replica_of: None }).await.unwrap();
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.starts_with("CLUSTER MEET") => ways.iter().for_each(|(proxy, _)| proxy.cut()),
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    let Outcome::Failed(why) = &report.outcome else { panic!("{report:?}") };
+    assert!(why[0].contains("was introduced to") && why[0].contains(&at.to_string()), "{why:?}");
 }

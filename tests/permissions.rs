@@ -113,10 +113,13 @@ async fn the_lists_of_the_readme_are_enough() {
 
 /// What is forbidden is refused before anything opens, with the rule that would allow it.
 async fn operator_without_a_right_is_refused(cluster: &Cluster, rights: &str, other: &rgc_tui::cluster::Address) {
-    let crippled = admit(cluster, &format!("{rights} -cluster|setslot -cluster|failover -restore-asking")).await;
+    let without = "-cluster|setslot -cluster|failover -cluster|replicate -restore-asking";
+    let crippled = admit(cluster, &format!("{rights} {without}")).await;
+    let (replica, master) = (cluster.at(3), cluster.at(2));
     for (words, rules) in [
         (format!("migrate-room R0042 --to {other} --yes"), "+cluster|setslot +restore-asking"),
         (format!("failover {} --yes", cluster.at(0)), "+cluster|failover"),
+        (format!("node replicate {replica} --master {master} --yes"), "+cluster|replicate"),
     ] {
         let refused = crippled.run(&words).await;
         let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);

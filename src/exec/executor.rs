@@ -259,7 +259,7 @@ impl Executor {
             return away;
         }
         // What a dead console had asked for may still be going on.
-        let moving = slots::on_their_way(&self.links, &model).await;
+        let Some(moving) = slots::on_their_way(&self.links, &model).await else { return away };
         for left in all {
             if left.concerns(&model) && left.in_flight.both(&moving).is_empty() && self.is_cured(&model, &left).await {
                 let left = left.seen_in(&model);

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::{presence, survey};
 use crate::cluster::{Address, Model};
 use crate::link::{Command, Lane, Links, Reply};
-use crate::plan::{self, Answers, Asked, Plan, Refusal, Right, Side};
+use crate::plan::{self, Answers, Asked, Plan, Refusal, Right};
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -30,8 +30,8 @@ pub(super) async fn obstacles(links: &Links, model: &Model, plan: &Plan) -> Vec<
 
 async fn ask(links: &Links, model: &Model, plan: &Plan) -> Asked {
     let user = links.settings().username.clone().unwrap_or_else(|| "default".into());
-    let sides = plan::sides(plan);
-    let rights = join_all(sides.iter().map(|(address, sides)| answers(links, model, plan, address, sides, &user)));
+    let wanted = plan::wanted(plan);
+    let rights = join_all(wanted.iter().map(|(address, wanted)| answers(links, model, address, wanted, &user)));
     let touched = plan.moves.iter().flat_map(|part| [part.from, part.to]).collect::<BTreeSet<_>>();
     let able = touched.iter().filter_map(|id| model.node(*id)).filter(|node| has_functions(model, &node.address));
     let (rights, libraries, (others, unseen)) =
@@ -45,17 +45,17 @@ fn has_functions(model: &Model, address: &Address) -> bool {
     server.is_some_and(|server| server.release() >= (7, 0))
 }
 
-async fn answers(links: &Links, model: &Model, plan: &Plan, at: &Address, sides: &BTreeSet<Side>, user: &str) -> Answers {
-    let wanted = plan::wanted(plan, sides);
+async fn answers(links: &Links, model: &Model, at: &Address, wanted: &[&'static Right], user: &str) -> Answers {
     let mut answers = Answers { address: Some(at.clone()), ..Answers::default() };
     if wanted.is_empty() {
         return answers;
     }
-    let names: Vec<&'static str> = tops(&wanted).into_iter().collect();
+    let names: Vec<&'static str> = tops(wanted).into_iter().collect();
     let link = links.get(at, Lane::Work);
     let dryrun = |call: &str| Command::words("ACL DRYRUN").arg(user).append(&Command::words(call));
     let first = [Command::words("COMMAND INFO").append(&Command::new(&names)), dryrun("PING")];
-    let asks_rights = has_functions(model, at);
+    // A server that is no member yet has not told its version: it is asked.
+    let asks_rights = has_functions(model, at) || model.node_at(at).is_none_or(|node| node.info.is_none());
     let Ok(replies) = link.pipeline(first.get(..1 + usize::from(asks_rights)).unwrap_or(&first), WITHIN).await else {
         answers.unknown = Some(format!("{at} gave no reply"));
         return answers;

@@ -167,11 +167,18 @@ async fn engine(links: &Links, model: &Model, facts: &mut SlotFacts) {
     let server = |node: &&&crate::cluster::Node| moves_atomically(node.info.as_ref().and_then(|info| info.server.as_ref()));
     facts.atomic = !masters.is_empty() && masters.iter().filter(server).count() == masters.len();
     if facts.atomic {
-        let unfit = masters.iter().map(|node| async move {
-            let reply = links.get(&node.address, Lane::Probe).call(&Command::words("INFO modules")).await;
-            unfit_modules(&reply.ok().and_then(|reply| reply.text()).unwrap_or_default())
+        // Where one does not serve, no slot is moved to it or from it.
+        let asked = masters.iter().filter(|node| node.health.serves()).map(|node| async move {
+            let reply = links.get(&node.address, Lane::Probe).call_within(&Command::words("INFO modules"), CHUNK_WITHIN).await;
+            reply.ok().and_then(|reply| reply.text()).map(|text| unfit_modules(&text)).ok_or(&node.address)
         });
-        let unfit: BTreeSet<String> = join_all(unfit).await.into_iter().flatten().collect();
+        let mut unfit: BTreeSet<String> = BTreeSet::new();
+        for modules in join_all(asked).await {
+            match modules {
+                Ok(names) => unfit.extend(names),
+                Err(at) => facts.trouble = Some(format!("{at} does not say which modules it has loaded (INFO modules)")),
+            }
+        }
         if !unfit.is_empty() {
             let names: Vec<&str> = unfit.iter().map(AsRef::as_ref).collect();
             facts.atomic_obstacle = Some(format!("these modules do not support atomic moves: {}", names.join(", ")));
@@ -179,12 +186,16 @@ async fn engine(links: &Links, model: &Model, facts: &mut SlotFacts) {
         }
     }
     if !facts.atomic {
-        let asked = masters.iter().map(|node| async move {
-            let reply = links.get(&node.address, Lane::Probe).call(&Command::words("INFO keyspace")).await;
-            let text = reply.ok().and_then(|reply| reply.text()).unwrap_or_default();
-            text.lines().any(|line| line.starts_with("db") && !line.starts_with("db0:")).then_some(node.id)
+        let asked = masters.iter().filter(|node| node.health.serves()).map(|node| async move {
+            let held = databases(&links.get(&node.address, Lane::Probe), &node.address).await?;
+            Ok::<_, String>((held.len() > 1).then_some(node.id))
         });
-        facts.numbered_databases = join_all(asked).await.into_iter().flatten().collect();
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(node) => facts.numbered_databases.extend(node),
+                Err(trouble) => facts.trouble = Some(trouble),
+            }
+        }
     }
 }
 
@@ -234,7 +245,7 @@ async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> 
         }
         if let Depth::Sizes(most) = depth {
             for (slot, keys) in keys_of(&link, &address, database, &slots, &counts, most).await? {
-                sizes(&link, &mut facts, database, slot, &keys).await;
+                sizes(&link, &address, &mut facts, database, slot, &keys).await?;
                 if most == THOROUGH {
                     let tagged = keys.iter().filter(|key| hash_tag(key).len() < key.len());
                     let names = tagged.map(|key| Arc::from(escape::name(hash_tag(key))));
@@ -279,10 +290,23 @@ async fn count(link: &Link, address: &Address, database: u32, slots: &[u16]) -> 
 }
 
 /// MEMORY USAGE of these keys of one slot, added to what is known of it.
-async fn sizes(link: &Link, facts: &mut BTreeMap<u16, SlotFact>, database: u32, slot: u16, keys: &[Vec<u8>]) {
+async fn sizes(
+    link: &Link,
+    address: &Address,
+    facts: &mut BTreeMap<u16, SlotFact>,
+    database: u32,
+    slot: u16,
+    keys: &[Vec<u8>],
+) -> Result<(), String> {
     let sizes = in_database(link, database, keys.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
+    if let Some(refused) = sizes.iter().find(|reply| matches!(reply, Reply::Error(_))) {
+        return Err(format!("{address} does not tell the size of its keys (MEMORY USAGE): {}", said(refused)));
+    }
+    if sizes.len() < keys.len() {
+        return Err(format!("{address} does not tell the size of its keys (MEMORY USAGE): no reply"));
+    }
     let sizes: Vec<u64> = sizes.iter().filter_map(|reply| u64::try_from(reply.int()?).ok()).collect();
-    let Some(fact) = facts.get_mut(&slot) else { return };
+    let Some(fact) = facts.get_mut(&slot) else { return Ok(()) };
     let (seen, looked) = (sizes.iter().sum::<u64>(), sizes.len() as u64);
     // Keys that were not looked at count as the mean of those that were.
     let uncounted = fact.keys.saturating_sub(fact.sized).max(looked);
@@ -291,6 +315,7 @@ async fn sizes(link: &Link, facts: &mut BTreeMap<u16, SlotFact>, database: u32, 
         fact.sized += uncounted;
     }
     fact.biggest_bytes = fact.biggest_bytes.max(sizes.iter().copied().max().unwrap_or(0));
+    Ok(())
 }
 
 async fn keys_of(

@@ -6,8 +6,8 @@ use crate::cluster::{Address, Model, Node, NodeId};
 use crate::quantity;
 
 use super::rights::{Right, Side};
-use super::versions::{named, reads, server};
-use super::{Danger, Engine, Intent, Libraries, Plan, Refusal};
+use super::versions::{follows, named, reads, server};
+use super::{Danger, Engine, Intent, Libraries, Plan, Refusal, StepKind};
 
 /// What one server of an operation answered.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +55,33 @@ pub struct Asked {
     pub unseen: Vec<String>,
 }
 
-/// The servers that an operation needs rights on.
-pub fn sides(plan: &Plan) -> BTreeMap<Address, BTreeSet<Side>> {
+/// The rights that an operation needs, on each of its servers.
+pub fn wanted(plan: &Plan) -> BTreeMap<Address, Vec<&'static Right>> {
+    let mut all: BTreeMap<Address, Vec<&'static Right>> = BTreeMap::new();
+    let mut add = |at: Address, right: &'static Right| {
+        let known = all.entry(at).or_default();
+        if !known.iter().any(|other| other.command == right.command) {
+            known.push(right);
+        }
+    };
+    for (at, sides) in sides(plan) {
+        let purposes = super::rights::purpose(plan);
+        sides
+            .iter()
+            .flat_map(|side| purposes.into_iter().flat_map(|purpose| super::rights::needed(purpose, *side)))
+            .for_each(|right| add(at.clone(), right));
+    }
+    // Steps that are literal commands need just these.
+    for step in plan.steps.iter().filter(|step| matches!(step.kind, StepKind::Command | StepKind::CopyFunctions { .. })) {
+        for (at, command) in step.sent() {
+            super::rights::of_call(command).into_iter().for_each(|right| add(at.clone(), right));
+        }
+    }
+    all
+}
+
+/// The servers that an operation needs rights on for what they are to it.
+fn sides(plan: &Plan) -> BTreeMap<Address, BTreeSet<Side>> {
     let mut sides: BTreeMap<Address, BTreeSet<Side>> = BTreeMap::new();
     for part in &plan.moves {
         sides.entry(part.from_address.clone()).or_default().insert(Side::Source);
@@ -83,6 +108,12 @@ pub fn foresee(mut plan: Plan, model: &Model, asked: &Asked) -> Result<Plan, Ref
     }
     if moves_slots && !asked.unseen.is_empty() {
         plan.prediction.notes.push(format!("whether another console is at work is not known: {}", asked.unseen.join("; ")));
+    }
+    for part in plan.moves.iter().filter(|_| plan.engine == Some(Engine::Keys)) {
+        let at = model.node(part.to).and_then(|node| super::server_addresses(model, node).into_iter().next());
+        if let Some(at) = at.filter(|at| *at != part.to_address) {
+            plan.prediction.notes.push(format!("servers reach {} at {at}: MIGRATE is told that", part.to_address));
+        }
     }
     let unknown: BTreeSet<&String> = asked.rights.iter().filter_map(|answers| answers.unknown.as_ref()).collect();
     if let Some(why) = unknown.first() {
@@ -200,7 +231,7 @@ fn versions(plan: &mut Plan, model: &Model) {
     let behind: Vec<String> = stay
         .iter()
         .filter_map(|node| Some((node, server(node)?)))
-        .filter(|(_, theirs)| reads(theirs, own) == Some(false))
+        .filter(|(_, theirs)| follows(theirs, own) == Some(false))
         .map(|(node, theirs)| format!("{} ({})", node.address, named(theirs)))
         .collect();
     if behind.is_empty() {
@@ -217,16 +248,4 @@ fn versions(plan: &mut Plan, model: &Model) {
         named(own),
         quantity::list(&behind)
     ));
-}
-
-/// The commands that one server has to have, and our user to be allowed, for an operation.
-pub fn wanted(plan: &Plan, sides: &BTreeSet<Side>) -> Vec<&'static Right> {
-    let Some(purpose) = super::rights::purpose(plan) else { return Vec::new() };
-    let mut all: Vec<&'static Right> = Vec::new();
-    for right in sides.iter().flat_map(|side| super::rights::needed(purpose, *side)) {
-        if !all.iter().any(|known| known.command == right.command) {
-            all.push(right);
-        }
-    }
-    all
 }

@@ -156,6 +156,18 @@ fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
         }
         Objective::Ops => {
             let counted = facts.slots.is_some_and(|slots| slots.by_slot.values().any(|fact| fact.ops.is_some()));
+            // One that does not count would seem to have nothing to do.
+            let silent = |node: &&&Node| {
+                let mut own = node.slots.iter().flat_map(|range| range.iter());
+                own.any(|slot| facts.slots.is_some_and(|slots| slots.slot(slot).ops.is_none()))
+            };
+            let silent: Vec<String> = masters.iter().filter(silent).map(|node| node.address.to_string()).collect();
+            if counted && !silent.is_empty() {
+                reasons.push(format!(
+                    "{} did not tell how busy its slots are (CLUSTER SLOT-STATS): balance by keys or memory instead, or try again",
+                    quantity::list(&silent)
+                ));
+            }
             if !counted {
                 reasons.push(
                     "these servers do not count commands by slot (CLUSTER SLOT-STATS: Valkey 8, Redis 8.2, with \

@@ -144,6 +144,14 @@ pub fn purpose(plan: &Plan) -> Option<Purpose> {
     }
 }
 
+/// The right that a literal command needs.
+pub fn of_call(command: &str) -> Option<&'static Right> {
+    let mut words = command.split(' ').map(str::to_lowercase);
+    let (first, second) = (words.next()?, words.next().unwrap_or_default());
+    let both = format!("{first}|{second}");
+    TABLE.iter().find(|right| right.command == both || right.command == first)
+}
+
 /// The rights for a purpose on one side of an operation.
 pub fn needed(purpose: Purpose, side: Side) -> impl Iterator<Item = &'static Right> {
     TABLE.iter().filter(move |right| right.purposes.contains(&purpose) && right.sides.contains(&side))
@@ -164,5 +172,7 @@ mod tests {
         assert!(rules(0).starts_with("~* +ping +info +cluster|nodes") && !rules(0).contains("migrate"), "{}", rules(0));
         assert!(rules(1).starts_with("+cluster +migrate +multi"), "{}", rules(1));
         assert_eq!(needed(Purpose::Failover, Side::Steps).count(), 1);
+        assert_eq!(of_call("CLUSTER FORGET abc").map(|right| right.command), Some("cluster|forget"));
+        assert_eq!(of_call("CLUSTER NOSUCH").map(|right| right.command), None);
     }
 }

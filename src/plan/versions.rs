@@ -34,6 +34,15 @@ pub(super) fn reads(to: &Server, from: &Server) -> Option<bool> {
     Some(other <= own && !foreign)
 }
 
+/// Whether `replica` can follow `master`; None where that is not known.
+pub(super) fn follows(replica: &Server, master: &Server) -> Option<bool> {
+    // Told its replica's version, Valkey 9 copies its data in the older format; DUMP knows no reader.
+    if replica.is_valkey() && master.is_valkey() && replica.release() >= (8, 0) && master.release().0 <= 9 {
+        return Some(true);
+    }
+    reads(replica, master)
+}
+
 /// "Redis 7.0.15", as a sentence names it.
 pub(super) fn named(server: &Server) -> String {
     let name = if server.is_valkey() { "Valkey" } else { "Redis" };
@@ -68,5 +77,7 @@ mod tests {
         ] {
             assert_eq!(reads(&server(to), &server(from)), expected, "{to} reads {from}");
         }
+        assert_eq!(follows(&server("valkey 8.1.1"), &server("valkey 9.1.2")), Some(true));
+        assert_eq!(follows(&server("redis 7.0.15"), &server("redis 8.0.2")), Some(false));
     }
 }

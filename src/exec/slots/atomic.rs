@@ -20,7 +20,7 @@ use crate::cluster::{Address, Model, Node, NodeId, SlotSet};
 use crate::exec::journal::Journal;
 use crate::exec::telling::Telling;
 use crate::exec::{read, survey};
-use crate::link::{Command, Failure, Lane, Links, Reply};
+use crate::link::{Command, Failure, Lane, Links};
 use crate::plan::{Pace, moves_atomically};
 
 const WITHIN: Duration = Duration::from_secs(5);
@@ -322,8 +322,9 @@ fn undecided(job: &Job, wanted: &SlotSet, why: &str) -> Stop {
     Stop { begun: true, undecided: wanted.clone(), ..Stop::because(reason) }
 }
 
-/// Slots that servers are moving by themselves now, whoever began it: no view shows them as open.
-pub(in crate::exec) async fn on_their_way(links: &Links, model: &Model) -> SlotSet {
+/// Slots that servers are moving by themselves now, whoever began it: no view shows them as open. None where one of them
+/// does not say.
+pub(in crate::exec) async fn on_their_way(links: &Links, model: &Model) -> Option<SlotSet> {
     let able = |node: &&Node| {
         node.is_master() && node.health.serves() && moves_atomically(node.info.as_ref().and_then(|info| info.server.as_ref()))
     };
@@ -333,9 +334,12 @@ pub(in crate::exec) async fn on_their_way(links: &Links, model: &Model) -> SlotS
         let question = &question;
         async move { link.call_within(question, WITHIN).await }
     });
-    let answers: Vec<Reply> = join_all(asked).await.into_iter().flatten().collect();
-    let live = answers.iter().filter_map(migrations::all).flatten();
-    live.filter(Migration::is_live).fold(SlotSet::default(), |all, one| all.plus(&one.slots))
+    let mut moving = SlotSet::default();
+    for answer in join_all(asked).await {
+        let known = migrations::all(&answer.ok()?)?;
+        moving = known.iter().filter(|one| one.is_live()).fold(moving, |all, one| all.plus(&one.slots));
+    }
+    Some(moving)
 }
 
 /// Cuts slots into groups of about the same number of keys, at most so many where no slot alone has more; each with its keys.
