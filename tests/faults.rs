@@ -120,7 +120,7 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
         }
         // The ledger tells of both, each once, and nothing is left that every start would read.
         next.look().await;
-        next.executor.put_away_cured(&next.model).await;
+        next.executor.put_away_repaired(&next.model).await;
         let files = std::fs::read_dir(dying.folder.path()).unwrap();
         let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
         names.sort();

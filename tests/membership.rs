@@ -111,7 +111,7 @@ async fn a_removal_that_dies_between_moving_and_forgetting_is_told_as_unfinished
         assert_eq!(cluster.view(&address).await.members.len(), 3, "{address} remembers it");
     }
     next.look().await;
-    next.executor.put_away_cured(&next.model).await;
+    next.executor.put_away_repaired(&next.model).await;
     assert_eq!(next.executor.unfinished("test"), []);
     assert_same(&before, &next.digest(&cluster).await);
 }

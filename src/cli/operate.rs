@@ -234,7 +234,7 @@ impl Deed<'_> {
     /// When there is nothing to do, operations that did not end may have left nothing either: said, and not offered again.
     async fn not_planned(&self, mut refusal: Refusal) -> Ended {
         if refusal.fulfilled && !self.act.dry_run {
-            let away = self.sight.session.executor().put_away_cured(&self.sight.model).await;
+            let away = self.sight.session.executor().put_away_repaired(&self.sight.model).await;
             let says = |it: &Unfinished| format!("`{}` left nothing open: {} and stay where they are", it.intent, it.progress());
             refusal.reasons.extend(away.iter().map(says));
         }

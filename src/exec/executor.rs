@@ -12,7 +12,7 @@ use super::presence::Presence;
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::turn::{NoTurn, Turn};
-use super::{failover, ledger, membership, mend, preflight, read, slots, survey, trial};
+use super::{failover, ledger, membership, preflight, read, repair, slots, survey, trial};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished, Way};
@@ -202,8 +202,8 @@ impl Executor {
         let report = match plan.intent {
             Intent::Failover { .. } => failover::run(telling, plan, &now).await,
             Intent::Fix { roll_back, .. } => {
-                let report = mend::run(telling, plan, &now, roll_back).await;
-                self.put_away_cured(&now).await;
+                let report = repair::run(telling, plan, &now, roll_back).await;
+                self.put_away_repaired(&now).await;
                 report
             }
             _ if !plan.moves.is_empty() => {
@@ -212,7 +212,7 @@ impl Executor {
                 let Some(moved) = plan.after_moves().filter(|_| report.outcome == Outcome::Done) else {
                     if report.outcome == Outcome::Done {
                         // The same may have been begun by a console that died.
-                        self.put_away_cured(&now).await;
+                        self.put_away_repaired(&now).await;
                     }
                     return (report, journal);
                 };
@@ -228,16 +228,16 @@ impl Executor {
         (report, None)
     }
 
-    /// What moves or mends slots goes one after the other, whichever shell asks for it.
+    /// What moves or repairs slots goes one after the other, whichever shell asks for it.
     async fn turn(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Turn>, String> {
-        let mends = matches!(plan.intent, Intent::Fix { .. });
-        if !mends && plan.moves.is_empty() {
+        let repairs = matches!(plan.intent, Intent::Fix { .. });
+        if !repairs && plan.moves.is_empty() {
             return Ok(None);
         }
         match Turn::take(&self.settings.journal_dir, plan, model, self.clock.now()) {
             Ok(turn) => Ok(Some(turn)),
             // A repair does not wait for a disk that is full or read-only.
-            Err(NoTurn::Unknown(why)) if mends => {
+            Err(NoTurn::Unknown(why)) if repairs => {
                 telling.note(why).await;
                 Ok(None)
             }
@@ -246,7 +246,7 @@ impl Executor {
     }
 
     /// Unfinished operations whose slots need nothing any more: puts them away, and gives them.
-    pub async fn put_away_cured(&self, model: &Model) -> Vec<Unfinished> {
+    pub async fn put_away_repaired(&self, model: &Model) -> Vec<Unfinished> {
         let mut away = Vec::new();
         let all = self.unfinished(&model.name);
         if all.is_empty() {
@@ -261,7 +261,7 @@ impl Executor {
         // What a dead console had asked for may still be going on.
         let Some(moving) = slots::on_their_way(&self.links, &model).await else { return away };
         for left in all {
-            if left.concerns(&model) && left.in_flight.both(&moving).is_empty() && self.is_cured(&model, &left).await {
+            if left.concerns(&model) && left.in_flight.both(&moving).is_empty() && self.is_repaired(&model, &left).await {
                 let left = left.seen_in(&model);
                 self.put_away(&left, &model.name);
                 away.push(left);
@@ -270,11 +270,11 @@ impl Executor {
         away
     }
 
-    /// Nothing ails the slots that it had in flight: not even a key is where players do not find it.
-    async fn is_cured(&self, model: &Model, left: &Unfinished) -> bool {
+    /// The slots that it had in flight need no repair: not even a key is where players do not find it.
+    async fn is_repaired(&self, model: &Model, left: &Unfinished) -> bool {
         let slots: Vec<u16> = left.in_flight.iter().collect();
         let Ok(holders) = survey::holders(&self.links, model, &slots).await else { return false };
-        let needs_nothing = |&slot: &u16| plan::cure(model, &plan::evidence(model, &holders, slot), Way::On) == Ok(None);
+        let needs_nothing = |&slot: &u16| plan::repair(model, &plan::evidence(model, &holders, slot), Way::On) == Ok(None);
         slots.iter().all(needs_nothing)
     }
 

@@ -7,16 +7,15 @@
 //! ```
 
 mod agree;
-mod command;
 mod executor;
 mod failover;
 mod journal;
 mod ledger;
 mod membership;
-mod mend;
 mod preflight;
 mod presence;
 mod read;
+mod repair;
 mod running;
 mod slots;
 mod survey;

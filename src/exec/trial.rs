@@ -122,7 +122,9 @@ async fn key(telling: &Telling, model: &Model, part: &plan::Move) -> Result<Opti
         names.extend(owned.then_some(name));
     }
     let sizes = survey::pipelined(&link, names.iter().map(|name| Command::words("MEMORY USAGE").arg(name))).await;
-    let sized =
-        names.into_iter().zip(&sizes).filter_map(|(name, reply)| Some(Key { name, bytes: u64::try_from(reply.int()?).ok()? }));
+    let sized = names
+        .into_iter()
+        .zip(&sizes)
+        .filter_map(|(name, reply)| Some(Key { name, bytes: u64::try_from(reply.int()?).ok()?, database: 0 }));
     Ok(sized.filter(|key| key.bytes <= SMALL).min_by_key(|key| key.bytes))
 }

@@ -1,8 +1,8 @@
 //! PURE. Has the world changed since a plan was made? Asked before the first step.
 
-use crate::cluster::{Model, Time};
+use crate::cluster::{Model, SlotSet, Time};
 
-use super::{Danger, Facts, Intent, Plan, Refusal, StepKind, contradiction, fix, membership, moves, planner};
+use super::{Danger, Facts, Intent, Plan, Refusal, Step, StepKind, contradiction, fix, membership, moves, planner};
 
 /// The plan as the newest facts give it must rest on the same ground; the refusal says what has shifted.
 pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
@@ -48,9 +48,12 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
             Err(Refusal::all(reasons))
         }
         Intent::Fix { .. } => {
-            let slots =
-                plan.steps.iter().filter_map(|step| if let StepKind::Cure { slot, .. } = step.kind { Some(slot) } else { None });
-            if fix::fingerprint(model, &slots.collect()) == plan.fingerprint {
+            let repaired = |step: &Step| match &step.kind {
+                StepKind::Repair { slots, .. } => slots.clone(),
+                _ => SlotSet::default(),
+            };
+            let slots: SlotSet = plan.steps.iter().flat_map(|step| repaired(step).iter().collect::<Vec<_>>()).collect();
+            if fix::fingerprint(model, &slots) == plan.fingerprint {
                 return Ok(());
             }
             Err(Refusal::because("the slots are not as they were when the plan was made: nothing was done, plan again"))

@@ -1,16 +1,17 @@
-//! PURE. Fix: every slot that is open, unowned, disputed, or has keys away from home, cured one at a time.
+//! PURE. Fix: every slot that is open, unowned, disputed, or has keys away from home, repaired in groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Model, SlotSet};
+use crate::cluster::{Model, NodeId, SlotSet};
 
-use super::cure::{Cure, Way, course, evidence};
 use super::fingerprint::Fingerprint;
-use super::{Blast, Danger, Facts, Intent, Plan, Prediction, Refusal, Step, StepKind, blast};
+use super::protocol::Repair;
+use super::repairs::{Evidence, Way, course, evidence};
+use super::{Blast, Danger, Facts, Intent, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, migrate_patience, shown};
 
 /// Slots that need a look: open, without an owner, with two, with one that not every master knows, or with keys on a node
 /// that does not own them.
-pub fn ailing(facts: &Facts<'_>) -> SlotSet {
+pub fn in_need(facts: &Facts<'_>) -> SlotSet {
     let topology = facts.model.topology();
     let mut slots = topology.open_slots();
     for slot in (0..crate::cluster::SLOTS).filter(|&slot| topology.owner(slot).is_none()) {
@@ -41,41 +42,41 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     if let Some(trouble) = facts.slots.and_then(|slots| slots.trouble.as_ref()) {
         return Err(Refusal::because(format!("{trouble}: a repair that overlooks keys loses them, so try again when it does")));
     }
-    let ailing = ailing(facts);
-    let slots: SlotSet = ailing.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
+    let needy = in_need(facts);
+    let slots: SlotSet = needy.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
     if slots.is_empty() {
         let what = match named {
-            Some(named) if !ailing.is_empty() => format!("nothing ails {named}; {ailing} would need it"),
-            Some(named) => format!("nothing ails {named}"),
+            Some(named) if !needy.is_empty() => format!("{} no repair; {needy} would", needs(named)),
+            Some(named) => format!("{} no repair", needs(named)),
             None => "no slot is open, unowned, disputed, unknown to a master or has keys away from home".into(),
         };
         return Err(Refusal::nothing(what, Vec::new()));
     }
-    let (steps, cured, reasons) = steps(model, facts, &slots, roll_back);
+    let (steps, repaired, reasons) = steps(model, facts, &slots, roll_back);
     if steps.is_empty() {
-        let nothing = || Refusal::nothing("no slot needs a cure", Vec::new());
+        let nothing = || Refusal::nothing("no slot needs a repair", Vec::new());
         return Err(if reasons.is_empty() { nothing() } else { Refusal::all(reasons) });
     }
-    let mut notes = vec![format!("one slot at a time; {}", direction(roll_back))];
+    let mut notes = vec![format!("up to {OPEN} slots that need the same at a time; {}", direction(roll_back))];
     notes.extend(reasons);
-    let cures: Vec<&Cure> = steps.iter().flat_map(|step| step.kind.cures()).collect();
-    let adopts = cures.iter().any(|cure| matches!(cure, Cure::Adopt { .. } | Cure::Settle { .. }));
+    let repairs: Vec<&Repair> = steps.iter().flat_map(|step| step.kind.repairs()).collect();
+    let adopts = repairs.iter().any(|repair| matches!(repair, Repair::Adopt { .. } | Repair::Settle { .. }));
     let mut warnings = Vec::new();
     if adopts {
         warnings.push("who owns a slot is decided here, by where the keys are: read the steps before saying yes".into());
     }
-    if cures.iter().any(|cure| matches!(cure, Cure::Return { .. })) {
-        warnings.push("keys on their way home cannot be seen by players for a moment".into());
+    if repairs.iter().any(|repair| matches!(repair, Repair::Return { .. })) {
+        warnings.push("keys that are brought to their owner cannot be seen by players for a moment".into());
     }
     Ok(Plan {
         intent: Intent::Fix { slots: named.cloned(), roll_back },
         cluster: model.name.clone(),
-        fingerprint: fingerprint(model, &cured),
+        fingerprint: fingerprint(model, &repaired),
         steps,
         moves: Vec::new(),
         engine: None,
         prediction: Prediction { bytes_at_risk: Some(0), notes, ..Prediction::default() },
-        blast: touched(facts, &cured),
+        blast: touched(facts, &repaired),
         before: Vec::new(),
         after: Vec::new(),
         warnings,
@@ -91,15 +92,19 @@ fn touched(facts: &Facts<'_>, slots: &SlotSet) -> Blast {
     blast
 }
 
+fn needs(slots: &SlotSet) -> String {
+    if slots.len() == 1 { format!("slot {slots} needs") } else { format!("slots {slots} need") }
+}
+
 fn direction(roll_back: bool) -> &'static str {
     if roll_back { "moves that were begun are rolled back" } else { "moves that were begun are finished (--roll-back undoes them)" }
 }
 
-/// A step for each slot that can be cured, and why the others cannot.
+/// Steps for slots that can be repaired, those together that need the same, and why the others cannot.
 fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> (Vec<Step>, SlotSet, Vec<String>) {
-    let nobody = std::collections::BTreeMap::new();
+    let nobody = BTreeMap::new();
     let holders = facts.slots.map_or(&nobody, |slots| &slots.holders);
-    let (mut steps, mut cured, mut reasons) = (Vec::new(), SlotSet::default(), Vec::new());
+    let (mut groups, mut repaired, mut reasons) = (Vec::<Group>::new(), SlotSet::default(), Vec::new());
     for slot in slots.iter() {
         let course = match course(model, evidence(model, holders, slot), Way::asked(roll_back)) {
             Ok(course) => course,
@@ -108,29 +113,62 @@ fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> 
                 continue;
             }
         };
-        let adoptions = course.iter().take_while(|(cure, _)| matches!(cure, Cure::Adopt { .. })).count();
+        let adoptions = course.iter().take_while(|(repair, _)| matches!(repair, Repair::Adopt { .. })).count();
         let (adoption, rest) = course.split_at(adoptions);
-        for cures in [adoption, rest] {
-            let commands: Vec<_> = cures.iter().flat_map(|(cure, _)| cure.commands(slot, model)).collect();
-            let Some(first) = commands.first().and_then(|(id, _)| model.node(*id)) else { continue };
-            let says: Vec<String> = cures.iter().map(|(cure, before)| cure.says(before, model)).collect();
-            cured.insert(slot);
-            steps.push(Step {
-                node: first.id,
-                address: first.address.clone(),
-                commands: commands.iter().map(|(id, command)| format!("{}: {command}", model.label(*id))).collect(),
-                says: format!("slot {slot}: {}", says.join("; then ")),
-                kind: StepKind::Cure { slot, cures: cures.iter().map(|(cure, _)| cure.clone()).collect() },
-            });
+        for part in [adoption, rest].into_iter().filter(|part| !part.is_empty()) {
+            repaired.insert(slot);
+            let repairs: Vec<Repair> = part.iter().map(|(repair, _)| repair.clone()).collect();
+            match groups.iter_mut().find(|group| group.slots.len() < OPEN && group.repairs == repairs) {
+                Some(group) => group.add(slot, part),
+                None => {
+                    let mut group = Group { repairs, slots: Vec::new(), holders: vec![BTreeMap::new(); part.len()] };
+                    group.add(slot, part);
+                    groups.push(group);
+                }
+            }
         }
     }
     // While a slot has no owner a whole cluster may refuse every command, MIGRATE too: those first.
-    steps.sort_by_key(|step| !matches!(step.kind.cures(), [Cure::Adopt { .. }, ..]));
+    groups.sort_by_key(|group| !matches!(group.repairs.as_slice(), [Repair::Adopt { .. }, ..]));
+    let mut steps: Vec<Step> = groups.iter().filter_map(|group| group.step(model)).collect();
     if let Some(last) = steps.last().cloned() {
         let says = "read back from every node that each slot has one owner and none is open".into();
         steps.push(Step { commands: Vec::new(), kind: StepKind::Verify, says, ..last });
     }
-    (steps, cured, reasons)
+    (steps, repaired, reasons)
+}
+
+/// Slots that need the same.
+struct Group {
+    repairs: Vec<Repair>,
+    slots: Vec<u16>,
+    /// Keys of them on each node, before each repair.
+    holders: Vec<BTreeMap<NodeId, u64>>,
+}
+
+impl Group {
+    fn add(&mut self, slot: u16, course: &[(Repair, Evidence)]) {
+        self.slots.push(slot);
+        for (all, (_, before)) in self.holders.iter_mut().zip(course) {
+            before.holders.iter().for_each(|(node, keys)| *all.entry(*node).or_default() += keys);
+        }
+    }
+
+    fn step(&self, model: &Model) -> Option<Step> {
+        let steps: Vec<_> = self.repairs.iter().flat_map(|repair| repair.steps(&self.slots, model)).collect();
+        let commands = shown::listed(&steps, model, migrate_patience(model, Pace::Calm));
+        let first = commands.first().and_then(|(id, _)| model.node(*id))?;
+        let says: Vec<String> =
+            self.repairs.iter().zip(&self.holders).map(|(repair, holders)| repair.says(holders, model)).collect();
+        let slots: SlotSet = self.slots.iter().copied().collect();
+        Some(Step {
+            node: first.id,
+            address: first.address.clone(),
+            commands: commands.iter().map(|(id, command)| format!("{}: {command}", model.label(*id))).collect(),
+            says: format!("{} {slots}: {}", if slots.len() == 1 { "slot" } else { "slots" }, says.join("; then ")),
+            kind: StepKind::Repair { slots, repairs: self.repairs.clone() },
+        })
+    }
 }
 
 /// Who is master, and what is open of these slots.

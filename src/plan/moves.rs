@@ -7,7 +7,8 @@ use crate::cluster::{Model, Node, NodeId, SLOTS, Server, SlotSet};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
-use super::{Danger, Engine, Facts, Intent, LISTED, Move, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast};
+use super::protocol::{MoveGroup, move_group};
+use super::{Danger, Engine, Facts, Intent, Move, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, shown};
 use crate::quantity;
 
 /// What a key's transfer holds both servers up for: from (one string) to (many small members), by megabyte.
@@ -136,7 +137,7 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
         return Err(Refusal::all(reasons));
     }
     Ok(Plan {
-        steps: steps(&moves, engine),
+        steps: steps(model, &moves, engine, pace),
         prediction: prediction(facts, &moves, engine, pace),
         fingerprint: fingerprint(model, &moves),
         cluster: model.name.clone(),
@@ -162,8 +163,8 @@ pub(super) fn fingerprint(model: &Model, moves: &[Move]) -> u64 {
     print.value()
 }
 
-fn steps(moves: &[Move], engine: Engine) -> Vec<Step> {
-    let mut steps: Vec<Step> = moves.iter().enumerate().map(|(index, part)| step(index, part, engine)).collect();
+fn steps(model: &Model, moves: &[Move], engine: Engine, pace: Pace) -> Vec<Step> {
+    let mut steps: Vec<Step> = moves.iter().enumerate().map(|(index, part)| step(model, index, part, engine, pace)).collect();
     if let Some(first) = moves.first() {
         steps.push(Step {
             node: first.to,
@@ -176,25 +177,47 @@ fn steps(moves: &[Move], engine: Engine) -> Vec<Step> {
     steps
 }
 
-fn step(index: usize, part: &Move, engine: Engine) -> Step {
-    let slot = part.slots.iter().next().unwrap_or(0);
-    let (from, to) = (&part.from_address, &part.to_address);
+fn step(model: &Model, index: usize, part: &Move, engine: Engine, pace: Pace) -> Step {
+    let from = &part.from_address;
     let commands = match engine {
-        Engine::Keys => vec![
-            format!("{to}: CLUSTER SETSLOT {slot} IMPORTING {}", part.from),
-            format!("{from}: CLUSTER SETSLOT {slot} MIGRATING {}", part.to),
-            format!("{from}: CLUSTER GETKEYSINSLOT {slot} {LISTED}"),
-            format!("{from}: MIGRATE {} {} \"\" 0 5000 KEYS …", to.host, to.port),
-            format!("{to}: CLUSTER SETSLOT {slot} NODE {}", part.to),
-            format!("{from}: CLUSTER SETSLOT {slot} NODE {}", part.to),
-        ],
+        // As for any of its slots, by itself.
+        Engine::Keys => {
+            let first = part.slots.iter().take(1).collect();
+            let group = MoveGroup {
+                source: part.from,
+                target: part.to,
+                slots: first,
+                others: Vec::new(),
+                replicas: Vec::new(),
+                quiet: false,
+            };
+            let listed = shown::listed(&move_group(&group), model, migrate_patience(model, pace));
+            listed.into_iter().map(|(node, command)| format!("{}: {command}", model.label(node))).collect()
+        }
         Engine::ValkeyAtomic => {
             let ranges: Vec<String> = part.slots.ranges().iter().map(|range| format!("{} {}", range.start, range.end)).collect();
             vec![format!("{from}: CLUSTER MIGRATESLOTS SLOTSRANGE {} NODE {}", ranges.join(" "), part.to)]
         }
     };
-    let says = format!("move {} from {from} to {to}", quantity::count(part.slots.len(), "slot"));
+    let says = format!("move {} from {from} to {}", quantity::count(part.slots.len(), "slot"), part.to_address);
     Step { node: part.from, address: from.clone(), commands, kind: StepKind::MoveSlots { index }, says }
+}
+
+/// For speed, workers for each source: while one moves keys, the other lists and sizes the next.
+pub(crate) const WORKERS: u32 = 2;
+
+/// How long MIGRATE may wait for the other side: well below the node timeout, since it holds the source up.
+pub fn migrate_patience(model: &Model, pace: Pace) -> Duration {
+    let patience =
+        (model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT) / 3).clamp(Duration::from_millis(500), Duration::from_secs(5));
+    if pace == Pace::Fast { patience / WORKERS } else { patience }
+}
+
+/// A node's claims may be one transaction. Valkey 8 and later wait for replicas at each SETSLOT, which a transaction must
+/// not; a server that is not known might be one.
+pub fn claims_quietly(model: &Model, id: NodeId) -> bool {
+    let server = model.node(id).and_then(|node| node.info.as_ref()?.server.as_ref());
+    server.is_some_and(|server| !server.is_valkey() || server.release() < (8, 0))
 }
 
 fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> Prediction {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
 
-use super::{Contradiction, Cure, Figure, Intent, Objective};
+use super::protocol::Repair;
+use super::{Contradiction, Figure, Intent, Objective};
 
 /// How much asking a plan needs before it is carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,8 +81,8 @@ pub enum StepKind {
     Promote { replica: NodeId, master: Option<NodeId>, slots: SlotSet },
     /// Give slots from one master to another, by the plan's engine; an index into `Plan::moves`.
     MoveSlots { index: usize },
-    /// Put one slot right, by these cures one after the other.
-    Cure { slot: u16, cures: Vec<Cure> },
+    /// Put slots right that need the same, by these repairs one after the other.
+    Repair { slots: SlotSet, repairs: Vec<Repair> },
     /// One literal command whose reply must be OK.
     Command,
     /// FUNCTION DUMP there, and what that gave restored here.
@@ -91,9 +92,9 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    /// What it does to one slot; nothing unless it is a cure.
-    pub fn cures(&self) -> &[Cure] {
-        if let Self::Cure { cures, .. } = self { cures } else { &[] }
+    /// What it does to slots that need it; nothing unless it is a repair.
+    pub fn repairs(&self) -> &[Repair] {
+        if let Self::Repair { repairs, .. } = self { repairs } else { &[] }
     }
 }
 

@@ -54,7 +54,7 @@ impl Hands for ClusterHands {
         tokio::spawn(async move {
             let result = executor.plan(&intent, &model).await;
             if matches!(intent, Intent::Fix { .. }) && result.as_ref().is_err_and(|refusal| refusal.fulfilled) {
-                executor.put_away_cured(&model).await;
+                executor.put_away_repaired(&model).await;
             }
             to.planned(intent, result);
         });

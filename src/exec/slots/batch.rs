@@ -1,4 +1,4 @@
-//! IO. How much to move in one go: as much as the giver's players do not feel, found by watching how long it takes.
+//! IO. How much to move in one go: as much as the source's players do not feel, found by watching how long it takes.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use crate::plan::Pace;
 pub(in crate::exec) struct Key {
     pub(in crate::exec) name: Vec<u8>,
     pub(in crate::exec) bytes: u64,
+    /// Above 0 where a server has several in cluster mode.
+    pub(in crate::exec) database: u32,
 }
 
 /// Below this a batch costs more in round trips than it spares in waiting: a slow answer then has another cause.
@@ -20,9 +22,13 @@ const BLOCK: Duration = Duration::from_millis(8);
 /// A room may have this many times the keys of a batch before it is moved in parts.
 const ROOM: usize = 2;
 
-/// In the order of their rooms.
+/// In the order of their rooms, one database after the other.
 pub(super) fn by_room(mut keys: Vec<Key>) -> Vec<Key> {
-    keys.sort_unstable_by(|a, b| hash_tag(&a.name).cmp(hash_tag(&b.name)).then_with(|| a.name.cmp(&b.name)));
+    let order = |key: &Key| key.database;
+    keys.sort_unstable_by(|a, b| {
+        let rooms = || hash_tag(&a.name).cmp(hash_tag(&b.name));
+        order(a).cmp(&order(b)).then_with(rooms).then_with(|| a.name.cmp(&b.name))
+    });
     keys
 }
 
@@ -73,6 +79,9 @@ impl Pacer {
         for key in keys {
             let bytes = key.bytes as f64;
             let fits = |batch: &Vec<Key>| {
+                if batch.last().is_some_and(|last| last.database != key.database) {
+                    return false;
+                }
                 let same_room = batch.last().is_some_and(|last| hash_tag(&last.name) == hash_tag(&key.name));
                 size + bytes <= self.bytes && batch.len() < if same_room { most * ROOM } else { share }
             };
@@ -96,7 +105,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str, bytes: u64) -> Key {
-        Key { name: name.into(), bytes }
+        Key { name: name.into(), bytes, database: 0 }
     }
 
     #[test]
@@ -127,6 +136,14 @@ mod tests {
         assert_eq!(sizes((0..60).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [60]);
         assert_eq!(sizes((0..250).map(|n| key(&format!("k{n}:{{KX9Q2}}"), 90)).collect()), [200, 50]);
         assert_eq!(sizes(Vec::new()), [0; 0]);
+    }
+
+    #[test]
+    fn no_batch_is_of_two_databases() {
+        let keys = [0, 3, 0, 1].map(|database| Key { database, ..key("k", 1) });
+        let batches = Pacer::new(Pace::Calm).cut(by_room(keys.to_vec()));
+        let databases: Vec<Vec<u32>> = batches.iter().map(|batch| batch.iter().map(|key| key.database).collect()).collect();
+        assert_eq!(databases, [vec![0, 0], vec![1], vec![3]]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::batch::Key;
 use super::content::{self, Content};
+use super::databases;
 use crate::cluster::Address;
 use crate::exec::telling::said;
 use crate::link::{Command, Lane, Links, Reply};
@@ -55,10 +56,10 @@ pub(in crate::exec) async fn compare(links: &Links, source: &Address, target: &A
 
 /// The replies to commands on one key. Either side may be the one that imports; a node that does not passes over ASKING.
 /// None: it is giving the slot away and has not this key any more.
-async fn ask(links: &Links, at: &Address, commands: Vec<Command>) -> Result<Option<Vec<Reply>>, String> {
+async fn ask(links: &Links, at: &Address, database: u32, commands: Vec<Command>) -> Result<Option<Vec<Reply>>, String> {
     let asked: Vec<Command> = commands.into_iter().flat_map(|command| [Command::words("ASKING"), command]).collect();
-    let answer = links.get(at, Lane::Work).pipeline(&asked, WITHIN).await;
-    let replies = answer.map_err(|failure| format!("{at} does not show a key: {failure}"))?;
+    let answer = databases::within(&links.get(at, Lane::Work), database, asked, WITHIN).await;
+    let replies = answer.map_err(|why| format!("{at} does not show a key: {why}"))?;
     let replies: Vec<Reply> = replies.into_iter().skip(1).step_by(2).collect();
     let asks = |reply: &Reply| matches!(reply, Reply::Error(error) if error.code == "ASK");
     Ok((!replies.iter().any(asks)).then_some(replies))
@@ -66,7 +67,7 @@ async fn ask(links: &Links, at: &Address, commands: Vec<Command>) -> Result<Opti
 
 async fn look(links: &Links, at: &Address, key: &Key) -> Result<Option<Seen>, String> {
     let commands = ["DUMP", "TYPE", "PTTL"].map(|word| Command::words(word).arg(&key.name)).to_vec();
-    let Some(replies) = ask(links, at, commands).await? else { return Ok(None) };
+    let Some(replies) = ask(links, at, key.database, commands).await? else { return Ok(None) };
     match replies.as_slice() {
         [Reply::Nil, ..] => Ok(None),
         [Reply::Bytes(dump), Reply::Bytes(kind), Reply::Int(ttl)] => {
@@ -83,14 +84,14 @@ async fn content(links: &Links, at: &Address, key: &Key, kind: &str) -> Result<C
     let Some(question) = content::question(kind, &key.name) else {
         return Ok(Content::Unknown(format!("{kind} is a type of a module")));
     };
-    let Some(replies) = ask(links, at, vec![question]).await? else {
+    let Some(replies) = ask(links, at, key.database, vec![question]).await? else {
         return Ok(Content::Unknown(format!("{at} gives it away at this moment")));
     };
     let Some(reply) = replies.into_iter().next() else { return Err(format!("{at} does not show a key: no reply")) };
     let fields = content::fields(kind, &reply);
     // Hashes may have fields that expire; a server that knows no such thing has none.
     let expiring = match content::expiry_question(kind, &key.name, &fields) {
-        Some(question) => ask(links, at, vec![question]).await?.and_then(|replies| replies.into_iter().next()),
+        Some(question) => ask(links, at, key.database, vec![question]).await?.and_then(|replies| replies.into_iter().next()),
         None => None,
     };
     Ok(content::read(kind, reply, expiring))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::cluster::Address;
+use crate::cluster::{Address, Health, Trouble};
 use crate::link::{Command, Failure, Lane, LinkSettings, Links, Reply};
 
 use super::batch::Key;
@@ -46,9 +46,10 @@ pub(in crate::exec) fn credentials(settings: &LinkSettings) -> Vec<Vec<u8>> {
     }
 }
 
-/// The command that moves these keys, all of one slot.
+/// The command that moves these keys, all of one database and one slot.
 pub(in crate::exec) fn command(to: &Address, timeout: Duration, replace: bool, credentials: &[Vec<u8>], keys: &[Key]) -> Command {
-    let mut command = Command::words("MIGRATE").arg(&*to.host).arg(to.port.to_string()).arg("").arg("0");
+    let database = keys.first().map_or(0, |key| key.database);
+    let mut command = Command::words("MIGRATE").arg(&*to.host).arg(to.port.to_string()).arg("").arg(database.to_string());
     command = command.arg(timeout.as_millis().to_string());
     if replace {
         command = command.arg("REPLACE");
@@ -58,8 +59,18 @@ pub(in crate::exec) fn command(to: &Address, timeout: Duration, replace: bool, c
 }
 
 /// Sends it to the source and reads the answer's meaning.
-pub(in crate::exec) async fn send(links: &Links, source: &Address, command: &Command, within: Duration) -> Migrated {
-    meaning(links.get(source, Lane::Work).call_within(command, within).await)
+pub(in crate::exec) async fn send(links: &Links, source: &Address, command: &Command, database: u32, within: Duration) -> Migrated {
+    let link = links.get(source, Lane::Work);
+    if database == 0 {
+        return meaning(link.call_within(command, within).await);
+    }
+    let select = |number: u32| Command::words(&format!("SELECT {number}"));
+    let answer = link.pipeline(&[select(database), command.clone(), select(0)], within).await;
+    meaning(answer.and_then(|replies| match <[Reply; 3]>::try_from(replies) {
+        Ok([Reply::Error(error), ..] | [_, Reply::Error(error), _]) => Err(Failure::Server(error)),
+        Ok([_, reply, _]) => Ok(reply),
+        Err(_) => Err(Failure::Unknown(Trouble::new(Health::Garbage, "not as many replies as commands"))),
+    }))
 }
 
 fn meaning(answer: Result<Reply, Failure>) -> Migrated {
@@ -100,7 +111,7 @@ mod tests {
     #[test]
     fn the_command_holds_the_keys_and_hides_the_password() {
         let settings = LinkSettings { password: Some("secret".into()), ..LinkSettings::default() };
-        let keys = [Key { name: b"a b".to_vec(), bytes: 1 }];
+        let keys = [Key { name: b"a b".to_vec(), bytes: 1, database: 0 }];
         let command = command(&Address::new("10.0.0.4", 7003), Duration::from_secs(5), true, &credentials(&settings), &keys);
         assert_eq!(command.to_string(), "MIGRATE 10.0.0.4 7003 \"\" 0 5000 REPLACE AUTH (hidden) KEYS \"a b\"");
     }

@@ -4,16 +4,21 @@ mod atomic;
 pub(super) mod batch;
 mod content;
 mod copies;
+pub(super) mod databases;
 mod evictions;
+mod group;
+pub(super) mod heard;
+pub(super) mod interpret;
 pub(super) mod keys;
 mod listing;
 pub(super) mod meter;
 pub(super) mod migrate;
 mod migrations;
 mod run;
+mod why;
 
 pub(super) use atomic::on_their_way;
-pub(super) use run::{end, patience, run};
+pub(super) use run::{end, node_timeout, run};
 
 use crate::cluster::{Address, NodeId, SlotSet};
 
@@ -42,6 +47,10 @@ pub(super) struct Stop {
     pub(super) begun: bool,
     /// Slots that servers may go on moving by themselves: nobody said how that ended.
     pub(super) undecided: SlotSet,
+    /// Another console is at these slots: it is not worked against.
+    pub(super) race: bool,
+    /// Slots whose keys may be lost.
+    pub(super) at_risk: SlotSet,
 }
 
 impl Stop {
@@ -50,7 +59,7 @@ impl Stop {
     }
 }
 
-/// Carries out one job. The slots of a job that ended well belong to the taker; after a stop, those in `Stop::open` have
+/// Carries out one job. The slots of a job that ended well belong to the target; after a stop, those in `Stop::open` have
 /// to be settled, all others are as they were or where they shall be.
 pub(super) trait Engine {
     async fn carry(&mut self, job: &Job) -> Result<(), Stop>;

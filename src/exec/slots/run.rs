@@ -12,35 +12,37 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::atomic::AtomicEngine;
 use super::evictions::Evictions;
-use super::keys::KeyEngine;
+use super::group::{Claimed, KeyEngine};
+use super::heard;
+use super::interpret::Interpreter;
+use super::keys::KeyMover;
 use super::meter::Meter;
 use super::{Engine, Job, Stop};
-use crate::cluster::{Address, Model, NodeId, Role, Server, SlotSet, View};
+use crate::cluster::{Address, Model, Node, NodeId, Role, SlotSet, View};
 use crate::exec::agree::{self, Agreement};
 use crate::exec::journal::{Fuse, Journal};
+use crate::exec::repair::{self, Broken, may_be_lost};
 use crate::exec::telling::Telling;
-use crate::exec::{mend, read, survey};
+use crate::exec::{read, survey};
 use crate::link::{Command, Lane, Reply};
-use crate::plan::{self, Figure, Intent, Outcome, Pace, Plan, Report, StepKind};
+use crate::plan::{self, Figure, Intent, Outcome, Pace, Plan, Report, StepKind, WORKERS};
 
 /// How often the screen hears how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Gossip to everybody, after the last slot.
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
-/// For speed, hands for each giver: while one moves keys, the other lists and sizes the next.
-const HANDS: u32 = 2;
 /// Jobs under way at a time; each has a group of open slots.
 const AT_ONCE: usize = 16;
 /// For one question after the last slot.
 const SETTLES: Duration = Duration::from_secs(2);
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long MIGRATE may wait for the other side.
-pub(in crate::exec) fn patience(model: &Model) -> Duration {
-    (model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT) / 3).clamp(Duration::from_millis(500), Duration::from_secs(5))
+/// The servers' own patience with each other; the default is a long one.
+pub(in crate::exec) fn node_timeout(model: &Model) -> Duration {
+    model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT)
 }
 
-/// Where the servers know each other: MIGRATE is dialled by the giver, not by us.
+/// Where the servers know each other: MIGRATE is dialled by the source, not by us.
 pub(in crate::exec) fn jobs(plan: &Plan) -> Vec<Job> {
     let job = |part: &crate::plan::Move| Job {
         from: part.from,
@@ -76,12 +78,12 @@ pub(in crate::exec) async fn run(
     let meter = Meter::new(u32::try_from(total).unwrap_or(u32::MAX));
     let halt = Arc::new(AtomicBool::new(false));
     let evictions = Evictions::begin(&telling.links, jobs.iter().map(|job| job.to_at.clone()), halt.clone()).await;
-    let stops = carry_all(telling, plan, model, &jobs, &meter, &journal, &halt).await;
+    let (stops, claimed) = carry_all(telling, plan, model, &jobs, &meter, &journal, &halt).await;
     let (evicted, unknown) = evictions.end().await;
     telling.say(meter.progress()).await;
 
     let mut reasons = Vec::new();
-    let mut left = SlotSet::default();
+    let (mut left, mut at_risk) = (SlotSet::default(), SlotSet::default());
     let mut now = model.clone();
     for sentence in unknown {
         telling.note(sentence).await;
@@ -89,29 +91,35 @@ pub(in crate::exec) async fn run(
     reasons.extend(evicted.iter().cloned());
     reasons.extend(stops.iter().flat_map(|(_, stop)| stop.reasons.iter().cloned()));
     left.extend(stops.iter().flat_map(|(_, stop)| stop.undecided.iter()));
-    for roll_back in [false, true] {
-        let stopped = stops.iter().filter(|(_, stop)| stop.roll_back == roll_back);
+    at_risk.extend(stops.iter().flat_map(|(_, stop)| stop.at_risk.iter()));
+    let targets: BTreeMap<u16, NodeId> = jobs.iter().flat_map(|job| job.slots.iter().map(|slot| (*slot, job.to))).collect();
+    for (race, roll_back) in [(false, false), (false, true), (true, false), (true, true)] {
+        let stopped = stops.iter().filter(|(_, stop)| stop.race == race && stop.roll_back == roll_back);
         let open: SlotSet = stopped.flat_map(|(_, stop)| stop.open.iter()).collect();
         if !open.is_empty() {
             telling.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
-            let (still, said) = mend::after_stop(telling, &mut now, &open, roll_back).await;
+            let broken = Broken { slots: &open, roll_back, race: race.then_some(&targets) };
+            let (still, lost, said) = repair::after_stop(telling, &mut now, &broken).await;
             reasons.extend(said);
             left.extend(still.iter());
+            at_risk.extend(lost.iter());
         }
     }
     let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty() && evicted.is_empty();
     let mut figures = meter.figures();
     let outcome = if stops.is_empty() {
-        match (verified(telling, plan, model, &jobs, &mut figures).await, evicted.is_empty()) {
+        match (verified(telling, plan, model, &jobs, &claimed, &mut figures).await, evicted.is_empty()) {
             (outcome, true) => outcome,
             (outcome, false) => Outcome::Failed(evicted.into_iter().chain(outcome.reasons().iter().cloned()).collect()),
         }
     } else {
-        let done = arrived(telling, &mut now, &jobs).await;
+        let (done, astray) = arrived(telling, &mut now, model, &jobs, &claimed).await;
+        at_risk.extend(astray.iter());
         if let Some((_, slots)) = figures.iter_mut().find(|(figure, _)| *figure == Figure::Slots) {
             *slots = done as f64;
         }
         reasons.push(format!("{done} of {total} slots have moved and stay where they are"));
+        reasons.extend(may_be_lost(&at_risk));
         if !left.is_empty() {
             reasons.push(format!("left open: {left}; `fix {left}` shows how to resume or roll back"));
         }
@@ -129,16 +137,28 @@ pub(in crate::exec) async fn run(
     (telling.report(outcome, figures), Some(journal))
 }
 
-/// How many slots are with their takers by now, or with who was promoted in their place: what was put right afterwards
-/// counts, too.
-async fn arrived(telling: &Telling, now: &mut Model, jobs: &[Job]) -> usize {
+/// How many slots are with their targets by now, or with a replica of theirs that took over: what was put right afterwards
+/// counts, too. And those that a target had claimed and that belong to somebody else.
+async fn arrived(telling: &Telling, now: &mut Model, before: &Model, jobs: &[Job], claimed: &SlotSet) -> (usize, SlotSet) {
     read::refresh(now, &telling.links, telling.clock).await;
-    let shard = |node: NodeId| now.node(node).and_then(|node| node.shard);
-    let is_there = |slot: u16, to: NodeId| {
-        let owner = now.topology().owner(slot);
-        owner.is_some_and(|owner| owner == to || (shard(owner).is_some() && shard(owner) == shard(to)))
-    };
-    jobs.iter().map(|job| job.slots.iter().filter(|slot| is_there(**slot, job.to)).count()).sum()
+    let (mut done, mut astray) = (0, SlotSet::default());
+    for job in jobs {
+        let shard = shard_of(before, job.to);
+        for slot in &job.slots {
+            match now.topology().owner(*slot) {
+                Some(owner) if shard.contains(&owner) => done += 1,
+                Some(_) if claimed.contains(*slot) => astray.extend([*slot]),
+                _ => {}
+            }
+        }
+    }
+    (done, astray)
+}
+
+/// A master and those that were its replicas when the operation began: whoever of them is master later has taken over from it.
+fn shard_of(before: &Model, master: NodeId) -> BTreeSet<NodeId> {
+    let replicas = before.nodes().filter(|node| node.is_replica() && node.master == Some(master)).map(|node| node.id);
+    replicas.chain([master]).collect()
 }
 
 /// The journal says how it ended.
@@ -148,10 +168,10 @@ pub(in crate::exec) async fn end(telling: &Telling, journal: &Journal, outcome: 
     }
 }
 
-/// Each job for several hands.
-fn split(jobs: &[Job], hands: u32) -> VecDeque<Job> {
+/// Each job for several workers.
+fn split(jobs: &[Job], workers: u32) -> VecDeque<Job> {
     let split = |job: &Job| {
-        let share = job.slots.len().div_ceil(hands as usize).max(1);
+        let share = job.slots.len().div_ceil(workers as usize).max(1);
         job.slots.chunks(share).map(|slots| Job { slots: slots.to_vec(), ..job.clone() }).collect::<Vec<_>>()
     };
     jobs.iter().flat_map(split).collect()
@@ -189,21 +209,16 @@ impl Route {
     fn is_free(&self, under_way: &[Self], by_server: bool, pace: Pace) -> bool {
         let giving = under_way.iter().filter(|other| other.from == self.from).count();
         match (by_server, pace) {
-            // Servers that move slots by themselves do one group of a giver at a time.
+            // Servers that move slots by themselves do one group of a source at a time.
             (true, _) => giving == 0,
             // Servers of one host share its processors: players of all of them feel what two moves take there.
             (false, Pace::Calm) => !under_way.iter().any(|other| other.hosts.iter().any(|host| self.hosts.contains(host))),
-            // Who gives and takes at once could claim a slot under an epoch that its giver has just left behind.
+            // Who gives and takes at once could claim a slot under an epoch that its source has just left behind.
             (false, Pace::Fast) => {
-                giving < HANDS as usize && !under_way.iter().any(|other| other.from == self.to || other.to == self.from)
+                giving < WORKERS as usize && !under_way.iter().any(|other| other.from == self.to || other.to == self.from)
             }
         }
     }
-}
-
-/// Valkey 8 and later wait for replicas at each SETSLOT, which a transaction must not.
-fn may_claim_quietly(server: &Server) -> bool {
-    !server.is_valkey() || server.release() < (8, 0)
 }
 
 /// Bytes of a key of this node, on average.
@@ -212,7 +227,8 @@ fn key_bytes(model: &Model, id: NodeId) -> f64 {
     info.map_or(0.0, |info| info.used_memory.unwrap_or(0) as f64 / info.keys.max(1) as f64)
 }
 
-/// Carries all jobs out, so many at a time. The first stop lets the others end their group and stop.
+/// Carries all jobs out, so many at a time. The first stop lets the others end their group and stop. Gives the stops, and the
+/// slots that were claimed for their targets.
 async fn carry_all(
     telling: &Telling,
     plan: &Plan,
@@ -221,13 +237,15 @@ async fn carry_all(
     meter: &Meter,
     journal: &Journal,
     halt: &Arc<AtomicBool>,
-) -> Vec<(Job, Stop)> {
+) -> (Vec<(Job, Stop)>, SlotSet) {
     let pace = match &plan.intent {
         Intent::Rebalance { pace, .. } => *pace,
         _ => Pace::Calm,
     };
     let by_server = plan.engine == Some(plan::Engine::ValkeyAtomic);
-    let hands = if by_server || pace == Pace::Calm { 1 } else { HANDS };
+    let workers = if by_server || pace == Pace::Calm { 1 } else { WORKERS };
+    let (places, claimed) = (heard::places(model), Claimed::default());
+    let serving: Vec<&Node> = model.nodes().filter(|node| node.health.serves()).collect();
     let engine = |job: &Job| match by_server {
         true => Chosen::Atomic(AtomicEngine {
             telling: telling.clone(),
@@ -237,16 +255,23 @@ async fn carry_all(
             pace,
             key_bytes: key_bytes(model, job.from),
         }),
-        false => Chosen::Keys(Box::new(KeyEngine {
-            journal: Some(journal.clone()),
-            halt: halt.clone(),
-            quiet: model.node(job.to).and_then(|node| node.info.as_ref()?.server.as_ref()).is_some_and(may_claim_quietly),
-            ..KeyEngine::new(telling.clone(), meter.clone(), pace, patience(model) / hands)
-        })),
+        false => {
+            let keys = KeyMover::new(telling.clone(), meter.clone(), pace, plan::migrate_patience(model, pace));
+            let replica_of = |node: &&&Node| node.is_replica() && (node.master == Some(job.from) || node.master == Some(job.to));
+            Chosen::Keys(Box::new(KeyEngine {
+                interpreter: Interpreter::new(telling.clone(), places.clone(), keys, node_timeout(model)),
+                meter: meter.clone(),
+                journal: journal.clone(),
+                halt: halt.clone(),
+                quiet: plan::claims_quietly(model, job.to),
+                masters: serving.iter().filter(|node| node.is_master()).map(|node| node.id).collect(),
+                replicas: serving.iter().filter(replica_of).map(|node| node.id).collect(),
+                claimed: claimed.clone(),
+            }))
+        }
     };
-    let mut waiting = split(jobs, hands);
+    let mut waiting = split(jobs, workers);
     let mut under_way: Vec<Route> = Vec::new();
-    let mut taken: BTreeSet<NodeId> = BTreeSet::new();
     let mut running = FuturesUnordered::new();
     let mut stops = Vec::new();
     let mut ticks = interval(TELL_EVERY);
@@ -258,21 +283,8 @@ async fn carry_all(
                 && let Some(job) = waiting.iter().position(|job| is_free(job, &under_way)).and_then(|at| waiting.remove(at))
             {
                 under_way.push(Route::of(&job));
-                // Who has taken slots has a new epoch: the next taker must know it to claim above it.
-                let risen = taken.contains(&job.from).then(|| (job.from, job.from_at.clone()));
-                taken.insert(job.to);
-                let (links, places) = (telling.links.clone(), read::places(model));
                 let mut engine = engine(&job);
                 running.push(async move {
-                    if let Some(risen) = risen {
-                        let known = agree::on_epochs(&links, &places, &[risen], AGREE_WITHIN).await;
-                        if !known.is_reached() {
-                            let mut reasons =
-                                vec![format!("not every node knows the epoch of {}, which is to give now", job.from_at)];
-                            reasons.extend(known.differing());
-                            return (job, Err(Stop { reasons, ..Stop::default() }));
-                        }
-                    }
                     let carried = engine.carry(&job).await;
                     (job, carried)
                 });
@@ -280,7 +292,7 @@ async fn carry_all(
         }
         tokio::select! {
             ended = running.next() => match ended {
-                None => return stops,
+                None => return (stops, claimed.slots()),
                 Some((job, result)) => {
                     if let Some(at) = under_way.iter().position(|route| *route == Route::of(&job)) {
                         under_way.swap_remove(at);
@@ -296,8 +308,15 @@ async fn carry_all(
     }
 }
 
-/// Every node that answers must say that the takers own their slots, none may be open, and no key be left behind.
-async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], figures: &mut Vec<(Figure, f64)>) -> Outcome {
+/// Every node that answers must say that the targets own their slots, none may be open, and no key be left behind.
+async fn verified(
+    telling: &Telling,
+    plan: &Plan,
+    model: &Model,
+    jobs: &[Job],
+    claimed: &SlotSet,
+    figures: &mut Vec<(Figure, f64)>,
+) -> Outcome {
     if let Some((index, step)) = plan.steps.iter().enumerate().find(|(_, step)| step.kind == StepKind::Verify) {
         telling.step(index, &step.says).await;
     }
@@ -310,7 +329,9 @@ async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], f
         telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
     }
     if !agreement.is_reached() {
-        return Outcome::Failed(disagreement(&agreement));
+        let mut now = model.clone();
+        let (_, astray) = arrived(telling, &mut now, model, jobs, claimed).await;
+        return Outcome::Failed(disagreement(&agreement).into_iter().chain(may_be_lost(&astray)).collect());
     }
     // Others' word is not enough: the two that the slots went between know whether they are open.
     let unsaid: BTreeSet<&Address> =
@@ -319,8 +340,9 @@ async fn verified(telling: &Telling, plan: &Plan, model: &Model, jobs: &[Job], f
         let unsaid: Vec<String> = unsaid.iter().map(ToString::to_string).collect();
         return Outcome::Failed(vec![format!("the slots have moved, but {} could not be asked about them", unsaid.join(", "))]);
     }
-    let takers: BTreeMap<NodeId, Address> = jobs.iter().map(|job| (job.to, job.to_at.clone())).collect();
-    let known = agree::on_epochs(&telling.links, &read::places(model), &takers.into_iter().collect::<Vec<_>>(), AGREE_WITHIN).await;
+    let targets: BTreeMap<NodeId, Address> = jobs.iter().map(|job| (job.to, job.to_at.clone())).collect();
+    let known =
+        agree::on_epochs(&telling.links, &read::places(model), &targets.into_iter().collect::<Vec<_>>(), AGREE_WITHIN).await;
     if !known.is_reached() {
         return Outcome::Failed(disagreement(&known));
     }
@@ -345,10 +367,10 @@ fn against(wanted: &[(NodeId, SlotSet)], view: &View) -> Result<(), String> {
     Ok(())
 }
 
-/// Keys that the giver still has although it owns none of the slots.
+/// Keys that the source still has although it owns none of the slots.
 async fn left_behind(telling: &Telling, job: &Job) -> Option<String> {
     let link = telling.links.get(&job.from_at, Lane::Work);
-    // One that has lost its last slot is a replica of the taker, and holds the taker's keys.
+    // One that has lost its last slot is a replica of the target, and holds the target's keys.
     if matches!(read::view(&telling.links, &job.from_at, SETTLES).await, Ok(view) if view.myself().is_some_and(|me| me.role == Role::Replica))
     {
         return None;
@@ -384,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn calm_is_one_move_a_host_and_fast_two_a_giver() {
+    fn calm_is_one_move_a_host_and_fast_two_a_source() {
         let one = route("a:1", "b:1");
         let free = |route: &Route, under_way: &[Route], pace| route.is_free(under_way, false, pace);
         for (other, calm) in [(route("c:1", "d:1"), true), (route("c:1", "b:2"), false), (route("b:2", "c:1"), false)] {
@@ -392,19 +414,19 @@ mod tests {
             assert!(free(&other, std::slice::from_ref(&one), Pace::Fast));
         }
         for both in [route("b:1", "c:1"), route("c:1", "a:1")] {
-            assert!(!free(&both, std::slice::from_ref(&one), Pace::Fast), "a giver must not take: {both:?}");
+            assert!(!free(&both, std::slice::from_ref(&one), Pace::Fast), "a source must not take: {both:?}");
         }
         let twice = [one.clone(), route("a:1", "c:1")];
         assert!(free(&one, &twice[..1], Pace::Fast) && !free(&one, &twice, Pace::Fast));
-        // Those that the servers do by themselves: one a giver, whatever the pace.
+        // Those that the servers do by themselves: one a source, whatever the pace.
         assert!(!one.is_free(&twice[..1], true, Pace::Fast) && route("d:1", "b:1").is_free(&twice, true, Pace::Calm));
     }
 
     #[test]
-    fn hands_share_a_job() {
+    fn workers_share_a_job() {
         let at: Address = "a:1".parse().unwrap();
         let job = Job { from: NodeId::place(&at), from_at: at.clone(), to: NodeId::place(&at), to_at: at, slots: vec![1, 2, 3] };
-        let slots = |hands| split(std::slice::from_ref(&job), hands).into_iter().map(|job| job.slots).collect::<Vec<_>>();
+        let slots = |workers| split(std::slice::from_ref(&job), workers).into_iter().map(|job| job.slots).collect::<Vec<_>>();
         assert_eq!((slots(1), slots(2)), (vec![vec![1, 2, 3]], vec![vec![1, 2], vec![3]]));
     }
 }

@@ -1,0 +1,125 @@
+//! IO. The engine for every server: SETSLOT and MIGRATE, key by key, a few slots open at a time.
+//!
+//! What is sent, in which order, and what must be true before and after each command is [`plan::protocol::move_group`].
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::json;
+
+use super::interpret::{Halt, Interpreter};
+use super::listing;
+use super::meter::Meter;
+use super::{Engine, Job, Stop};
+use crate::cluster::{NodeId, SlotSet};
+use crate::exec::journal::Journal;
+use crate::link::Lane;
+use crate::plan::OPEN;
+use crate::plan::protocol::{MoveGroup, everybody_knows, move_group};
+
+pub(super) struct KeyEngine {
+    pub(super) interpreter: Interpreter,
+    pub(super) meter: Meter,
+    pub(super) journal: Journal,
+    /// Set when another job of the same operation has stopped.
+    pub(super) halt: Arc<AtomicBool>,
+    /// The target's claims may be one transaction: not where a command in it waits for replicas.
+    pub(super) quiet: bool,
+    /// Every master that answers.
+    pub(super) masters: Vec<NodeId>,
+    /// Replicas of both that answer.
+    pub(super) replicas: Vec<NodeId>,
+    pub(super) claimed: Claimed,
+}
+
+/// Slots that targets of an operation have claimed, whichever worker sent the claims.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claimed(Arc<Mutex<SlotSet>>);
+
+impl Claimed {
+    fn add(&self, slots: impl IntoIterator<Item = u16>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(slots);
+    }
+
+    pub(super) fn slots(&self) -> SlotSet {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Engine for KeyEngine {
+    async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
+        let carried = self.groups(job).await;
+        // Replicas that may take over have heard of the last groups, or that is said.
+        let heard = self.interpreter.finish().await;
+        self.claimed.add(self.interpreter.claimed.keys().copied());
+        match (carried, heard) {
+            (carried @ Err(_), _) | (carried, Ok(())) => carried,
+            (Ok(()), Err(halt)) => Err(Stop { reasons: vec![halt.why], ..Stop::default() }),
+        }
+    }
+}
+
+async fn record(journal: Journal, job: &Job, open: Option<&[u16]>, closed: Option<&[u16]>) -> Result<(), Stop> {
+    if open.is_none() && closed.is_none() {
+        return Ok(());
+    }
+    let text = |slots: Option<&[u16]>| slots.map(|slots| slots.iter().copied().collect::<SlotSet>().to_string());
+    let line = json!({"open": text(open), "closed": text(closed), "from": job.from.to_string(), "to": job.to.to_string()});
+    journal.record(line).await.map_err(Stop::because)
+}
+
+impl KeyEngine {
+    async fn groups(&mut self, job: &Job) -> Result<(), Stop> {
+        let groups: Vec<&[u16]> = job.slots.chunks(OPEN).collect();
+        // It may have taken slots a moment ago.
+        let known = everybody_knows(job.from, self.masters.iter().copied());
+        self.interpreter.run(&[known], Vec::new()).await.map_err(|halt| Stop::because(halt.why))?;
+        record(self.journal.clone(), job, groups.first().copied(), None).await?;
+        let source = self.interpreter.telling.links.get(&job.from_at, Lane::Work);
+        let mut known = Vec::new();
+        for (nth, group) in groups.iter().enumerate() {
+            let (before, next) = (nth.checked_sub(1).and_then(|nth| groups.get(nth)).copied(), groups.get(nth + 1).copied());
+            if self.interpreter.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
+                record(self.journal.clone(), job, None, before).await?;
+                return Err(Stop { cancelled: true, ..Stop::default() });
+            }
+            // While this is being done, what comes next is written down and looked at; nobody waits for the look.
+            let mut foreseen = Vec::new();
+            let small = self.interpreter.keys.pacer.small();
+            let ahead = record(self.journal.clone(), job, next, before);
+            let look = async {
+                listing::foresee(&source, next.unwrap_or_default(), small, &mut foreseen).await;
+                std::future::pending::<Infallible>().await
+            };
+            let steps = move_group(&MoveGroup {
+                source: job.from,
+                target: job.to,
+                slots: group.to_vec(),
+                others: self.masters.iter().copied().filter(|&node| node != job.from && node != job.to).collect(),
+                replicas: self.replicas.clone(),
+                quiet: self.quiet && group.len() > 2,
+            });
+            let (moved, written) = tokio::select! {
+                both = async { tokio::join!(self.interpreter.run(&steps, std::mem::take(&mut known)), ahead) } => both,
+                never = look => match never {},
+            };
+            moved.map_err(|halt| self.stop(group, halt))?;
+            self.meter.slots(group.len());
+            written?;
+            known = foreseen;
+        }
+        record(self.journal.clone(), job, None, groups.last().copied()).await
+    }
+
+    fn stop(&self, slots: &[u16], halt: Halt) -> Stop {
+        Stop {
+            reasons: vec![halt.why],
+            open: if self.interpreter.untouched { SlotSet::default() } else { slots.iter().copied().collect() },
+            roll_back: self.interpreter.keys.refused,
+            race: halt.race,
+            at_risk: halt.at_risk,
+            ..Stop::default()
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Moves that meet each other: back right after forth, two consoles at once, failovers in between. No key is lost, and what
+//! is said is so. A few rounds here; many with `RGC_ROUNDS=200 cargo test --test races` (`sh tests/long.sh`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that fails loudly and says what it saw"
+)]
+
+mod common;
+mod desk;
+
+use std::collections::BTreeMap;
+
+use common::{Cluster, wait_until};
+use desk::{Desk, assert_calm, assert_same};
+use rgc_tui::cluster::{Address, key_slot};
+use rgc_tui::link::{Command, LinkSettings};
+use rgc_tui::plan::{Intent, Outcome, Report};
+
+/// Rounds of each race.
+fn rounds(few: u32) -> u32 {
+    std::env::var("RGC_ROUNDS").map_or(few, |rounds| rounds.parse().unwrap())
+}
+
+/// One key for each of these slots and `more` for every other one, with its slot.
+fn keys_of(slots: std::ops::Range<u16>, count: usize) -> Vec<(u16, String)> {
+    let mut found = Vec::new();
+    let mut n = 0_u32;
+    while found.len() < count {
+        let key = format!("k{n}");
+        n += 1;
+        let slot = key_slot(key.as_bytes());
+        if slots.contains(&slot) {
+            found.push((slot, key));
+        }
+    }
+    found
+}
+
+fn migrate(to: &Address, keys: &[String]) -> Command {
+    let words = format!("MIGRATE {} {} x 0 5000 KEYS {}", to.host, to.port, keys.join(" "));
+    let mut command = Command::words(&words);
+    command.0[3] = Vec::new();
+    command
+}
+
+async fn everybody_agrees(cluster: &Cluster) {
+    wait_until("all views are the same, and no slot is open in any", async || {
+        let mut views = std::collections::BTreeSet::new();
+        for address in cluster.addresses() {
+            let view = cluster.view(&address).await;
+            let mut owners: Vec<_> = view.members.iter().map(|member| (member.id, member.slots.clone())).collect();
+            owners.sort();
+            views.insert((owners, view.myself().is_none_or(|me| !me.open.is_empty())));
+        }
+        views.len() == 1
+    })
+    .await;
+}
+
+/// Slots half moved, all their keys on the other side already: the way back must not overtake the news of the way there.
+async fn back_right_after_forth(cluster: &Cluster, rounds: u32) {
+    let slots = 287..319_u16;
+    let keys = keys_of(slots.clone(), 20);
+    let mut desk = Desk::at(cluster).await;
+    desk.fill(keys.iter().map(|(slot, key)| Command::words(&format!("SET {key} {slot}"))).collect()).await;
+    let before = desk.digest(cluster).await;
+    for round in 0..rounds {
+        let owner = cluster.owner(slots.start).await.unwrap();
+        let other = cluster.at(usize::from(owner == cluster.at(0)));
+        let id = |at: &Address| desk.model.node_at(at).unwrap().id;
+        let (owner_id, other_id) = (id(&owner), id(&other));
+        for slot in slots.clone() {
+            cluster.ok(&other, &format!("CLUSTER SETSLOT {slot} IMPORTING {owner_id}")).await;
+            cluster.ok(&owner, &format!("CLUSTER SETSLOT {slot} MIGRATING {other_id}")).await;
+        }
+        let mut by_slot: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+        for (slot, key) in &keys {
+            by_slot.entry(*slot).or_default().push(key.clone());
+        }
+        for keys in by_slot.values() {
+            assert!(cluster.call(&owner, &migrate(&other, keys)).await.is_ok());
+        }
+        let plan = desk.plan(Intent::Fix { slots: None, roll_back: true }).await.unwrap();
+        let report = desk.run(plan).await;
+        everybody_agrees(cluster).await;
+        let after = desk.digest(cluster).await;
+        assert_eq!(report.outcome, Outcome::Done, "round {round}: {report:#?}");
+        assert_calm(cluster).await;
+        assert_same(&before, &after);
+        assert_eq!(cluster.owner(slots.start).await, Some(owner), "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_rolled_back_right_after_it_was_finished_loses_nothing() {
+    back_right_after_forth(&Cluster::start(3, 1).await, rounds(4)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_rolled_back_loses_nothing_on_other_servers_either() {
+    for name in ["valkey8", "redis8"] {
+        back_right_after_forth(&Cluster::start_on(name, 3, 1).await, rounds(2)).await;
+    }
+}
+
+fn move_slots(slots: std::ops::Range<u16>, to: &Address) -> Intent {
+    Intent::MoveSlots { slots: slots.collect(), to: to.to_string() }
+}
+
+/// Two consoles with folders of their own, as on two machines, move the same slots to different masters.
+async fn two_consoles(cluster: &Cluster, rounds: u32) {
+    let slots = 0..640_u16;
+    let keys = keys_of(slots.clone(), 3000);
+    let mut first = Desk::at(cluster).await;
+    let mut second = Desk::with(cluster, LinkSettings::default(), None).await;
+    first.fill(keys.iter().map(|(slot, key)| Command::words(&format!("SET {key} {slot}"))).collect()).await;
+    let before = first.digest(cluster).await;
+    let mut met = 0;
+    for round in 0..rounds {
+        let owner = cluster.owner(0).await.unwrap();
+        let others: Vec<Address> = (0..3).map(|n| cluster.at(n)).filter(|at| *at != owner).collect();
+        let plans =
+            (first.plan(move_slots(slots.clone(), &others[0])).await, second.plan(move_slots(slots.clone(), &others[1])).await);
+        let (Ok(one), Ok(two)) = plans else { panic!("{plans:?}") };
+        // Both begin at once: in the same group, or one a few groups behind the other.
+        let (one, two) = tokio::join!(first.run(one), async {
+            for _ in 0..(round % 4) * 40 {
+                tokio::task::yield_now().await;
+            }
+            second.run(two).await
+        });
+        let told = [&one, &two].map(|report: &Report| report.outcome.reasons().join("; "));
+        println!("round {round}: {} | {}", told[0], told[1]);
+        met += u32::from(told.iter().any(|told| told.contains("another console")));
+        // Whatever they left, `fix` puts right.
+        if let Ok(plan) = first.plan(Intent::Fix { slots: None, roll_back: false }).await {
+            let report = first.run(plan).await;
+            assert_eq!(report.outcome, Outcome::Done, "round {round}: {told:?}: {report:#?}");
+        }
+        everybody_agrees(cluster).await;
+        assert_calm(cluster).await;
+        assert_same(&before, &first.digest(cluster).await);
+        // All at one master again.
+        let owner = cluster.owner(0).await.unwrap();
+        if let Ok(plan) = first.plan(move_slots(slots.clone(), &owner)).await {
+            let report = first.run(plan).await;
+            assert_eq!(report.outcome, Outcome::Done, "round {round}: {report:#?}");
+        }
+    }
+    println!("{met} of {rounds} rounds met");
+    assert!(met > 0, "the two never met");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_consoles_that_move_the_same_slots_lose_nothing() {
+    two_consoles(&Cluster::start(3, 1).await, rounds(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_consoles_lose_nothing_on_other_servers_either() {
+    for name in ["valkey8", "redis8"] {
+        two_consoles(&Cluster::start_on(name, 3, 1).await, rounds(2)).await;
+    }
+}
