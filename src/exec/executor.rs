@@ -12,7 +12,7 @@ use super::presence::Presence;
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::turn::{NoTurn, Turn};
-use super::{failover, ledger, membership, preflight, read, repair, slots, survey, trial};
+use super::{failover, give_way, ledger, membership, preflight, read, repair, slots, survey, trial};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
 use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished, Way};
@@ -133,7 +133,12 @@ impl Executor {
 
     async fn carry_out(self, mut telling: Telling, plan: Plan, model: Arc<Model>) {
         log::info!("begins: {}", plan.intent);
-        let (report, journal) = match self.occupy(&plan) {
+        // A move in the same shards is not refused beside: it stops for a failover.
+        let way = match self.locked.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => give_way::before(&telling, &self.settings.journal_dir, &plan, &model).await,
+        };
+        let (report, journal) = match way.and_then(|()| self.occupy(&plan)) {
             Ok(_occupied) => {
                 let blown = Arc::new(tokio::sync::Notify::new());
                 let fuse = self.fuse.map(|after| Fuse { after, blown: blown.clone() });
@@ -157,10 +162,11 @@ impl Executor {
     /// The facts are read again, and the plan must still be the one that they give.
     async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
         // Before the facts are read: what another one has changed until its end is among them.
-        let _turn = match self.turn(telling, plan, model).await {
+        let turn = match self.turn(telling, plan, model).await {
             Ok(turn) => turn,
             Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
         };
+        telling.yields_at = turn.as_ref().map(Turn::yields_at);
         let present = match self.announced(telling, plan, model).await {
             Ok(present) => present,
             Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
@@ -169,6 +175,7 @@ impl Executor {
         if let Some(present) = present {
             present.end().await;
         }
+        drop(turn);
         ended
     }
 

@@ -9,6 +9,7 @@
 mod agree;
 mod executor;
 mod failover;
+mod give_way;
 mod journal;
 mod ledger;
 mod membership;

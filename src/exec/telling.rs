@@ -1,17 +1,21 @@
 //! IO. What an operation says while it runs, and the calls it makes: every command sent is told with its reply.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::ledger::Transcript;
 use super::running::Control;
 use crate::cluster::Address;
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
 use crate::plan::{Figure, Outcome, Progress, Report};
+
+/// While paused, between two looks whether somebody asks it to stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The operation's side of [`super::Running`]. Clones speak for the same operation.
 #[derive(Clone, Debug)]
@@ -24,11 +28,22 @@ pub(super) struct Telling {
     pub(super) transcript: Transcript,
     /// Where servers reach each other, by the address that we know them by.
     reached: Arc<Mutex<BTreeMap<Address, Address>>>,
+    /// A file that is there when somebody asks this operation to stop at its safe point.
+    pub(super) yields_at: Option<PathBuf>,
 }
 
 impl Telling {
     pub(super) fn new(links: Links, clock: Clock, progress: mpsc::Sender<Progress>, control: watch::Receiver<Control>) -> Self {
-        Self { links, clock, progress, control, began: Instant::now(), transcript: Transcript::default(), reached: Arc::default() }
+        Self {
+            links,
+            clock,
+            progress,
+            control,
+            began: Instant::now(),
+            transcript: Transcript::default(),
+            reached: Arc::default(),
+            yields_at: None,
+        }
     }
 
     /// Other servers reach this one there.
@@ -70,6 +85,11 @@ impl Telling {
         Report { outcome, elapsed: self.elapsed(), figures }
     }
 
+    /// Somebody asks for a failover that this operation is in the way of.
+    pub(super) fn yields(&self) -> bool {
+        self.yields_at.as_ref().is_some_and(|path| path.exists())
+    }
+
     /// Sends a command over the lane for work and tells what came of it.
     pub(super) async fn send(&self, address: &Address, command: &Command, limit: Duration) -> Result<Reply, Failure> {
         let answer = self.links.get(address, Lane::Work).call_within(command, limit).await;
@@ -85,6 +105,9 @@ impl Telling {
     pub(super) async fn safe_point(&mut self) -> bool {
         let mut paused = false;
         loop {
+            if self.yields() {
+                return true;
+            }
             let now = *self.control.borrow_and_update();
             match now {
                 Control::Abort => return true,
@@ -100,7 +123,7 @@ impl Telling {
                         self.say(Progress::Paused(true)).await;
                     }
                     // All controls gone while paused: nobody can ever resume, so stop where it is safe.
-                    if self.control.changed().await.is_err() {
+                    if matches!(timeout(LOOK, self.control.changed()).await, Ok(Err(_))) {
                         return true;
                     }
                 }

@@ -1,8 +1,10 @@
 //! IO. Whose turn it is: what moves or mends slots of one cluster, from this machine, goes one after the other.
 //!
 //! Each operation has a file beside the journals, locked for as long as it lives: the kernel lets go of it when the process
-//! is killed. Failovers ask for no turn: they are for emergencies.
+//! is killed. Failovers ask for no turn, they are for emergencies; whose turn it is
+//! is asked to stop for them.
 
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,13 +12,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::ledger;
-use crate::cluster::{Model, NodeId, Time};
+use crate::cluster::{Model, Node, NodeId, Time};
 use crate::plan::Plan;
 use crate::private;
 
 /// Held for the moment in which one looks around and takes its turn.
 const GATE: &str = "turns.lock";
 const EXTENSION: &str = "turn";
+const YIELD: &str = "yield";
 
 /// Nobody else has a turn on this cluster until it goes.
 #[derive(Debug)]
@@ -44,22 +47,78 @@ impl Turn {
         };
         let path = folder.join(format!("{}-{}.{EXTENSION}", now.format("%Y%m%dT%H%M%S%9fZ"), std::process::id()));
         let gate = gate(folder).map_err(unknown)?;
-        if let Some(other) = taken(folder, model).map_err(unknown)? {
+        if let Some((_, other)) = taken(folder, model).map_err(unknown)? {
             return Err(NoTurn::Taken(says(&other)));
         }
         let locked = private::options().create_new(true).append(true).open(&path).map_err(unknown)?;
         locked.try_lock().map_err(|error| unknown(error.into()))?;
         let turn = Self { path, locked };
         let nodes: Vec<String> = model.nodes().map(|node| node.id.to_string()).collect();
-        let line = json!({"intent": plan.intent.to_string(), "who": ledger::who(), "pid": std::process::id(), "nodes": nodes});
+        let line = json!({"intent": plan.intent.to_string(), "who": ledger::who(), "pid": std::process::id(), "nodes": nodes,
+                          "touches": touches(plan, model)});
         (&turn.locked).write_all(format!("{line}\n").as_bytes()).map_err(unknown)?;
         drop(gate);
         Ok(turn)
     }
 }
 
+/// The nodes whose failover it must not be surprised by.
+fn touches(plan: &Plan, model: &Model) -> Vec<String> {
+    let moved: BTreeSet<NodeId> = plan.moves.iter().flat_map(|part| [part.from, part.to]).collect();
+    // A repair may concern any of them.
+    let touched =
+        |node: &&Node| moved.is_empty() || moved.contains(&node.id) || node.master.is_some_and(|master| moved.contains(&master));
+    model.nodes().filter(touched).map(|node| node.id.to_string()).collect()
+}
+
+impl Turn {
+    /// There, somebody asks it to stop where nothing is open.
+    pub(super) fn yields_at(&self) -> PathBuf {
+        self.path.with_extension(YIELD)
+    }
+}
+
+/// A request that stands for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Asked {
+    turn: PathBuf,
+    request: PathBuf,
+    /// Whose turn it is, as a phrase.
+    pub(super) what: String,
+}
+
+impl Asked {
+    pub(super) fn is_held(&self) -> bool {
+        File::open(&self.turn).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // It may have gone with its turn.
+        drop(std::fs::remove_file(&self.request));
+    }
+}
+
+/// Asks an operation on slots of these nodes, from this machine, to stop at its safe point; None: there is none.
+pub(super) fn ask_to_yield(folder: &Path, model: &Model, nodes: &BTreeSet<NodeId>) -> Option<Asked> {
+    let (turn, other) = taken(folder, model).ok()??;
+    let listed = other.get("touches").and_then(Value::as_array);
+    // What does not say is taken for one that does.
+    let concerned =
+        listed.is_none_or(|ids| ids.iter().filter_map(|id| id.as_str()?.parse::<NodeId>().ok()).any(|id| nodes.contains(&id)));
+    let request = turn.with_extension(YIELD);
+    if !concerned || private::options().create(true).append(true).open(&request).is_err() {
+        return None;
+    }
+    let text = |name: &str| other.get(name).and_then(Value::as_str).unwrap_or("unknown");
+    let what = format!("`{}`, begun by {} on this machine, is under way", text("intent"), text("who"));
+    Some(Asked { turn, request, what })
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
+        drop(std::fs::remove_file(self.yields_at()));
         // One that stays is swept by the next: nobody holds it.
         if let Err(error) = std::fs::remove_file(&self.path) {
             log::warn!("{}: {error}", self.path.display());
@@ -75,7 +134,7 @@ fn gate(folder: &Path) -> io::Result<File> {
 }
 
 /// What the one wrote that has its turn on this cluster. Files that a killed one left are swept.
-fn taken(folder: &Path, model: &Model) -> io::Result<Option<Value>> {
+fn taken(folder: &Path, model: &Model) -> io::Result<Option<(PathBuf, Value)>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != EXTENSION) {
@@ -90,7 +149,7 @@ fn taken(folder: &Path, model: &Model) -> io::Result<Option<Value>> {
                 file.read_to_string(&mut text)?;
                 let other = serde_json::from_str(&text).unwrap_or(Value::Null);
                 if concerns(&other, model) {
-                    return Ok(Some(other));
+                    return Ok(Some((path, other)));
                 }
             }
             Err(TryLockError::Error(error)) => return Err(error),

@@ -118,6 +118,9 @@ pub(in crate::exec) async fn run(
         if let Some((_, slots)) = figures.iter_mut().find(|(figure, _)| *figure == Figure::Slots) {
             *slots = done as f64;
         }
+        if cancelled && telling.yields() {
+            reasons.push("stopped for a failover in one of its shards: ask again when that is over".into());
+        }
         reasons.push(format!("{done} of {total} slots have moved and stay where they are"));
         reasons.extend(may_be_lost(&at_risk));
         if !left.is_empty() {

@@ -1,0 +1,72 @@
+//! IO. A failover beside a move of slots: the move stops where nothing is open, and the candidate knows every claim before it
+//! takes over. One that had not heard would claim slots that have gone, and whoever has them would delete their keys.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::telling::Telling;
+use super::{agree, read, turn};
+use crate::cluster::{Model, NodeId, SlotRange, View};
+use crate::plan::{Intent, Mode, Plan, StepKind};
+
+/// A group with a big key takes its time; a move that waits for an election does not end before it.
+const STOPS_WITHIN: Duration = Duration::from_secs(15);
+const HEARS_WITHIN: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Before a failover: our own move in the same shards stops, and the candidate has heard what the masters own. The error is
+/// why not; an emergency goes on without.
+pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model: &Model) -> Result<(), String> {
+    let Intent::Failover { mode, .. } = &plan.intent else { return Ok(()) };
+    let Some((replica, master)) = plan.steps.iter().find_map(|step| match &step.kind {
+        StepKind::Promote { replica, master, .. } => Some((*replica, *master)),
+        _ => None,
+    }) else {
+        return Ok(());
+    };
+    let touched: BTreeSet<NodeId> = [Some(replica), master].into_iter().flatten().collect();
+    let Some(asked) = turn::ask_to_yield(folder, model, &touched) else { return Ok(()) };
+    telling.note(format!("{}: it is asked to stop where nothing is open", asked.what)).await;
+    let deadline = Instant::now() + STOPS_WITHIN;
+    while asked.is_held() && Instant::now() < deadline {
+        sleep(LOOK).await;
+    }
+    let mut why = asked.is_held().then(|| format!("{} and has not stopped within {} s", asked.what, STOPS_WITHIN.as_secs()));
+    drop(asked);
+    if why.is_none() {
+        why = unheard(telling, replica, model).await;
+    }
+    match (why, mode) {
+        (None, _) => Ok(()),
+        (Some(why), Mode::Graceful) => {
+            Err(format!("{why}: nothing was sent, since keys of the slots that have moved could be lost"))
+        }
+        (Some(why), _) => {
+            telling.note(format!("{why}: slots that have moved a moment ago may lose keys")).await;
+            Ok(())
+        }
+    }
+}
+
+/// What the candidate has not heard of what the masters own.
+async fn unheard(telling: &Telling, replica: NodeId, model: &Model) -> Option<String> {
+    let mut now = model.clone();
+    read::refresh(&mut now, &telling.links, telling.clock).await;
+    let address = now.node(replica)?.address.clone();
+    let own: Vec<(NodeId, Vec<SlotRange>)> =
+        now.nodes().filter(|node| node.is_master() && node.health.serves()).map(|node| (node.id, node.slots.clone())).collect();
+    let check = move |_: NodeId, view: &View| {
+        for (master, slots) in &own {
+            if view.member(*master).is_none_or(|member| member.slots != *slots) {
+                return Err("it has not heard of all slots that have moved".to_owned());
+            }
+        }
+        Ok(())
+    };
+    let heard = agree::reach(&telling.links, &[(replica, address)], HEARS_WITHIN, check).await;
+    let why = || heard.differing().into_iter().chain(heard.silent()).collect::<Vec<_>>().join("; ");
+    (!heard.is_reached()).then(why)
+}
