@@ -2,7 +2,7 @@
 //!
 //! Two sentences explain the house:
 //!
-//! - **facts**: server → [`link`] → [`watch`] → [`app::update`] → [`cluster`] (+ [`alerts`]) → [`ui`] → frame
+//! - **facts**: server → [`link`] → [`watch`] → [`app::update`] → [`monitor`] ([`cluster`] + [`alerts`]) → [`ui`] → frame
 //! - **deeds**: key → [`keys`] → [`app`] → [`plan`] → dialog → [`exec`] → progress → [`app::update`] → [`cluster`]
 //!
 //! # Layers
@@ -14,13 +14,14 @@
 //! | --- | --- | --- | --- |
 //! | [`quantity`] | pure | counts, bytes and spans as sentences say them | |
 //! | [`escape`] | pure | what others wrote, made visible: names, sentences, JSON, cells | |
-//! | [`cluster`] | pure | what servers said and what follows: the model | escape |
-//! | [`alerts`] | pure | rules that do not hold (findings), and since when (alerts) | cluster quantity |
+//! | [`cluster`] | pure | what servers said and what follows: the model | quantity escape |
 //! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster quantity escape |
+//! | [`alerts`] | pure | rules that do not hold (findings), which explains which, and since when (alerts) | cluster plan quantity |
+//! | [`monitor`] | pure | the one fold from model to findings, alerts, verdict and what is new | cluster alerts |
 //! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | |
 //! | [`theme`] | pure | roles → styles | |
-//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts plan keys escape |
-//! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts plan keys theme quantity escape |
+//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts monitor plan keys escape |
+//! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts monitor plan keys theme quantity escape |
 //! | [`private`] | IO | files and folders that are this user's alone | |
 //! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity escape |
 //! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster escape |
@@ -80,6 +81,7 @@ pub mod cluster;
 pub mod config;
 pub mod escape;
 pub mod keys;
+pub mod monitor;
 pub mod plan;
 pub mod quantity;
 pub mod theme;

@@ -9,13 +9,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("quantity", &[]),
     ("escape", &[]),
     ("private", &[]),
-    ("cluster", &["escape"]),
-    ("alerts", &["cluster", "quantity"]),
+    ("cluster", &["quantity", "escape"]),
     ("plan", &["cluster", "quantity", "escape"]),
+    ("alerts", &["cluster", "plan", "quantity"]),
+    ("monitor", &["cluster", "alerts"]),
     ("keys", &[]),
     ("theme", &[]),
-    ("app", &["cluster", "alerts", "plan", "keys", "escape"]),
-    ("ui", &["app", "cluster", "alerts", "plan", "keys", "theme", "quantity", "escape"]),
+    ("app", &["cluster", "alerts", "monitor", "plan", "keys", "escape"]),
+    ("ui", &["app", "cluster", "alerts", "monitor", "plan", "keys", "theme", "quantity", "escape"]),
     ("deploy", &["cluster"]),
     ("link", &["cluster", "quantity", "escape"]),
     ("watch", &["link", "cluster", "escape"]),
@@ -38,14 +39,14 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "tui", "term", "session", "record", "config", "local", "play", "rooms", "exec", "watch", "link", "deploy", "keys",
-            "theme", "plan", "alerts", "cluster", "app", "ui", "quantity", "escape", "private",
+            "theme", "plan", "alerts", "monitor", "cluster", "app", "ui", "quantity", "escape", "private",
         ],
     ),
     ("main", &["cli"]),
 ];
 
 /// Modules that never touch the world: every file of theirs says so.
-const PURE: &[&str] = &["quantity", "escape", "cluster", "alerts", "plan", "keys", "theme", "app", "ui", "deploy"];
+const PURE: &[&str] = &["quantity", "escape", "cluster", "alerts", "monitor", "plan", "keys", "theme", "app", "ui", "deploy"];
 
 /// What a pure file has no business naming.
 const IMPURE: &[&str] = &[

@@ -234,7 +234,7 @@ fn the_verdict_is_named_on_every_screen() {
         let scene = scene(name, (120, 40));
         for size in scenes::SIZES {
             let first = letters(&draw(&scene, &Theme::default(), size), 0);
-            let word = scene.app.verdict.word().to_uppercase();
+            let word = scene.app.monitor.verdict.word().to_uppercase();
             assert!(first.contains(&word), "{name}: `{first}` does not say {word}");
         }
     }

@@ -1,105 +1,194 @@
-//! PURE. The verdict line's sentence: the gist first, because a narrow screen cuts the rest off.
+//! PURE. The verdict line: cause, effect on rooms and players, what happens by itself and by when, next step.
+
+use std::fmt;
 
 use super::words::{list, people};
-use super::{Finding, Severity, Subject};
-use crate::cluster::{Health, Model, SLOTS, Shard, Time};
+use super::{Cause, Finding, Severity, Subject};
+use crate::cluster::{Health, Model, SLOTS, Shard, ShardName};
 use crate::quantity::count;
 
-/// One line that says how the cluster is; never empty.
-///
-/// `shard C has no master · 5461 slots unserved · 61 rooms, 204 players`
-pub fn headline(model: &Model, findings: &[Finding], _now: Time) -> String {
-    if model.nodes().next().is_none() {
-        return "no node has been asked yet".into();
-    }
-    let standing = |severity| findings.iter().filter(move |finding| finding.severity == severity);
-    if standing(Severity::Critical).next().is_some() {
-        let thin = || thin(model, findings, Severity::Critical);
-        return outage(model, findings).or_else(thin).unwrap_or_else(|| gist(model, findings, Severity::Critical));
-    }
-    if standing(Severity::Warning).next().is_some() {
-        return thin(model, findings, Severity::Warning).unwrap_or_else(|| gist(model, findings, Severity::Warning));
-    }
-    unknown(model).unwrap_or_else(|| healthy(model))
+/// What the verdict line says, in its parts: the most important first, because a narrow screen cuts the rest off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headline {
+    /// What is wrong with whom: `shard C has no master`. Never empty.
+    pub cause: String,
+    /// What it costs: `5461 slots unserved`, `61 rooms, 204 players`.
+    pub effect: Vec<String>,
+    /// What happens by itself, and by when.
+    pub outlook: Option<String>,
+    /// What to do.
+    pub next: Option<String>,
 }
 
-/// What players feel comes before everything else: slots that nobody serves.
-fn outage(model: &Model, findings: &[Finding]) -> Option<String> {
-    if model.nodes().all(|node| node.is_down()) {
-        return None;
+impl Headline {
+    /// The first line: cause and effect.
+    pub fn first(&self) -> String {
+        let parts: Vec<&str> = std::iter::once(&self.cause).chain(&self.effect).map(String::as_str).collect();
+        parts.join(" · ")
+    }
+
+    /// The second line: what happens by itself, and the next step. None while all is well.
+    pub fn second(&self) -> Option<String> {
+        let parts: Vec<&str> = [&self.outlook, &self.next].into_iter().flatten().map(String::as_str).collect();
+        (!parts.is_empty()).then(|| parts.join(" · "))
+    }
+}
+
+/// All of it in one line.
+impl fmt::Display for Headline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.first())?;
+        match self.second() {
+            Some(second) => write!(f, " · {second}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<String> for Headline {
+    fn from(cause: String) -> Self {
+        Self { cause, ..Self::default() }
+    }
+}
+
+/// How the cluster is, from the findings that count. `lead` is what led before: the line keeps to it while it stands.
+///
+/// `shard C has no master · 5461 slots unserved · 61 rooms, 204 players · 10.0.0.6:7005 is being elected, expected by 14:02:20`
+pub fn headline(model: &Model, findings: &[Finding], lead: Option<&Cause>) -> Headline {
+    if model.nodes().next().is_none() {
+        return "no node has been asked yet".to_string().into();
+    }
+    let Some(chosen) = leading(findings, lead) else {
+        return unknown(model).unwrap_or_else(|| healthy(model)).into();
+    };
+    let tree = tree(findings, chosen);
+    let mut line = told(model, findings, chosen, &tree);
+    line.effect.extend(effect(model, &tree));
+    let worst = tree.iter().copied().max_by_key(|finding| finding.severity);
+    line.outlook = tree.iter().find_map(|finding| finding.outlook.clone());
+    let remedy = [Some(chosen), worst].into_iter().flatten().find(|finding| !finding.remedy.is_empty());
+    line.next = remedy.map(|finding| finding.remedy.says.clone());
+    line
+}
+
+/// The cause that leads the verdict: what led before while it stands and nothing is worse, else the first of the worst.
+pub fn leading<'a>(findings: &'a [Finding], lead: Option<&Cause>) -> Option<&'a Finding> {
+    let roots = || findings.iter().filter(|finding| is_root(findings, finding));
+    let severity = |root: &Finding| tree(findings, root).iter().map(|finding| finding.severity).max().unwrap_or(root.severity);
+    let worst = roots().map(severity).max().filter(|worst| *worst > Severity::Info)?;
+    let kept = lead.and_then(|lead| roots().find(|root| root.is(lead))).filter(|root| severity(root) == worst);
+    kept.or_else(|| roots().find(|root| severity(root) == worst))
+}
+
+/// Nothing that counts explains it.
+fn is_root(findings: &[Finding], finding: &Finding) -> bool {
+    finding.caused_by.as_ref().is_none_or(|cause| !findings.iter().any(|other| other.is(cause)))
+}
+
+/// A cause and all that follows from it.
+fn tree<'a>(findings: &'a [Finding], root: &'a Finding) -> Vec<&'a Finding> {
+    let mut tree = vec![root];
+    let mut at = 0;
+    while let Some(above) = tree.get(at).copied() {
+        let below = findings.iter().filter(|finding| finding.caused_by.as_ref().is_some_and(|cause| above.is(cause)));
+        let fresh: Vec<&Finding> = below.filter(|finding| !tree.iter().any(|known| std::ptr::eq(*known, *finding))).collect();
+        tree.extend(fresh);
+        at += 1;
+    }
+    tree
+}
+
+/// The cause in a few words, in terms of shards where it is about them: those are what players feel.
+fn told(model: &Model, findings: &[Finding], chosen: &Finding, tree: &[&Finding]) -> Headline {
+    let headless = headless(model);
+    if chosen.rule == "quorum.lost" || chosen.rule == "node.down" && owns(model, chosen) {
+        let mut parts = Vec::new();
+        if findings.iter().any(|finding| finding.rule == "quorum.lost") {
+            parts.push("no majority".to_string());
+        }
+        if !headless.is_empty() {
+            parts.push(lack(&headless, "no master"));
+        }
+        if !parts.is_empty() {
+            return parts.join(" · ").into();
+        }
+    }
+    let mut bare: Vec<ShardName> =
+        findings.iter().filter(|finding| finding.rule == "shard.no_replica").filter_map(shard_of).collect();
+    bare.sort_unstable();
+    if tree.iter().any(|finding| finding.rule == "shard.no_replica") && chosen.severity < Severity::Critical {
+        let down = findings.iter().filter(|finding| finding.rule == "node.down").collect::<Vec<_>>();
+        let mut line = Headline::from(lack(&bare, "no replica"));
+        match down.as_slice() {
+            [only] => {
+                let node = model.nodes().find(|node| only.subject == Subject::Node(node.id));
+                line.effect.extend(node.map(|node| format!("{} is {}", node.address, node.health)));
+            }
+            [] => {}
+            more => line.effect.push(format!("{} nodes are down", more.len())),
+        }
+        return line;
+    }
+    // A node and what it is are one sentence; the cluster's name stands before it all already.
+    let sentence = match chosen.subject {
+        Subject::Node(_) => format!("{} {}", chosen.label, chosen.message),
+        _ if chosen.label == model.name => chosen.message.clone(),
+        _ => format!("{}: {}", chosen.label, chosen.message),
+    };
+    let same = findings.iter().filter(|finding| finding.severity == chosen.severity && is_root(findings, finding)).count() - 1;
+    let more = same > 0 && chosen.rule != "cluster.unreachable";
+    if more { format!("{sentence} · {same} more").into() } else { sentence.into() }
+}
+
+fn owns(model: &Model, finding: &Finding) -> bool {
+    model.nodes().any(|node| finding.subject == Subject::Node(node.id) && node.is_master() && node.slot_count > 0)
+}
+
+fn shard_of(finding: &Finding) -> Option<ShardName> {
+    match finding.subject {
+        Subject::Shard(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Shards with slots whose master is gone.
+fn headless(model: &Model) -> Vec<ShardName> {
+    let gone =
+        |shard: &&Shard| shard.slot_count > 0 && shard.master.and_then(|id| model.node(id)).is_none_or(|master| master.is_down());
+    model.topology().shards.iter().filter(gone).map(|shard| shard.name).collect()
+}
+
+/// What it costs: slots, rooms and players whose writes are refused, or that none is.
+fn effect(model: &Model, tree: &[&Finding]) -> Vec<String> {
+    const SAID_ALREADY: [&str; 5] = ["cluster.unreachable", "console.minority", "node.unreached", "slots.open", "slots.unserved"];
+    let root = tree.first().map_or("", |finding| finding.rule);
+    if model.topology().assigned.is_empty() || root == "cluster.unreachable" {
+        return Vec::new();
     }
     let (slots, tally) = model.unserved();
-    if slots.is_empty() || model.topology().assigned.is_empty() && model.views().next().is_none() {
-        return None;
+    let mut parts = match slots.len() {
+        0 if root == "node.down" || root.starts_with("shard.") || root.starts_with("replica.") || root == "console.minority" => {
+            return vec![format!("all {SLOTS} slots served")];
+        }
+        0 => return Vec::new(),
+        all if all == usize::from(SLOTS) => vec!["no slot is served".to_string()],
+        _ if root == "slots.unserved" => Vec::new(),
+        some => vec![format!("{} unserved", count(some, "slot"))],
+    };
+    if !SAID_ALREADY.contains(&root) || slots.len() == usize::from(SLOTS) {
+        parts.extend(people(&tally));
     }
-    let mut parts = Vec::new();
-    // Who waits for an election then waits in vain.
-    if findings.iter().any(|finding| finding.rule == "quorum.lost") {
-        parts.push("no majority".to_string());
-    }
-    let headless =
-        |shard: &&Shard| shard.slot_count > 0 && shard.master.and_then(|id| model.node(id)).is_none_or(|master| master.is_down());
-    let names: Vec<String> = model.topology().shards.iter().filter(headless).map(|shard| shard.name.to_string()).collect();
-    if !names.is_empty() {
-        parts.push(lack(&names, "no master"));
-    }
-    match slots.len() {
-        all if all == usize::from(SLOTS) => parts.push("no slot is served".to_string()),
-        some => parts.push(format!("{} unserved", count(some, "slot"))),
-    }
-    parts.extend(people(&tally));
-    Some(parts.join(" · "))
+    parts
 }
 
 /// `shard C has no master`, `shards A B have no replica`, `12 shards have no replica`.
-fn lack(shards: &[String], what: &str) -> String {
+fn lack(shards: &[ShardName], what: &str) -> String {
+    let names = || shards.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     match shards.len() {
-        1 => format!("shard {} has {what}", shards.join(" ")),
-        2..=6 => format!("shards {} have {what}", shards.join(" ")),
+        1 => format!("shard {} has {what}", names()),
+        2..=6 => format!("shards {} have {what}", names()),
         many => format!("{many} shards have {what}"),
     }
-}
-
-/// Everything is served and redundancy is what is wrong: said as one thing, with the node behind it.
-fn thin(model: &Model, findings: &[Finding], severity: Severity) -> Option<String> {
-    let of = |rule: &'static str| findings.iter().filter(move |finding| finding.severity == severity && finding.rule == rule);
-    let shards: Vec<String> = of("shard.no_replica")
-        .filter_map(|finding| match finding.subject {
-            Subject::Shard(name) => Some(name.to_string()),
-            _ => None,
-        })
-        .collect();
-    let consequences = ["node.down", "shard.no_replica", "replica.link_down"];
-    let other = findings.iter().any(|finding| finding.severity == severity && !consequences.contains(&finding.rule));
-    if shards.is_empty() || other || model.topology().served.len() < usize::from(SLOTS) {
-        return None;
-    }
-    let mut parts = vec![lack(&shards, "no replica")];
-    let mut down = of("node.down");
-    match (down.next(), down.count()) {
-        (Some(only), 0) => {
-            let node = model.nodes().find(|node| only.subject == Subject::Node(node.id));
-            parts.extend(node.map(|node| format!("{} is {}", node.address, node.health)));
-        }
-        (Some(_), more) => parts.push(format!("{} nodes are down", more + 1)),
-        (None, _) => {}
-    }
-    parts.push(format!("all {SLOTS} slots served"));
-    Some(parts.join(" · "))
-}
-
-/// The first finding of that severity in full, and how many more there are of it.
-fn gist(model: &Model, findings: &[Finding], severity: Severity) -> String {
-    let mut same = findings.iter().filter(|finding| finding.severity == severity);
-    let Some(first) = same.next() else { return String::new() };
-    let more = same.count();
-    // A node and what it is are one sentence; the cluster's name stands before it all already.
-    let sentence = match first.subject {
-        Subject::Node(_) => format!("{} {}", first.label, first.message),
-        _ if first.label == model.name => first.message.clone(),
-        _ => format!("{}: {}", first.label, first.message),
-    };
-    if more == 0 || first.rule == "cluster.unreachable" { sentence } else { format!("{sentence} · {more} more") }
 }
 
 /// Somebody has not been heard yet.
@@ -122,6 +211,10 @@ fn healthy(model: &Model) -> String {
     let owning: Vec<&Shard> = topology.shards.iter().filter(|shard| shard.slot_count > 0).collect();
     let backed = owning.iter().all(|shard| !shard.replicas.is_empty());
     let mut text = format!("all {SLOTS} slots served · {}", count(owning.len(), "shard"));
+    if !model.unserved().0.is_empty() {
+        // What is wrong has not stood for long enough to count.
+        text = format!("{} of {SLOTS} slots served · {}", topology.served.len(), count(owning.len(), "shard"));
+    }
     if backed {
         text += if owning.len() == 1 { ", it has a replica" } else { ", every one with a replica" };
     }

@@ -1,7 +1,7 @@
 //! PURE. Alerts: findings over time, acknowledged or not.
 //!
 //! ```text
-//!  found ──► Pending ──(found for `for_`)──► Firing ──(gone for `clear`)──► Resolved
+//!  found ──► Pending ──(stood for `hold`)──► Firing ──(gone for `clear`)──► Resolved
 //!               │                               ▲ │
 //!               └──(gone)──► forgotten          └─┘ found again within `clear`: the same alert
 //! ```
@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::{Finding, Severity, Subject, rule};
+use super::{Finding, Subject, rule};
 use crate::cluster::{Time, age};
 
 /// Resolved alerts kept; older ones are dropped.
@@ -71,7 +71,7 @@ pub struct AlertLog {
 }
 
 impl AlertLog {
-    /// Firing first, then pending (worst, then newest), then resolved ones, newest first.
+    /// Firing first, each cause before what follows from it, then pending, then resolved ones, newest first.
     pub fn alerts(&self) -> &[Alert] {
         &self.alerts
     }
@@ -84,7 +84,7 @@ impl AlertLog {
         self.alerts.iter().filter(|alert| alert.phase == Phase::Firing).count()
     }
 
-    /// The findings of firing alerts, the worst first: what has held for as long as its rule asks.
+    /// The findings of firing alerts: what has stood for as long as it has to, and so counts.
     pub fn standing(&self) -> Vec<Finding> {
         self.alerts.iter().filter(|alert| alert.phase == Phase::Firing).map(|alert| alert.finding.clone()).collect()
     }
@@ -142,7 +142,14 @@ impl AlertLog {
             events.extend(seen(&mut alert, finding, now));
             self.alerts.push(alert);
         }
-        self.alerts.sort_by_key(|alert| (rank(alert), Reverse(alert.resolved_at.unwrap_or(alert.since)), alert.id));
+        // As they were found: what follows from a cause stands beneath it. Those that are about to be resolved come after.
+        let places: HashMap<_, usize> = findings.iter().enumerate().map(|(at, finding)| (key(finding), at)).collect();
+        let place = |alert: &Alert| match alert.phase {
+            Phase::Resolved => 0,
+            _ => places.get(&key(&alert.finding)).copied().unwrap_or(usize::MAX),
+        };
+        self.alerts
+            .sort_by_cached_key(|alert| (rank(alert), place(alert), Reverse(alert.resolved_at.unwrap_or(alert.since)), alert.id));
         let live = self.alerts.iter().filter(|alert| alert.phase != Phase::Resolved).count();
         self.alerts.truncate(live + KEPT);
         events
@@ -153,7 +160,9 @@ impl AlertLog {
 fn seen(alert: &mut Alert, finding: &Finding, now: Time) -> Option<AlertEvent> {
     let worse = finding.severity > alert.finding.severity;
     alert.finding = finding.clone();
-    if alert.phase == Phase::Pending && age(now, alert.since) >= rule(finding.rule).map_or(Duration::ZERO, |rule| rule.for_) {
+    // What servers date themselves has stood for as long as they say.
+    alert.since = finding.since.map_or(alert.since, |since| since.min(alert.since));
+    if alert.phase == Phase::Pending && age(now, alert.since) >= finding.hold {
         alert.phase = Phase::Firing;
         alert.fired_at = Some(now);
     } else if !(alert.phase == Phase::Firing && worse) {
@@ -167,23 +176,35 @@ fn clear(id: &str) -> Duration {
     rule(id).map_or(Duration::ZERO, |rule| rule.clear)
 }
 
-fn rank(alert: &Alert) -> (u8, Reverse<Severity>) {
+fn rank(alert: &Alert) -> u8 {
     match alert.phase {
-        Phase::Firing => (0, Reverse(alert.finding.severity)),
-        Phase::Pending => (1, Reverse(alert.finding.severity)),
-        Phase::Resolved => (2, Reverse(Severity::Info)),
+        Phase::Firing => 0,
+        Phase::Pending => 1,
+        Phase::Resolved => 2,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::Subject;
+    use crate::alerts::Severity;
     use crate::cluster::sample::noon;
     use chrono::TimeDelta;
 
     fn finding(rule: &'static str, severity: Severity) -> Finding {
-        Finding { rule, severity, subject: Subject::Cluster, label: "prod".into(), message: "m".into(), remedy: "r".into() }
+        Finding {
+            rule,
+            severity,
+            subject: Subject::Cluster,
+            label: "prod".into(),
+            message: "m".into(),
+            evidence: Vec::new(),
+            outlook: None,
+            remedy: "r".into(),
+            since: None,
+            hold: if rule == "latency.high" { Duration::from_secs(5) } else { Duration::ZERO },
+            caused_by: None,
+        }
     }
 
     fn at(seconds: i64) -> Time {

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::Thresholds;
-use crate::cluster::{Info, Model, Node, NodeId, Shard, SlotSet, Time, age};
+use super::{Remedy, Thresholds};
+use crate::cluster::election::{self, Candidate, Election, Hopeless, Obstacle, Outlook, Votes};
+use crate::cluster::{Health, Info, Model, Node, NodeId, PeerWord, Refusal, Shard, SlotSet, Time, age};
+use crate::plan::{Intent, Mode};
+use crate::quantity::count;
 
 /// Figures of a node that has not told them for this long say nothing about now.
 const FRESH: Duration = Duration::from_secs(15);
@@ -62,6 +65,11 @@ impl<'a> Look<'a> {
         self.model.topology().shards.iter().filter(|shard| shard.slot_count > 0)
     }
 
+    /// The shard whose slots this node owns.
+    pub(super) fn shard_led_by(&self, node: &Node) -> Option<&'a Shard> {
+        self.owning().find(|shard| shard.master == Some(node.id))
+    }
+
     pub(super) fn master(&self, shard: &Shard) -> Option<&'a Node> {
         shard.master.and_then(|id| self.node(id))
     }
@@ -70,32 +78,108 @@ impl<'a> Look<'a> {
         shard.replicas.iter().filter_map(|id| self.node(*id))
     }
 
-    /// Replicas that answer and could be promoted, the one with the most data first.
-    pub(super) fn heirs(&self, shard: &'a Shard) -> Vec<&'a Node> {
-        let mut heirs: Vec<&Node> = self.replicas(shard).filter(|node| node.serves() && !node.flags.nofailover).collect();
-        heirs.retain(|node| node.info.as_ref().is_none_or(|info| info.replica_priority != Some(0) && !info.loading));
-        heirs.sort_by_key(|node| std::cmp::Reverse(node.info.as_ref().and_then(|info| info.replica_offset)));
-        heirs
+    /// The election of this shard's next master.
+    pub(super) fn election(&self, shard: &Shard) -> Election {
+        election::election(self.model, shard, self.now)
     }
 
-    /// Masters with slots: how many answer, how many there are. A majority of them elects and condemns.
-    pub(super) fn quorum(&self) -> (usize, usize) {
-        let voters = self.nodes().filter(|node| node.is_master() && node.slot_count > 0);
-        voters.fold((0, 0), |(answering, all), node| (answering + usize::from(!node.is_down()), all + 1))
+    /// Masters with slots: how many can vote, how many must.
+    pub(super) fn votes(&self) -> Votes {
+        election::votes(self.model, &[])
     }
 
-    pub(super) fn has_majority(&self) -> bool {
-        let (answering, all) = self.quorum();
-        answering > all / 2
-    }
-
-    /// How this replica comes to take its dead master's place.
-    pub(super) fn succession(&self, heir: &Node) -> String {
-        let heir = &heir.address;
-        if self.has_majority() {
-            format!("{heir} takes over by itself; at once, with what it has: `rgc-tui failover {heir} --mode force` [F]")
-        } else {
-            format!("no majority is left to elect {heir}: bring masters back, else `rgc-tui failover {heir} --mode takeover` [F]")
+    /// What comes of a shard whose master is gone, in words, while it is expected to heal by itself.
+    pub(super) fn outlook(&self, shard: &Shard) -> Option<String> {
+        let election = self.election(shard);
+        match election.outlook(self.now)? {
+            Outlook::Expected { winner, by } => {
+                let loss = winner.deficit;
+                let without = if loss.is_large() { format!(" without {}", loss.says()) } else { String::new() };
+                let when = if by < self.now { "was expected" } else { "expected" };
+                Some(format!("{} is being elected{without}, {when} by {}", winner.address, clock(by)))
+            }
+            Outlook::Overdue { winner, by } => {
+                Some(format!("{} was expected to be elected by {}: that did not happen", winner.address, clock(by)))
+            }
+            Outlook::Nobody(_) => None,
         }
     }
+
+    /// What to do about a shard whose master is gone. A takeover is never the advice while the master may live where this
+    /// console does not see it.
+    pub(super) fn relief(&self, shard: &Shard) -> Remedy {
+        let master = self.master(shard).map_or_else(|| "its master".to_string(), |master| master.address.to_string());
+        let slots = count(shard.slot_count, "slot");
+        let election = self.election(shard);
+        let force = |candidate: &Candidate| Intent::Failover { node: candidate.address.to_string(), mode: Mode::Force };
+        let lacking = |candidate: &Candidate| match candidate.deficit.says() {
+            says if candidate.deficit.is_large() => format!(", without {says}"),
+            _ => ", with what it has".to_string(),
+        };
+        match election.outlook(self.now) {
+            Some(Outlook::Expected { winner, .. }) => Remedy::with(
+                format!("nothing to do yet; at once{}: `rgc-tui failover {} --mode force`", lacking(winner), winner.address),
+                force(winner),
+            ),
+            Some(Outlook::Overdue { winner, .. }) => Remedy::with(
+                format!(
+                    "bring {master} back, or `rgc-tui failover {} --mode force`{}; the log of {} says why it was not elected",
+                    winner.address,
+                    lacking(winner),
+                    winner.address
+                ),
+                force(winner),
+            ),
+            Some(Outlook::Nobody(Hopeless::Barred(candidate)))
+                if candidate.obstacle.as_ref().is_some_and(Obstacle::yields_to_force) && election.votes.suffice() =>
+            {
+                Remedy::with(
+                    format!(
+                        "bring {master} back: its data is the newest; else `rgc-tui failover {} --mode force`{}",
+                        candidate.address,
+                        lacking(candidate)
+                    ),
+                    force(candidate),
+                )
+            }
+            Some(Outlook::Nobody(Hopeless::NoMajority(_))) => self.without_majority(shard),
+            _ => format!("bring {master} back: it has the only copy of {slots}").into(),
+        }
+    }
+
+    /// No majority is left to elect anybody.
+    pub(super) fn without_majority(&self, shard: &Shard) -> Remedy {
+        let election = self.election(shard);
+        let best = election.candidates.iter().find(|candidate| candidate.obstacle.is_none());
+        let Some(best) = best else { return "bring masters back: no replica is left that could take over".into() };
+        if !self.surely_gone() {
+            return "look from another host first: this console may be in the minority, and the masters may serve where it                     does not see them; no takeover from here"
+                .into();
+        }
+        let intent = Intent::Failover { node: best.address.to_string(), mode: Mode::Takeover };
+        Remedy::with(
+            format!(
+                "bring masters back, their data is the newest; else `rgc-tui failover {} --mode takeover`, one shard at a time",
+                best.address
+            ),
+            intent,
+        )
+    }
+
+    /// It refuses writes for want of memory.
+    pub(super) fn is_out_of_memory(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.refuses == Some(Refusal::OutOfMemory))
+    }
+
+    /// Every silent master with slots is one whose host says that no process listens there, and whose peers have lost it
+    /// too: nobody serves its slots elsewhere.
+    pub(super) fn surely_gone(&self) -> bool {
+        let silent = self.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.health.is_down());
+        silent.into_iter().all(|node| node.health == Health::Refused && node.peers == PeerWord::Gone)
+    }
+}
+
+/// A moment on the verdict line.
+pub(super) fn clock(at: Time) -> String {
+    at.format("%H:%M:%S").to_string()
 }

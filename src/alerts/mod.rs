@@ -3,6 +3,7 @@
 //! [`check`] looks at the model as it is now; [`AlertLog`] remembers for how long a rule has not held and when that
 //! becomes an alert; [`headline()`] says the gist of it in one line.
 
+mod causes;
 mod finding;
 mod headline;
 mod log;
@@ -11,8 +12,8 @@ mod rule;
 mod rules;
 mod words;
 
-pub use finding::{Finding, Severity, Subject, Thresholds, Verdict};
-pub use headline::headline;
+pub use finding::{Cause, Finding, Remedy, Severity, Subject, Thresholds, Verdict};
+pub use headline::{Headline, headline, leading};
 pub use log::{Alert, AlertEvent, AlertLog, Phase};
 pub use rule::{Need, Rule};
 pub use rules::RULES;
@@ -20,7 +21,8 @@ pub use rules::RULES;
 use crate::cluster::{Health, Model, SlotSet, Time};
 use look::Look;
 
-/// Everything that does not hold right now, the worst first. Needs no history: a rule's `for_` is the log's business.
+/// Everything that does not hold right now: the worst cause first, what follows from it beneath. Needs no history: for how
+/// long a finding has to stand before it counts is the log's business.
 pub fn check(model: &Model, thresholds: &Thresholds, now: Time) -> Vec<Finding> {
     check_during(model, thresholds, now, &SlotSet::default())
 }
@@ -32,9 +34,7 @@ pub fn check_during(model: &Model, thresholds: &Thresholds, now: Time, moving: &
     for rule in RULES {
         (rule.find)(rule, &look, &mut findings);
     }
-    // Stable: within one severity the table's order stays, causes before consequences.
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    findings
+    causes::link(findings, &look)
 }
 
 /// The rule with this id.
@@ -72,7 +72,7 @@ mod tests {
 
     fn judge(sample: &Sample) -> (Verdict, String) {
         let findings = findings(sample);
-        (verdict(&sample.model, &findings), headline(&sample.model, &findings, sample.now))
+        (verdict(&sample.model, &findings), headline(&sample.model, &findings, None).first())
     }
 
     #[test]
@@ -118,17 +118,17 @@ mod tests {
         let (verdict, line) = judge(&sample);
         assert_eq!(verdict, Verdict::Critical);
         assert!(line.starts_with("shard C has no master · 5461 slots unserved · "), "{line}");
-        assert!(findings(&sample)[0].remedy.contains("rgc-tui failover 10.0.0.6:7005 --mode force"));
+        assert!(findings(&sample)[0].remedy.says.contains("rgc-tui failover 10.0.0.6:7005 --mode force"));
 
         sample.promote(5);
         sample.poll();
         let lines = found(&sample);
         assert_eq!(lines.len(), 2, "{lines:#?}");
-        assert!(lines[0].starts_with("node.down critical 10.0.0.3:7002 refused for 1 s"), "{lines:#?}");
+        assert!(lines[0].starts_with("node.down warning 10.0.0.3:7002 refused for 1 s"), "{lines:#?}");
         assert!(lines[0].ends_with("owns no slots, was master of shard C"), "{lines:#?}");
         assert_eq!(
             lines[1],
-            "shard.no_replica critical shard C 10.0.0.6:7005 has no replica to take over 5461 slots: 10.0.0.3:7002 is refused"
+            "shard.no_replica warning shard C 10.0.0.6:7005 has no replica to take over 5461 slots: 10.0.0.3:7002 is refused"
         );
 
         assert_eq!(judge(&sample).1, "shard C has no replica · 10.0.0.3:7002 is refused · all 16384 slots served");
@@ -147,12 +147,16 @@ mod tests {
         let lines = found(&sample);
         assert!(lines[0].contains("10.0.0.1:7000 frozen: accepts connections and does not answer"), "{lines:#?}");
         assert!(lines.iter().any(|line| line.starts_with("node.down warning 10.0.0.5:7004 silent")), "a replica may miss a poll");
-        assert!(findings(&sample)[0].remedy.contains("kill -CONT 4000"));
+        assert!(findings(&sample)[0].remedy.says.contains("kill -CONT 4000"));
         sample.seconds(121);
         let lines = found(&sample);
-        assert!(lines.iter().any(|line| line.starts_with("node.down critical 10.0.0.5:7004 silent for 2 min 1 s")), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with("node.down warning 10.0.0.5:7004 silent for 2 min 1 s")), "{lines:#?}");
         assert!(lines[0].ends_with("escalated after 2 min"), "{lines:#?}");
-        assert!(lines.iter().any(|line| line.starts_with("shard.no_master critical shard A 10.0.0.4:7003 has not been elected")));
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with("shard.no_master critical shard A 10.0.0.4:7003 was expected to be elected by"))
+        );
     }
 
     #[test]
@@ -193,7 +197,8 @@ mod tests {
             sample.poll();
             let rules: Vec<&str> = findings(&sample).iter().map(|finding| finding.rule).collect();
             assert!(rules.contains(&rule) && rules.contains(&"slots.unserved") && !rules.contains(&"node.down"), "{rules:?}");
-            assert_eq!(judge(&sample).1, "5461 slots unserved");
+            let line = judge(&sample).1;
+            assert!(line.starts_with("10.0.0.1:7000 ") && line.ends_with(" · 5461 slots unserved"), "{line}");
         }
     }
 
@@ -210,15 +215,15 @@ mod tests {
         sample.poll();
         let lines = found(&sample);
         assert_eq!(lines.len(), 2, "{lines:#?}");
-        assert!(lines[0].starts_with("shard.no_replica critical shard A"), "{lines:#?}");
-        assert_eq!(lines[1], "replica.link_down critical 10.0.0.4:7003 its link to 10.0.0.1:7000 is down for 1 min 10 s");
+        assert_eq!(lines[0], "replica.link_down warning 10.0.0.4:7003 its link to 10.0.0.1:7000 is down for 1 min 10 s");
+        assert!(lines[1].starts_with("shard.no_replica warning shard A"), "{lines:#?}");
 
         // A cluster that was made a moment ago: the first copy is under way.
         sample.servers[3].syncing = true;
         sample.poll();
         let lines = found(&sample);
-        assert!(lines[0].starts_with("shard.no_replica warning") && lines[0].ends_with("is still copying"), "{lines:#?}");
-        assert!(lines[1].starts_with("replica.link_down info"), "{lines:#?}");
+        assert!(lines[0].starts_with("replica.link_down info"), "{lines:#?}");
+        assert!(lines[1].starts_with("shard.no_replica warning") && lines[1].ends_with("is still copying"), "{lines:#?}");
     }
 
     #[test]
@@ -241,7 +246,7 @@ mod tests {
         assert!(
             lines
                 .iter()
-                .any(|line| line == "shard.no_master critical shard A 10.0.0.4:7003 cannot be elected: 1 of 3 masters answer")
+                .any(|line| line == "shard.no_master critical shard A nobody can be elected: 1 of 3 masters can vote, 2 must")
         );
         assert!(
             judge(&sample).1.starts_with("no majority · shards A B have no master · 10923 slots unserved"),
@@ -279,7 +284,7 @@ mod tests {
         let mut sample = Sample::new(3, 1);
         sample.open_slot(866, 0, 1);
         sample.poll();
-        let expected = "slots.open warning slots 866 1 slot is open: 10.0.0.1:7000 gives to 10.0.0.2:7001 and 10.0.0.2:7001 takes from 10.0.0.1:7000";
+        let expected = "slots.open warning slots 866 1 slot is open: 10.0.0.1:7000 is migrating to 10.0.0.2:7001 and 10.0.0.2:7001 is importing from 10.0.0.1:7000";
         assert_eq!(found(&sample), [expected]);
         let ours: SlotSet = [866u16].into_iter().collect();
         assert!(check_during(&sample.model, &Thresholds::default(), sample.now, &ours).is_empty());
@@ -296,7 +301,7 @@ mod tests {
         sample.seconds(2);
         let lines = found(&sample);
         assert_eq!(lines.len(), 1, "{lines:#?}");
-        assert!(lines[0].starts_with("views.differ critical prod 2 camps: "), "{lines:#?}");
+        assert!(lines[0].starts_with("views.differ critical prod nodes disagree, 2 views: "), "{lines:#?}");
         assert!(lines[0].ends_with("10.0.0.5:7004 says to 10.0.0.1:7000"), "{lines:#?}");
         assert!(lines[0].contains("say 100-199 belong to 10.0.0.2:7001"), "{lines:#?}");
     }
@@ -318,11 +323,10 @@ mod tests {
         sample.servers[0].slots.remove(9);
         sample.poll();
         let lines = found(&sample);
-        assert_eq!(
-            lines[0],
-            "cluster.down critical prod 3 of 3 living masters answer CLUSTERDOWN: 10.0.0.1:7000, 10.0.0.2:7001 and 10.0.0.3:7002"
-        );
-        assert_eq!(lines[1], "slots.unserved critical slots 5 9 2 slots unserved (5 9), nobody owns them");
+        assert_eq!(lines[0], "slots.unserved critical slots 5 9 2 slots unserved (5 9), nobody owns them");
+        let down =
+            "cluster.down critical prod 3 of 3 living masters answer CLUSTERDOWN: 10.0.0.1:7000, 10.0.0.2:7001 and 10.0.0.3:7002; ";
+        assert!(lines[1].starts_with(down) && lines[1].contains("16382 slots unserved"), "{lines:#?}");
     }
 
     #[test]

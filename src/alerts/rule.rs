@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::look::Look;
-use super::{Finding, Severity, Subject};
-use crate::cluster::{Node, Shard};
+use super::{Finding, Remedy, Severity, Subject};
+use crate::cluster::{Node, Shard, SlotSet};
 
 /// One row of the table of rules.
 #[derive(Debug)]
@@ -13,9 +13,11 @@ pub struct Rule {
     pub id: &'static str,
     /// A few words for a heading.
     pub title: &'static str,
+    /// What is so while it holds, in a few words: "every slot is served".
+    pub holds: &'static str,
     /// When it does not hold, in a sentence.
     pub says: &'static str,
-    /// How long it has to be found before an alert fires.
+    /// How long it has to be found before it counts; a finding may be sure earlier.
     pub for_: Duration,
     /// How long it has to be gone before the alert is resolved: what flaps stays one alert.
     pub clear: Duration,
@@ -46,22 +48,36 @@ impl Rule {
         }
     }
 
-    pub(super) fn on_node(&self, node: &Node, severity: Severity, message: String, remedy: String) -> Finding {
-        Finding { rule: self.id, severity, subject: Subject::Node(node.id), label: node.address.to_string(), message, remedy }
+    pub(super) fn on_node(&self, node: &Node, severity: Severity, message: String, remedy: impl Into<Remedy>) -> Finding {
+        self.on(Subject::Node(node.id), node.address.to_string(), severity, message, remedy)
     }
 
-    pub(super) fn on_shard(&self, shard: &Shard, severity: Severity, message: String, remedy: String) -> Finding {
+    pub(super) fn on_shard(&self, shard: &Shard, severity: Severity, message: String, remedy: impl Into<Remedy>) -> Finding {
+        self.on(Subject::Shard(shard.name), format!("shard {}", shard.name), severity, message, remedy)
+    }
+
+    pub(super) fn on_slots(&self, slots: &SlotSet, severity: Severity, message: String, remedy: impl Into<Remedy>) -> Finding {
+        let label = format!("slots {}", super::words::slots(slots));
+        self.on(Subject::Cluster, label, severity, message, remedy)
+    }
+
+    pub(super) fn on_cluster(&self, label: String, severity: Severity, message: String, remedy: impl Into<Remedy>) -> Finding {
+        self.on(Subject::Cluster, label, severity, message, remedy)
+    }
+
+    fn on(&self, subject: Subject, label: String, severity: Severity, message: String, remedy: impl Into<Remedy>) -> Finding {
         Finding {
             rule: self.id,
             severity,
-            subject: Subject::Shard(shard.name),
-            label: format!("shard {}", shard.name),
+            subject,
+            label,
             message,
-            remedy,
+            evidence: Vec::new(),
+            outlook: None,
+            remedy: remedy.into(),
+            since: None,
+            hold: self.for_,
+            caused_by: None,
         }
-    }
-
-    pub(super) fn on_cluster(&self, label: String, severity: Severity, message: String, remedy: String) -> Finding {
-        Finding { rule: self.id, severity, subject: Subject::Cluster, label, message, remedy }
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod cluster;
 mod load;
+mod loss;
 mod nodes;
 mod replicas;
 mod shards;
@@ -14,21 +15,25 @@ use super::Rule;
 pub const RULES: &[Rule] = &[
     cluster::UNREACHABLE,
     cluster::QUORUM,
-    cluster::DOWN,
     nodes::DOWN,
     shards::NO_MASTER,
     slots::UNSERVED,
-    slots::CONFLICT,
-    slots::DIFFER,
-    shards::NO_REPLICA,
+    cluster::DOWN,
+    answers::REFUSED,
+    loss::LOST,
     answers::BUSY,
     answers::MISCONF,
     answers::FULL,
+    slots::CONFLICT,
+    slots::DIFFER,
+    shards::NO_REPLICA,
     replicas::LINK_DOWN,
     slots::OPEN,
     slots::ASTRAY,
     answers::LOADING,
+    cluster::MINORITY,
     nodes::UNREACHED,
+    nodes::STALLED,
     answers::AUTH,
     answers::ERROR,
     nodes::STALE,
@@ -59,6 +64,7 @@ mod tests {
             let id_is_plain = rule.id.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_'));
             assert!(id_is_plain && rule.id.contains('.'), "{}", rule.id);
             assert!(rule.says.ends_with('.') && rule.remedy.ends_with('.') && !rule.title.ends_with('.'), "{}", rule.id);
+            assert!(!rule.holds.is_empty() && !rule.holds.ends_with('.'), "{}", rule.id);
         }
         assert_eq!(rated, 4, "rules that need more than one sample");
     }

@@ -21,7 +21,7 @@ pub(super) fn text(app: &App) -> Option<String> {
         }
         Some(Item::Room(code)) => Some(code.to_string()),
         Some(Item::Alert(id)) => {
-            let alert = app.alerts.alerts().iter().find(|alert| alert.id == id)?;
+            let alert = app.monitor.log.alerts().iter().find(|alert| alert.id == id)?;
             Some(format!("{} {} {}", alert.finding.rule, alert.finding.label, alert.finding.message))
         }
         Some(Item::Operation(id)) => app.operation(id).map(|operation| shell(&app.settings.invocation, &operation.plan.intent)),

@@ -39,9 +39,10 @@ pub use update::update;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alerts::{AlertLog, Finding, Thresholds, Verdict};
+use crate::alerts::Thresholds;
 use crate::cluster::{Change, Model, Room, ShardName, Time};
 use crate::keys::{HelpLine, Hint, Keymap};
+use crate::monitor::Monitor;
 use crate::plan::{Intent, Unfinished};
 
 /// Settings that the console needs to know; everything here can be shown, nothing is secret.
@@ -102,11 +103,8 @@ pub enum Tone {
 #[derive(Clone, Debug)]
 pub struct App {
     pub model: Model,
-    pub alerts: AlertLog,
-    pub findings: Vec<Finding>,
-    pub verdict: Verdict,
-    /// The verdict line's sentence; never empty.
-    pub headline: String,
+    /// What is concluded from it: findings, alerts, the verdict and its line.
+    pub monitor: Monitor,
     /// Newest last, bounded.
     pub changes: Vec<Change>,
     /// Running and past, newest first.
@@ -143,11 +141,8 @@ pub struct App {
 impl App {
     pub fn new(model: Model, settings: Settings, keymap: Keymap, now: Time) -> Self {
         Self {
-            headline: format!("{}: nobody has answered yet", model.name),
             model,
-            alerts: AlertLog::default(),
-            findings: Vec::new(),
-            verdict: Verdict::default(),
+            monitor: Monitor::new(settings.thresholds.clone()),
             changes: Vec::new(),
             operations: Vec::new(),
             settings,

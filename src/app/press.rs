@@ -164,7 +164,7 @@ fn acknowledge(app: &mut App, now: Time) {
     let marked: Vec<u64> = app.screen.alerts.marks.iter().filter_map(alert_id).collect();
     let chosen = if marked.is_empty() { app.selected().as_ref().and_then(alert_id).into_iter().collect() } else { marked };
     for id in &chosen {
-        app.alerts.acknowledge(*id);
+        app.monitor.log.acknowledge(*id);
     }
     app.tell(if chosen.len() == 1 { "acknowledged".into() } else { format!("{} acknowledged", chosen.len()) }, false, now);
 }

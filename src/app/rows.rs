@@ -220,7 +220,7 @@ fn rooms(app: &App) -> Vec<Arc<str>> {
 fn alerts(app: &App) -> Vec<u64> {
     let state = &app.screen.alerts;
     let mut matching = Matching::new(&state.filter);
-    let kept = app.alerts.alerts().iter().filter(|alert| !state.only_faults || alert.phase != Phase::Resolved);
+    let kept = app.monitor.log.alerts().iter().filter(|alert| !state.only_faults || alert.phase != Phase::Resolved);
     let mut kept: Vec<&Alert> = kept
         .filter(|alert| {
             let finding = &alert.finding;
@@ -291,7 +291,7 @@ fn by<T, K: Ord>(rows: &mut Vec<&T>, sort: Sort, value: impl Fn(&T) -> Option<K>
 
 /// Whom an alert is about, as something that can be looked into.
 pub(super) fn subject(app: &App, alert: u64) -> Option<&Subject> {
-    app.alerts.alerts().iter().find(|known| known.id == alert).map(|known| &known.finding.subject)
+    app.monitor.log.alerts().iter().find(|known| known.id == alert).map(|known| &known.finding.subject)
 }
 
 /// Keeps a list's selection on a row that is there, and on the screen.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{App, ListKind, leftover, rows, views};
-use crate::alerts;
-use crate::cluster::Time;
+use crate::cluster::{SlotSet, Time};
 
 /// Changes kept for the timeline.
 const CHANGES: usize = 500;
@@ -15,20 +14,15 @@ impl App {
     pub fn settle(&mut self, now: Time) -> bool {
         let mut news = false;
         if std::mem::take(&mut self.facts) {
-            let changes = self.model.settle(now);
-            if !changes.is_empty() {
+            self.monitor.moving = self.moving();
+            let found = self.monitor.conclude(&mut self.model, now);
+            news |= !found.is_empty();
+            if !found.changes.is_empty() {
                 self.picture += 1;
-                news = true;
-                self.changes.extend(changes);
+                self.changes.extend(found.changes);
                 let surplus = self.changes.len().saturating_sub(CHANGES);
                 self.changes.drain(..surplus);
             }
-            self.findings = alerts::check(&self.model, &self.settings.thresholds, now);
-            news |= !self.alerts.update(&self.findings, now).is_empty();
-            // What has not held for as long as its rule asks is no verdict yet: slots on their way, one slow answer.
-            let standing = self.alerts.standing();
-            self.verdict = alerts::verdict(&self.model, &standing);
-            self.headline = alerts::headline(&self.model, &standing, now);
             views::prune_marks(self);
             news |= leftover::tell(self);
         }
@@ -43,6 +37,13 @@ impl App {
         self.refresh();
         self.rooms_due = false;
         news
+    }
+
+    /// Slots that running operations of this console have open: their work, not a finding.
+    fn moving(&self) -> SlotSet {
+        let running = self.operations.iter().filter(|operation| operation.is_running());
+        let parts = running.flat_map(|operation| &operation.plan.moves).map(|part| &part.slots);
+        parts.fold(SlotSet::default(), |all, slots| all.plus(slots))
     }
 
     /// Brings every list in line with what it is made from.

@@ -181,7 +181,7 @@ impl Bench {
         assert_eq!(app.screen.stack.first(), Some(&View::Home), "the way home is lost");
         assert!(app.screen.stack.len() <= 16);
         assert!(app.dialog.is_none() || app.screen.prompt.is_none(), "a dialog over a prompt");
-        assert!(!app.headline.is_empty());
+        assert!(!app.monitor.headline.cause.is_empty());
         assert!(app.screen.slots.cursor < 16384);
         let facts = app.frozen.as_deref().unwrap_or(app);
         for kind in ListKind::ALL {
@@ -232,7 +232,11 @@ fn a_frozen_screen_keeps_its_facts_lets_the_operator_look_and_refuses_deeds() {
     let shown: Vec<NodeId> = bench.app.frozen.as_ref().unwrap().rows.nodes.clone();
     bench.sample.kill(0);
     bench.happen(Happens::Seconds(3));
-    assert_ne!(bench.app.verdict, bench.app.frozen.as_ref().unwrap().verdict, "the present goes on behind the picture");
+    assert_ne!(
+        bench.app.monitor.verdict,
+        bench.app.frozen.as_ref().unwrap().monitor.verdict,
+        "the present goes on behind the picture"
+    );
     press(&mut bench, "j F B x");
     let frozen = bench.app.frozen.as_ref().unwrap();
     assert_eq!(frozen.rows.nodes, shown);

@@ -210,7 +210,7 @@ pub(super) fn prune_marks(app: &mut App) {
         if app.screen.list(kind).marks.is_empty() {
             continue;
         }
-        let (model, alerts, operations) = (&app.model, &app.alerts, &app.operations);
+        let (model, alerts, operations) = (&app.model, &app.monitor.log, &app.operations);
         let there = |item: &Item| match item {
             Item::Shard(name) => model.topology().shard(*name).is_some(),
             Item::Node(id) => model.node(*id).is_some(),

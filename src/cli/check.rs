@@ -3,13 +3,14 @@
 use serde_json::{Value as Json, json};
 
 use super::paint::Paint;
-use super::picture::{Picture, finding_json, glyph};
-use super::status::verdict_line;
+use super::picture::Picture;
+use super::status::{findings, verdict_line};
 use super::table::csv;
 use crate::alerts::{Finding, Need, RULES, Rule};
+use crate::quantity::count;
 
 fn of<'a>(picture: &'a Picture, rule: &Rule) -> Vec<&'a Finding> {
-    picture.findings.iter().filter(|finding| finding.rule == rule.id).collect()
+    picture.monitor.findings.iter().filter(|finding| finding.rule == rule.id).collect()
 }
 
 /// How a rule stands.
@@ -64,7 +65,7 @@ pub(super) fn json(picture: &Picture) -> Json {
                 "severity": found.iter().map(|finding| finding.severity).max().unwrap_or(rule.severity).word(),
                 "says": rule.says,
                 "remedy": rule.remedy,
-                "findings": found.into_iter().map(finding_json).collect::<Vec<_>>(),
+                "findings": found.into_iter().map(|finding| picture.finding_json(finding)).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -72,31 +73,29 @@ pub(super) fn json(picture: &Picture) -> Json {
 }
 
 pub(super) fn as_csv(picture: &Picture) -> String {
-    let rows: Vec<Json> = picture.findings.iter().map(finding_json).collect();
-    csv(&["rule", "severity", "subject", "message", "remedy"], &rows)
+    let rows: Vec<Json> = picture.monitor.findings.iter().map(|finding| picture.finding_json(finding)).collect();
+    csv(&["rule", "severity", "phase", "subject", "message", "remedy"], &rows)
 }
 
+/// What does not hold first, causes before what follows from them; then what holds, and how much that is.
 pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     let mut text = format!("{}\n\n", verdict_line(picture, paint));
+    if !picture.monitor.findings.is_empty() {
+        text.push_str(&findings(picture, paint));
+        text.push('\n');
+    }
+    let states: Vec<(&Rule, State)> = RULES.iter().map(|rule| (rule, State::of(picture, rule, &of(picture, rule)))).collect();
+    let held = states.iter().filter(|(_, state)| *state == State::Holds).count();
+    text.push_str(&format!("{} hold{}\n", count(held, "rule"), if held == 1 { "s" } else { "" }));
     let width = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
-    for rule in RULES {
-        let found = of(picture, rule);
-        match State::of(picture, rule, &found) {
-            State::Holds => {
-                text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(&format!("ok: not \"{}\"", rule.title))));
-            }
+    for (rule, state) in states {
+        match state {
+            State::Holds => text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(rule.holds))),
             State::NotMeasured(flag) => {
                 let measures = paint.faint(&format!("not measured: {flag} does"));
                 text.push_str(&format!("? {:width$}  {measures}\n", rule.id));
             }
             State::Broken => {}
-        }
-        for finding in found {
-            let id = paint.severity(finding.severity, &format!("{} {:width$}", glyph(finding.severity), finding.rule));
-            text.push_str(&format!("{id}  {}: {}\n", finding.label, finding.message));
-            if !finding.remedy.is_empty() {
-                text.push_str(&format!("  {:width$}  → {}\n", "", finding.remedy));
-            }
         }
     }
     text

@@ -10,7 +10,7 @@ use super::args::{Demo, Global};
 use super::events::Style;
 use super::exit::{Ended, Exit, Stop};
 use super::paint::Paint;
-use super::watch::Monitor;
+use super::watch::Follower;
 use super::{console, look, out, settle};
 use crate::config::Config;
 use crate::link::Clock;
@@ -84,7 +84,7 @@ async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster
 
 async fn follow(mut session: Session, config: &Config, style: Style) -> Ended {
     let clock = session.clock();
-    let mut monitor = Monitor::new(&config.cluster.name, config.alerts.clone(), style);
+    let mut monitor = Follower::new(&config.cluster.name, config.alerts.clone(), style);
     let mut ticks = interval(MOMENT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut figures = interval(FIGURES);

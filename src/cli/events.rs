@@ -6,7 +6,7 @@ use serde_json::json;
 use super::args::Format;
 use super::out::json_text;
 use super::paint::{self, Paint};
-use super::picture::{glyph, verdict_glyph};
+use super::picture::{finding_json, glyph, verdict_glyph};
 use crate::alerts::{AlertEvent, Phase, Verdict};
 use crate::cluster::{Change, PlayStats, Time};
 use crate::quantity::{short, span};
@@ -53,21 +53,17 @@ impl Style {
     pub(super) fn alert(self, event: &AlertEvent) -> String {
         let alert = &event.alert;
         let finding = &alert.finding;
-        let phase = alert.phase.word();
         if self.is_json() {
-            return json_text(&json!({
-                "at": stamp(event.at),
-                "kind": "alert",
-                "phase": phase,
-                "rule": finding.rule,
-                "severity": finding.severity.word(),
-                "subject": finding.label,
-                "message": finding.message,
-                "remedy": finding.remedy,
-                "seconds": super::out::rounded(alert.duration(event.at).as_secs_f64()),
-            }));
+            let mut line = json!({"at": stamp(event.at), "kind": "alert"});
+            let mut told = finding_json(finding, alert.phase);
+            if let (Some(line), Some(told)) = (line.as_object_mut(), told.as_object_mut()) {
+                line.append(told);
+                line.insert("seconds".into(), super::out::rounded(alert.duration(event.at).as_secs_f64()).into());
+            }
+            return json_text(&line);
         }
         let rule = self.paint.severity(finding.severity, &format!("{} {}", glyph(finding.severity), finding.rule));
+        let phase = alert.phase.word();
         let after = match alert.phase {
             Phase::Resolved => format!(" after {}", span(alert.duration(event.at))),
             _ => String::new(),

@@ -7,11 +7,12 @@ use super::args::{Global, Measure};
 use super::exit::{Exit, Stop};
 use super::picture::{Measured, Picture};
 use super::{out, settle};
-use crate::alerts::{self, Finding, Need, Rule};
+use crate::alerts::{Need, Verdict};
 use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
 use crate::config::{Config, Kind};
 use crate::escape;
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
+use crate::monitor::Monitor;
 use crate::session::{ClusterSpec, Session, TopologyKind};
 use crate::watch::{WatchSettings, look_up};
 
@@ -21,6 +22,10 @@ const WITHIN: Duration = Duration::from_millis(1800);
 const QUICKLY_SWEPT: u64 = 15_000;
 /// And for a deed that needs to know every room.
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
+/// Findings that need not stand for longer than this are waited for.
+const DECIDED_WITHIN: Duration = Duration::from_secs(2);
+/// So that the last answers of that time are in.
+const MARGIN: Duration = Duration::from_millis(100);
 /// Two INFO replies this far apart give rates.
 const APART: Duration = Duration::from_secs(1);
 /// Between two polls, where one look is not enough.
@@ -72,8 +77,8 @@ pub(super) struct Sight {
     pub config: Config,
     pub session: Session,
     pub model: Model,
-    /// Found at a first look already.
-    found_before: Vec<Finding>,
+    /// What has been concluded so far: since when what does not hold has been seen.
+    monitor: Monitor,
     /// Masters are gone through for rooms.
     sweeps: bool,
     /// Rates have been measured.
@@ -142,28 +147,25 @@ impl Sight {
         }
         let sweeps = spec.watch.rooms.is_some();
         let session = Session::open(spec, Clock::start());
-        let mut model = Model::new(config.cluster.name.clone());
-        model.slow = config.alerts.latency;
-        Ok(Self { config, session, model, found_before: Vec::new(), sweeps, rated: false })
+        let monitor = Monitor::new(config.alerts.clone());
+        let model = monitor.model(config.cluster.name.clone());
+        Ok(Self { config, session, model, monitor, sweeps, rated: false })
     }
 
-    /// Rules that allow a moment's trouble are only held against what is still so at a second look.
+    /// What has to stand for a moment only is watched for that moment; what takes longer is shown as pending.
     async fn second_look(&mut self) {
-        self.found_before = self.check();
-        if self.found_before.iter().any(takes_time) {
-            let more = async {
-                while let Some(observation) = self.session.next().await {
-                    self.model.apply(&observation);
-                }
-            };
-            let _ = tokio::time::timeout(LOOK_AGAIN * 2, more).await;
-        }
-    }
-
-    fn check(&mut self) -> Vec<Finding> {
         let now = self.session.clock().now();
-        self.model.settle(now);
-        alerts::check(&self.model, &self.config.alerts, now)
+        self.monitor.conclude(&mut self.model, now);
+        let Some(left) = self.monitor.undecided(DECIDED_WITHIN, now) else { return };
+        let more = async {
+            while let Some(observation) = self.session.next().await {
+                self.model.apply(&observation);
+                // Whoever answers in between has not stood still.
+                let now = self.session.clock().now();
+                self.monitor.conclude(&mut self.model, now);
+            }
+        };
+        let _ = tokio::time::timeout(left + MARGIN, more).await;
     }
 
     /// Nobody gave an answer that says anything: each seed's own reason, and what to do next.
@@ -223,30 +225,19 @@ impl Sight {
     /// Draws the conclusions. `self` stays open for deeds.
     pub(super) fn picture(&self) -> Picture {
         let now = self.session.clock().now();
-        let model = self.model.clone();
-        let mut findings = alerts::check(&model, &self.config.alerts, now);
-        let before =
-            |finding: &Finding| self.found_before.iter().any(|old| old.rule == finding.rule && old.subject == finding.subject);
+        let mut model = self.model.clone();
+        let mut monitor = self.monitor.clone();
         // What was measured over a while, or from key to key, is no trouble of a moment.
-        let measured = |finding: &Finding| match alerts::rule(finding.rule).and_then(Rule::needs) {
-            Some(Need::Rates) => self.rated,
-            Some(Need::Rooms) => self.sweeps,
-            None => false,
-        };
-        findings.retain(|finding| !takes_time(finding) || before(finding) || measured(finding));
-        let verdict = if self.unreachable().is_some() { alerts::Verdict::Unknown } else { alerts::verdict(&model, &findings) };
-        let headline = alerts::headline(&model, &findings, now);
+        let measured = [(Need::Rates, self.rated), (Need::Rooms, self.sweeps)];
+        monitor.measured = measured.into_iter().filter_map(|(need, done)| done.then_some(need)).collect();
+        monitor.conclude(&mut model, now);
+        let verdict = if self.unreachable().is_some() { Verdict::Unknown } else { monitor.verdict };
         let topology = self.topology();
         let sweeps = |node: &&Node| node.is_master() && (node.slot_count > 0 || topology == Kind::Standalone.word());
         let rooms_complete = self.sweeps && model.rooms().complete(model.nodes().filter(sweeps).map(|node| &node.address));
         let rated = |node: &Node| node.rates.cpu_percent.is_some();
         let rates = self.rated && model.nodes().filter(|node| node.health.is_well()).all(rated);
         let measured = Measured { rates, rooms: self.sweeps, rooms_complete };
-        Picture { findings, verdict, headline, topology, measured, now, model }
+        Picture { monitor, verdict, topology, measured, now, model }
     }
-}
-
-/// Its rule allows it for a while.
-fn takes_time(finding: &Finding) -> bool {
-    alerts::rule(finding.rule).is_some_and(|rule| !rule.for_.is_zero())
 }

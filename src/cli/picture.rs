@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::alerts::{Finding, Need, Rule, Severity, Verdict};
+use crate::alerts::{Finding, Need, Phase, Rule, Severity, Verdict};
 use crate::cluster::{Model, Node, NodeId, ShardName, Time};
+use crate::monitor::Monitor;
 use crate::quantity::count;
 
 /// What has been measured beside one sample of every node. What has not is null and no rule is said to hold for it.
@@ -34,10 +35,9 @@ impl Measured {
 #[derive(Debug)]
 pub(super) struct Picture {
     pub model: Model,
-    pub findings: Vec<Finding>,
+    /// What is concluded from it; a finding that has not stood for long enough is pending.
+    pub monitor: Monitor,
     pub verdict: Verdict,
-    /// The verdict line's sentence.
-    pub headline: String,
     /// `cluster` or `standalone`.
     pub topology: &'static str,
     pub measured: Measured,
@@ -88,17 +88,26 @@ impl Picture {
     }
 
     pub(super) fn findings_json(&self) -> Json {
-        self.findings.iter().map(finding_json).collect()
+        self.monitor.findings.iter().map(|finding| self.finding_json(finding)).collect()
+    }
+
+    pub(super) fn finding_json(&self, finding: &Finding) -> Json {
+        finding_json(finding, self.monitor.phase(finding))
     }
 }
 
-pub(super) fn finding_json(finding: &Finding) -> Json {
+/// A finding as every command's JSON shows it.
+pub(super) fn finding_json(finding: &Finding, phase: Phase) -> Json {
     json!({
         "rule": finding.rule,
         "severity": finding.severity.word(),
+        "phase": phase.word(),
         "subject": finding.label,
         "message": finding.message,
-        "remedy": finding.remedy,
+        "evidence": finding.evidence,
+        "outlook": finding.outlook,
+        "remedy": finding.remedy.says,
+        "caused_by": finding.caused_by.as_ref().map(|cause| json!({"rule": cause.rule, "subject": cause.label})),
     })
 }
 

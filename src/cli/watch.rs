@@ -9,9 +9,10 @@ use super::events::Style;
 use super::exit::{Ended, Exit};
 use super::paint::Paint;
 use super::{look, out, settle};
-use crate::alerts::{self, AlertLog, Thresholds, Verdict};
-use crate::cluster::{Fact, Health, Model, Observation, Time};
+use crate::alerts::Thresholds;
+use crate::cluster::{Fact, Model, Observation, Time};
 use crate::link::Clock;
+use crate::monitor::Monitor;
 use crate::session::Session;
 
 /// How often conclusions are drawn; facts arriving within it count as one moment.
@@ -22,7 +23,7 @@ pub(super) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
     let spec = look::spec(&config, true)?;
     let mut session = Session::open(spec, Clock::start());
     let style = Style { format: global.format, paint: Paint(out::colours()) };
-    let mut monitor = Monitor::new(&config.cluster.name, config.alerts.clone(), style);
+    let mut follower = Follower::new(&config.cluster.name, config.alerts.clone(), style);
     let end = duration.map(|duration| Instant::now() + duration);
     let mut ticks = interval(MOMENT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -32,10 +33,10 @@ pub(super) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
             _ = &mut stop => break,
             () = until(end) => break,
             observation = session.next() => match observation {
-                Some(observation) => monitor.take(&observation),
+                Some(observation) => follower.take(&observation),
                 None => break,
             },
-            _ = ticks.tick() => if !monitor.moment(session.clock().now()) { break },
+            _ = ticks.tick() => if !follower.moment(session.clock().now()) { break },
         }
     }
     Ok(Exit::Done)
@@ -48,21 +49,18 @@ async fn until(end: Option<Instant>) {
     }
 }
 
-/// Folds observations into a model and says what is new about it.
-pub(super) struct Monitor {
+/// Follows a cluster and says what is new about it.
+pub(super) struct Follower {
     pub model: Model,
-    thresholds: Thresholds,
-    log: AlertLog,
-    verdict: Option<Verdict>,
+    monitor: Monitor,
     style: Style,
     gap_told: bool,
 }
 
-impl Monitor {
+impl Follower {
     pub(super) fn new(name: &str, thresholds: Thresholds, style: Style) -> Self {
-        let mut model = Model::new(name);
-        model.slow = thresholds.latency;
-        Self { model, thresholds, log: AlertLog::default(), verdict: None, style, gap_told: false }
+        let monitor = Monitor::new(thresholds);
+        Self { model: monitor.model(name), monitor, style, gap_told: false }
     }
 
     fn print(&self, line: &str) -> bool {
@@ -82,23 +80,14 @@ impl Monitor {
 
     /// Draws conclusions and prints what is new; false when nobody reads any more.
     pub(super) fn moment(&mut self, now: Time) -> bool {
-        let mut changes = self.model.settle(now);
-        let findings = alerts::check(&self.model, &self.thresholds, now);
-        let events = self.log.update(&findings, now);
-        // As in the console: what has not stood for as long as its rule asks is not yet bad news.
-        let findings = self.log.standing();
-        let verdict = alerts::verdict(&self.model, &findings);
-        // Until everybody has been asked once, the picture is being drawn and not yet changing.
-        let asked = self.model.nodes().next().is_some() && self.model.nodes().all(|node| node.health != Health::Unknown);
-        if self.verdict.is_none() {
-            changes.clear();
-        }
-        let mut lines: Vec<String> = changes.iter().map(|change| self.style.change(change)).collect();
-        lines.extend(events.iter().map(|event| self.style.alert(event)));
-        if self.verdict != Some(verdict) && asked {
-            self.verdict = Some(verdict);
-            let headline = alerts::headline(&self.model, &findings, now);
-            lines.push(self.style.verdict(now, &self.model.name, verdict, &headline));
+        // Until the first verdict, the picture is being drawn and not yet changing.
+        let begun = self.monitor.has_told();
+        let news = self.monitor.conclude(&mut self.model, now);
+        let changes = news.changes.iter().filter(|_| begun);
+        let mut lines: Vec<String> = changes.map(|change| self.style.change(change)).collect();
+        lines.extend(news.alerts.iter().map(|event| self.style.alert(event)));
+        if let Some(verdict) = news.verdict {
+            lines.push(self.style.verdict(now, &self.model.name, verdict, &self.monitor.headline.to_string()));
         }
         lines.iter().all(|line| self.print(line))
     }

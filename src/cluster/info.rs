@@ -104,7 +104,12 @@ pub struct Info {
     pub replid: Option<Arc<str>>,
     /// What this server has written into its stream.
     pub master_offset: Option<u64>,
+    /// Its stream before the last promotion: that of the master it took over from.
+    pub replid_before: Option<Arc<str>>,
+    /// The first byte that it did not share with that stream.
     pub second_repl_offset: Option<i64>,
+    /// Replicas good enough for min-replicas-to-write; told only while that is set.
+    pub good_replicas: Option<u64>,
     pub backlog_bytes: Option<u64>,
 
     /// Main thread's seconds of CPU, system and user; of the whole process where the server does not tell them apart.

@@ -3,6 +3,7 @@
 //! Facts enter as [`Observation`]s through [`Model::apply`]; nothing here reads a clock, a socket or the environment.
 
 mod address;
+pub mod election;
 mod health;
 mod info;
 mod metric;
@@ -11,6 +12,7 @@ mod names;
 mod node;
 mod observation;
 pub mod parse;
+mod refusal;
 mod room;
 pub mod sample;
 mod series;
@@ -26,8 +28,9 @@ pub use info::{ClusterInfo, Info, ReplicaLink, Server};
 pub use metric::{METRICS, Metric, MetricSpec};
 pub use model::{Change, ChangeKind, Model};
 pub use names::ShardName;
-pub use node::{Node, NodeId, Rates, Role};
+pub use node::{Node, NodeId, PeerWord, Rates, Role};
 pub use observation::{Fact, Observation, PlayStats, RoomSweep};
+pub use refusal::Refusal;
 pub use room::{Room, RoomFound, RoomTally, Rooms};
 pub use series::{Ring, Series};
 pub use settings::ServerSettings;

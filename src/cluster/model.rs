@@ -2,12 +2,14 @@
 
 mod bind;
 mod change;
+mod peers;
 mod rates;
 mod settle;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::refusal;
 use super::view::{Digest, ownership};
 use super::{
     Address, Camp, Fact, Health, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS, ShardName, SlotSet, Time,
@@ -112,6 +114,11 @@ impl Model {
     /// What this node said of the owners is not older than the newest change of owners: an opinion, not an old one.
     pub fn is_current(&self, node: &Node) -> bool {
         node.view_at.is_some_and(|at| self.owners_since.is_none_or(|since| at > since))
+    }
+
+    /// When the owner of some slot was last seen to change.
+    pub fn owners_changed(&self) -> Option<Time> {
+        self.owners_since
     }
 
     /// Everybody who answers calls the same nodes the owners of the same slots.
@@ -242,6 +249,17 @@ impl Model {
         }
         self.notable |= notable | self.unsettled;
         self.note_health(source, before, *at);
+        self.note_refusal(source);
+    }
+
+    /// Whether it would take a write decides which slots are served.
+    fn note_refusal(&mut self, source: &Address) {
+        let Some(node) = self.by_address.get(source).and_then(|id| self.nodes.get_mut(id)) else { return };
+        let refuses = refusal::of(node);
+        if refuses != node.refuses {
+            node.refuses = refuses;
+            self.unsettled = true;
+        }
     }
 
     /// Whether anything came in since the last call that is more than new figures: worth a look at once.
@@ -252,8 +270,13 @@ impl Model {
     /// Draws the conclusions from everything applied since the last call; cheap when nothing changed.
     /// Returns what changed, oldest first.
     pub fn settle(&mut self, now: Time) -> Vec<Change> {
+        self.unsettled |= self.judge_silent(now);
         if std::mem::take(&mut self.unsettled) | self.doubtful {
             settle::topology(self, now);
+            // Who has just got an id by the others' views can be judged by them.
+            if self.judge_silent(now) {
+                settle::topology(self, now);
+            }
             self.lags_due = true;
         }
         if std::mem::take(&mut self.lags_due) {

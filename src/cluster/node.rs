@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::view::Digest;
-use super::{Address, ClusterInfo, Flags, Health, Info, Series, ServerSettings, ShardName, SlotRange, Time, Trouble, View};
+use super::{
+    Address, ClusterInfo, Flags, Health, Info, Refusal, Series, ServerSettings, ShardName, SlotRange, Time, Trouble, View,
+};
 
 /// Who a server is. A cluster member has its 40-hex id for life; a server that has not told its id yet, or has none
 /// (standalone), is known by its place.
@@ -109,6 +111,20 @@ pub struct Rates {
     pub replication_bytes_per_sec: Option<f64>,
 }
 
+/// What the nodes that answer say of one that does not answer this console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PeerWord {
+    /// Nobody who could know has been heard since.
+    #[default]
+    Unknown,
+    /// They have heard from it since it fell silent here, or would have missed it by now.
+    Connected,
+    /// They are connected to it, and could not have missed it yet.
+    Undecided,
+    /// They have lost it too, or doubt it.
+    Gone,
+}
+
 /// A server in the model.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -154,10 +170,18 @@ pub struct Node {
     pub(super) counted: bool,
     /// When anything was last learnt about it, good or bad.
     pub(super) heard: Option<Time>,
+    /// It accepted connections, or swallowed packets, in its present silence: it may be no more than a stall.
+    pub(super) froze: bool,
     /// Since when another node answers at its address.
     pub(super) displaced: Option<Time>,
-    /// Nodes that speak are connected to it, all of them, and none doubts it.
-    pub linked: bool,
+    /// Since when it has given no answer at all, whatever way it failed; None while it answers.
+    pub silent_since: Option<Time>,
+    /// What the others say of it meanwhile.
+    pub peers: PeerWord,
+    /// When it last fell silent for a moment and answered again, newest last, bounded: when that ended, and for how long.
+    pub stalls: Vec<(Time, Duration)>,
+    /// Why it would not take a write now, by its own word.
+    pub refuses: Option<Refusal>,
 
     pub rates: Rates,
     /// Bytes its master has sent into the stream and it has not applied; None when one of the two is silent.
@@ -196,8 +220,12 @@ impl Node {
             placed: false,
             counted: false,
             heard: None,
+            froze: false,
             displaced: None,
-            linked: false,
+            silent_since: None,
+            peers: PeerWord::default(),
+            stalls: Vec::new(),
+            refuses: None,
             rates: Rates::default(),
             lag_bytes: None,
             series: Series::default(),
@@ -209,6 +237,8 @@ impl Node {
     pub(super) fn learn_from(&mut self, before: Node) {
         self.health = before.health;
         self.health_since = before.health_since;
+        self.silent_since = before.silent_since;
+        self.refuses = before.refuses;
         self.trouble = before.trouble;
         self.latency = before.latency;
         self.last_answer = before.last_answer;
@@ -228,10 +258,15 @@ impl Node {
         self.role == Role::Replica
     }
 
-    /// It has never answered this console while everybody else is connected to it: an address that leads nowhere from
-    /// here, not a node that is down. A frozen process is no such case: its port answers, so it is the right place.
+    /// It does not answer this console while the other nodes are in touch with it: not a node that is down. A process that
+    /// accepts connections and does not answer is down until its peers have had the time to miss it and did not.
     pub fn is_out_of_reach(&self) -> bool {
-        self.health.is_down() && self.linked && self.last_answer.is_none() && self.health != Health::Frozen
+        self.health.is_down()
+            && match self.peers {
+                PeerWord::Connected => true,
+                PeerWord::Undecided => self.health != Health::Frozen,
+                PeerWord::Unknown | PeerWord::Gone => false,
+            }
     }
 
     /// It does not answer, and that is its fault and not this console's.
@@ -242,6 +277,11 @@ impl Node {
     /// Its clients get answers, as far as is known.
     pub fn serves(&self) -> bool {
         self.health.serves() || self.is_out_of_reach()
+    }
+
+    /// It would take a write now, as far as is known.
+    pub fn takes_writes(&self) -> bool {
+        self.serves() && self.refuses.is_none()
     }
 
     /// Percent of `maxmemory` used, or of the host's RAM when there is no limit (then the flag is true).

@@ -58,6 +58,15 @@ pub struct Fake {
     pub stuck: Option<Arc<View>>,
     /// Its replication link, when it is a replica.
     pub link_up: bool,
+    /// Since when, in seconds, while it is down; -1 when it never was up.
+    pub link_down_seconds: i64,
+    pub priority: u64,
+    /// It does not tell INFO.
+    pub silent_info: bool,
+    /// Its `min-replicas-to-write`.
+    pub min_replicas: u64,
+    /// Only this console cannot reach it: the others are connected.
+    pub out_of_reach: bool,
     /// It is copying everything from its master (with the link down, as servers say).
     pub syncing: bool,
     /// Bytes it has yet to apply, when it is a replica.
@@ -173,6 +182,12 @@ impl Sample {
         self.trouble(number, Health::Silent, "no connection within 500 ms");
     }
 
+    /// The way from this console to it is gone; the others are in touch with it.
+    pub fn cut_off(&mut self, number: usize) {
+        self.trouble(number, Health::Refused, "connection refused");
+        self.change(number, |server| server.out_of_reach = true);
+    }
+
     /// It answers with an error (`NOAUTH`, `LOADING`, `BUSY`, …).
     pub fn refuse(&mut self, number: usize, code: &str) {
         self.trouble(number, Health::from_error_code(code), code);
@@ -183,6 +198,7 @@ impl Sample {
         let heir = self.servers.iter().position(|server| Some(number) == server.counters.heir_of);
         self.change(number, |server| {
             server.trouble = None;
+            server.out_of_reach = false;
             server.suspected = false;
             server.failed = false;
             if let Some(heir) = heir.filter(|_| server.role == Role::Master && server.slots.is_empty()) {
@@ -362,6 +378,11 @@ impl Fake {
             forgotten: false,
             stuck: None,
             link_up: true,
+            link_down_seconds: 70,
+            priority: 100,
+            silent_info: false,
+            min_replicas: 0,
+            out_of_reach: false,
             syncing: false,
             lag: 0,
             latency: Duration::from_micros(600 + (number as u64 * 37) % 300),

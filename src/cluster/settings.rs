@@ -1,4 +1,4 @@
-//! PURE. What a server's own configuration says about elections and coverage (CONFIG GET cluster-*).
+//! PURE. What a server's own configuration says about elections, coverage and writes (CONFIG GET).
 
 use std::time::Duration;
 
@@ -13,10 +13,16 @@ pub struct ServerSettings {
     pub require_full_coverage: Option<bool>,
     /// A master that gives its last slot away becomes a replica of the taker.
     pub replica_migration: Option<bool>,
+    /// How often a master pings its replicas through the replication link.
+    pub replication_ping: Option<Duration>,
+    /// Replicas with a working link without which a master takes no write; 0 for none.
+    pub min_replicas: Option<u64>,
 }
 
 impl ServerSettings {
-    /// The pattern that one CONFIG GET asks for; every version takes it.
+    /// What is asked for, one pattern a CONFIG GET: only newer servers take several. Names differ between versions.
+    pub const PATTERNS: [&'static str; 3] = ["cluster-*", "min-*-to-write", "repl-ping-*-period"];
+    /// The pattern of what elections rest on.
     pub const PATTERN: &'static str = "cluster-*";
 
     /// Reads the name and value pairs of a CONFIG GET reply; names that are not known are passed over.
@@ -31,6 +37,10 @@ impl ServerSettings {
                 "cluster-manual-failover-timeout" => settings.manual_failover_timeout = millis(),
                 "cluster-require-full-coverage" => settings.require_full_coverage = is_yes(),
                 "cluster-allow-replica-migration" => settings.replica_migration = is_yes(),
+                "min-replicas-to-write" | "min-slaves-to-write" => settings.min_replicas = value.parse().ok(),
+                "repl-ping-replica-period" | "repl-ping-slave-period" => {
+                    settings.replication_ping = value.parse().ok().map(Duration::from_secs);
+                }
                 _ => {}
             }
         }

@@ -55,7 +55,7 @@ pub struct Topology {
     pub shards: Vec<Shard>,
     /// For every slot the node that owns it, by its own word or by the others' while it does not speak.
     pub owners: Vec<Option<NodeId>>,
-    /// Slots whose owner answers and works.
+    /// Slots whose owner would take a write now.
     pub served: SlotSet,
     /// Slots that somebody owns.
     pub assigned: SlotSet,
@@ -100,7 +100,7 @@ impl Topology {
         self.open.iter().map(|open| open.slot).collect()
     }
 
-    /// Slots that nobody serves: without an owner, or with one that does not answer.
+    /// Slots that nobody serves: without an owner, or with one that would not take a write now.
     pub fn unserved(&self) -> SlotSet {
         SlotSet::all().minus(&self.served)
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::cluster::{Info, Model, Node, Role, Server, Shard, Time, age};
 
 use super::fingerprint::Fingerprint;
-use super::preflight::{self, DEFAULT_NODE_TIMEOUT, Votes, is_up};
-use super::{Danger, Facts, Intent, Mode, Plan, Prediction, Refusal, Step, StepKind, blast, election, resolve};
+use super::preflight::{self, is_up};
+use super::{Danger, Facts, Intent, Mode, Plan, Prediction, Refusal, Step, StepKind, blast, resolve};
+use crate::cluster::election::{self, Candidate, DEFAULT_NODE_TIMEOUT, Votes};
 use crate::quantity;
 
 /// A graceful failover gives up when the replica has not caught up by then (Valkey 8.1 has a setting for it).
@@ -93,7 +94,7 @@ fn choose<'a>(model: &'a Model, shard: &Shard, master: &Node, timeout: Duration,
         } else {
             format!("{} is master already, and none of its replicas can take its place", master.address)
         }];
-        let why = |candidate: &preflight::Candidate| Some(format!("{} {}", candidate.address, candidate.obstacle.as_ref()?));
+        let why = |candidate: &Candidate| Some(format!("{} {}", candidate.address, candidate.obstacle.as_ref()?));
         reasons.extend(candidates.iter().filter_map(why));
         if candidates.is_empty() {
             reasons.push(format!("give it one: node add HOST:PORT --replica-of {}", master.address));
@@ -305,7 +306,7 @@ fn plural_follow(siblings: u64) -> String {
 
 fn lag_at_death(case: &Case<'_>) -> Option<u64> {
     let candidates = preflight::candidates(case.model, case.shard, case.node_timeout, case.now);
-    candidates.iter().find(|candidate| candidate.node == case.replica.id)?.lag_bytes
+    candidates.iter().find(|candidate| candidate.node == case.replica.id)?.deficit.bytes
 }
 
 fn warnings(case: &Case<'_>) -> Vec<String> {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::cluster::{Address, Model, NodeId, Shard, ShardName, SlotSet, Time};
 
-use super::preflight::{Candidate, DEFAULT_NODE_TIMEOUT, Votes, candidates, is_up, votes};
-use super::{Blast, blast, election};
+use crate::cluster::election::{self, Candidate, DEFAULT_NODE_TIMEOUT, Votes, candidates, votes};
+
+use super::preflight::is_up;
+use super::{Blast, blast};
 use crate::quantity;
 
 /// A shard that loses its master.
@@ -106,12 +108,12 @@ fn fate(model: &Model, shard: &Shard, lost: &[NodeId], votes: Votes, now: Time) 
         let server = model.node(winner.node).and_then(|node| node.info.as_ref()?.server.as_ref());
         election::timing(server, timeout).promoted(u32::try_from(ahead).unwrap_or(u32::MAX))
     });
-    let obstacle = left.iter().filter(lives).find_map(|other| Some((other.address.clone(), other.obstacle.clone()?)));
+    let obstacle = left.iter().filter(lives).find_map(|other| Some((other.address.clone(), other.obstacle.as_ref()?.to_string())));
     Fallen {
         shard: shard.name,
         winner: winner.map(|winner| winner.address.clone()),
         gap,
-        bytes_at_risk: winner.and_then(|winner| winner.lag_bytes),
+        bytes_at_risk: winner.and_then(|winner| winner.deficit.bytes),
         obstacle: obstacle.filter(|_| winner.is_none()),
         extinct: !left.iter().any(|candidate| lives(&candidate)),
         blast: blast::of_shard(model, shard.name),

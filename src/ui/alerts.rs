@@ -16,8 +16,8 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let state = &ui.screen.alerts;
     let focused = ui.has_focus(Pane::Alerts);
     let rows = &ui.app.rows.alerts;
-    let all = ui.app.alerts.alerts();
-    let more = format!("{} firing", ui.app.alerts.firing());
+    let all = ui.app.monitor.log.alerts();
+    let more = format!("{} firing", ui.app.monitor.log.firing());
     let beside = pane::counts(ui, state, rows.len(), all.len(), &more);
     pane::named(ui, Pane::Alerts, beside, area, buf);
     let (_, list) = layout::list(Pane::Alerts, area);
@@ -51,7 +51,7 @@ fn explain(ui: &Ui<'_>, alert: &Alert, free: Rect, buf: &mut Buffer) {
     doc.line(vec![Span::styled(finding.rule, ui.style(Role::Title))]);
     doc.fact("whom", finding.label.clone(), Role::Text);
     doc.fact("what", finding.message.clone(), Role::Text);
-    doc.fact("what to do", finding.remedy.clone(), Role::Accent);
+    doc.fact("what to do", finding.remedy.says.clone(), Role::Accent);
     doc.fact("since", format!("{}Z, {}", format::clock(alert.since), signs::phase(alert.phase)), Role::Muted);
     let height = u16::try_from(doc.lines.len()).unwrap_or(u16::MAX);
     if free.height > height {

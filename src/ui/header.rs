@@ -17,9 +17,9 @@ use crate::theme::Role;
 /// ` prod  ✖ CRITICAL  shard C has no master …          cluster · redis 7.0.15 · 6 nodes   14:02:11Z`
 pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
     let app = ui.app;
-    let (glyph, role) = signs::verdict(ui, app.verdict);
-    let word = app.verdict.word().to_uppercase();
-    let headline = if app.headline.is_empty() { "nobody has answered yet" } else { &app.headline };
+    let (glyph, role) = signs::verdict(ui, app.monitor.verdict);
+    let word = app.monitor.verdict.word().to_uppercase();
+    let headline = app.monitor.headline.first();
     let badges = badges(ui, frozen);
     let clock = format!("{}Z", format::clock(ui.now));
 
@@ -28,15 +28,15 @@ pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
     let name = if app.settings.protected { Role::Protected } else { Role::Title };
     pen.put(&app.model.name, ui.style(name)).gap(2);
     let strong = ui.style(role).add_modifier(Modifier::BOLD);
-    let seal = if app.verdict == Verdict::Critical { strong.add_modifier(Modifier::REVERSED) } else { strong };
+    let seal = if app.monitor.verdict == Verdict::Critical { strong.add_modifier(Modifier::REVERSED) } else { strong };
     pen.put(format!(" {glyph} {word} "), seal).gap(1);
 
     let width = |text: &str| u16::try_from(text.width()).unwrap_or(u16::MAX);
     let badge_width: u16 = badges.iter().map(|(text, _)| width(text) + 1).sum();
     let clock_width = width(&clock) + 2;
     let right = if pen.room() > badge_width + clock_width + 20 { badge_width + clock_width } else { badge_width };
-    let sentence = if app.verdict == Verdict::Critical { ui.style(role) } else { ui.style(Role::Text) };
-    pen.reserve(right).sentence(headline, sentence);
+    let sentence = if app.monitor.verdict == Verdict::Critical { ui.style(role) } else { ui.style(Role::Text) };
+    pen.reserve(right).sentence(&headline, sentence);
     let after = pen.x;
 
     // Who is watched, where it does not cost the sentence a letter: with tabs or breadcrumbs it stands beside those.
@@ -146,9 +146,9 @@ fn tabs(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) -> u16 {
         let style = if focused { ui.style(Role::Button) } else { ui.style(Role::Muted) };
         let chord = if focused { style } else { ui.style(Role::Accent) };
         pen.put(format!(" {number} "), chord).put(pane::title(pane), style);
-        let firing = ui.app.alerts.firing();
+        let firing = ui.app.monitor.log.firing();
         if pane == Pane::Alerts && firing > 0 {
-            let role = if ui.app.verdict == Verdict::Critical { Role::Critical } else { Role::Warning };
+            let role = if ui.app.monitor.verdict == Verdict::Critical { Role::Critical } else { Role::Warning };
             pen.put(format!(" {firing}"), if focused { style } else { ui.style(role) });
         }
         pen.put(" ", style);

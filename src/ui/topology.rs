@@ -173,7 +173,7 @@ fn hope(ui: &Ui<'_>, node: &Node) -> Option<String> {
 /// What the death of its master would mean, in the fewest words: how long nobody writes, and what may be lost.
 fn short_foresight(ui: &Ui<'_>, shard: &Shard) -> Option<(String, Role)> {
     let flight = plan::preflight(&ui.app.model, shard.name, ui.now)?;
-    let Some((_, to)) = flight.gap else { return Some(("no heir".into(), Role::Warning)) };
+    let Some((_, to)) = flight.gap else { return Some(("nobody".into(), Role::Warning)) };
     let lost = flight.bytes_at_risk.map_or("?".into(), |bytes| format::bytes(bytes as f64));
     Some((format!("{}, {lost}", quantity::span(to)), Role::Muted))
 }

@@ -1,4 +1,4 @@
-//! IO. A server's own settings, asked once for every process: predictions rest on its node timeout.
+//! IO. A server's own settings, asked for every process and now and then: predictions rest on its node timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,12 @@ use crate::link::{Command, Link, Reply};
 
 /// None where this user may not ask, or the server does not tell.
 pub(super) async fn ask(link: &Link, limit: Duration) -> Option<Fact> {
-    let command = Command::words("CONFIG GET").arg(ServerSettings::PATTERN);
-    let reply = link.call_within(&command, limit).await.ok()?;
-    let words: Vec<String> = reply.array()?.iter().filter_map(Reply::text).collect();
+    let commands = ServerSettings::PATTERNS.map(|pattern| Command::words("CONFIG GET").arg(pattern));
+    let replies = link.pipeline(&commands, limit).await.ok()?;
+    // Without the first nothing is known; of the others an old server may not know the names.
+    let first = replies.first()?.array()?;
+    let others = replies.iter().skip(1).filter_map(Reply::array).flatten();
+    let words: Vec<String> = first.iter().chain(others).filter_map(Reply::text).collect();
     let pairs = words.chunks_exact(2).filter_map(|pair| Some((pair.first()?.as_str(), pair.get(1)?.as_str())));
     Some(Fact::Settings(Arc::new(ServerSettings::read(pairs))))
 }

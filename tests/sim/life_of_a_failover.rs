@@ -38,7 +38,7 @@ fn plan_is_shown(seen: &Seen) -> bool {
 }
 
 fn is_well(seen: &Seen) -> bool {
-    seen.app.verdict == Verdict::Ok && seen.app.model.topology().unserved().is_empty()
+    seen.app.monitor.verdict == Verdict::Ok && seen.app.model.topology().unserved().is_empty()
 }
 
 #[tokio::test(start_paused = true)]

@@ -164,7 +164,7 @@ impl Expect {
             check(role == Some(word), format!("role of {name}: {word} expected, {role:?} seen"));
         }
         let found: Vec<String> =
-            app.findings.iter().map(|finding| sim.in_names(&format!("{} {}", finding.rule, finding.label))).collect();
+            app.monitor.findings.iter().map(|finding| sim.in_names(&format!("{} {}", finding.rule, finding.label))).collect();
         let has = |wanted: &String| found.iter().any(|found| found == wanted || found.split(' ').next() == Some(wanted));
         for wanted in &self.findings {
             check(has(wanted), format!("finding `{wanted}` is not among {found:?}"));
@@ -174,10 +174,11 @@ impl Expect {
         }
         for words in &self.message {
             let says = |finding: &rgc_tui::alerts::Finding| sim.in_names(&finding.message).contains(words);
-            check(app.findings.iter().any(says), format!("no finding says `{words}`"));
+            check(app.monitor.findings.iter().any(says), format!("no finding says `{words}`"));
         }
         let firing: Vec<&str> = app
-            .alerts
+            .monitor
+            .log
             .alerts()
             .iter()
             .filter(|alert| alert.phase == rgc_tui::alerts::Phase::Firing)
@@ -187,7 +188,10 @@ impl Expect {
             check(firing.contains(&&**rule), format!("alert {rule} is not among those firing: {firing:?}"));
         }
         if let Some(verdict) = &self.verdict {
-            check(app.verdict.word() == verdict, format!("verdict: {verdict} expected, {} seen", app.verdict.word()));
+            check(
+                app.monitor.verdict.word() == verdict,
+                format!("verdict: {verdict} expected, {} seen", app.monitor.verdict.word()),
+            );
         }
         if let Some(unserved) = self.unserved {
             let seen = model.topology().unserved().len();

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::look::Look;
-use super::super::words::lasting;
-use super::super::{Finding, Rule, Severity};
-use crate::cluster::{Health, Node};
+use super::super::look::{Look, clock};
+use super::super::words::{lasting, people};
+use super::super::{Finding, Remedy, Rule, Severity};
+use crate::cluster::{Health, Node, Refusal};
 use crate::quantity::{age, count};
 
 /// A finding for every node in one of these healths.
@@ -24,6 +24,7 @@ fn words(node: &Node) -> String {
 pub(super) const AUTH: Rule = Rule {
     id: "node.auth",
     title: "this console is kept out",
+    holds: "every node lets this console ask",
     says: "A node wants a password, refuses ours, or does not let our user ask. It may serve its clients well.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
@@ -48,6 +49,7 @@ fn auth(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const LOADING: Rule = Rule {
     id: "node.loading",
     title: "loading its data",
+    holds: "no node is loading its data",
     says: "A node is reading its data from disk and serves nobody until it is done.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
@@ -70,13 +72,54 @@ fn loading(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             message += &format!(", about {} to go", age(Duration::from_secs(eta)));
         }
         let remedy = "wait for it; `INFO persistence` there shows loading_eta_seconds".to_string();
-        found.push(rule.on_node(node, Severity::Warning, message, remedy));
+        let outlook = info.and_then(|info| info.loading_eta_seconds).map(|eta| {
+            let by = look.now + chrono::TimeDelta::seconds(i64::try_from(eta).unwrap_or(0));
+            format!("{} is expected to have loaded by {}", node.address, clock(by))
+        });
+        found.push(rule.on_node(node, Severity::Warning, message, remedy).expecting(outlook));
+    }
+}
+
+pub(super) const REFUSED: Rule = Rule {
+    id: "writes.refused",
+    title: "a master refuses writes",
+    holds: "every master takes writes",
+    says: "A master answers and refuses writes: too few replicas (NOREPLICAS), or no memory left (OOM).",
+    for_: Duration::ZERO,
+    clear: Duration::from_secs(2),
+    severity: Severity::Critical,
+    remedy: "NOREPLICAS: bring its replicas back. OOM: raise maxmemory if the host has room, or move slots away.",
+    find: refused,
+};
+
+fn refused(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    for node in look.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.health.is_well()) {
+        let remedy: Remedy = match node.refuses {
+            Some(Refusal::NoReplicas { .. }) => format!(
+                "bring the replicas of {} back: it takes writes again at once; min-replicas-to-write is what asks for them",
+                node.address
+            )
+            .into(),
+            Some(Refusal::OutOfMemory) => {
+                format!("on {}: `CONFIG SET maxmemory BYTES` if the host has room; else delete, or move slots away", node.address)
+                    .into()
+            }
+            _ => continue,
+        };
+        let Some(refusal) = node.refuses else { continue };
+        let slots: crate::cluster::SlotSet = node.slots.iter().collect();
+        let mut message = format!("{refusal}; {}", count(slots.len(), "slot"));
+        if let Some(people) = people(&look.model.rooms().in_slots(&slots)) {
+            message += &format!(", {people}");
+        }
+        found.push(rule.on_node(node, Severity::Critical, message, remedy));
     }
 }
 
 pub(super) const BUSY: Rule = Rule {
     id: "node.busy",
     title: "busy in a script",
+    holds: "no node is busy in a script",
     says: "A script or function runs for longer than busy-reply-threshold and blocks everybody else on that node.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
@@ -100,6 +143,7 @@ fn busy(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const MISCONF: Rule = Rule {
     id: "node.misconf",
     title: "cannot save",
+    holds: "every node can save",
     says: "A node cannot write its data to disk; with save points configured it refuses every write (MISCONF).",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
@@ -132,6 +176,7 @@ fn misconf(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const FULL: Rule = Rule {
     id: "node.full",
     title: "no free client slot",
+    holds: "every node takes new clients",
     says: "A node has reached maxclients: it turns new clients away, this console among them.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
@@ -154,6 +199,7 @@ fn full(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const ERROR: Rule = Rule {
     id: "node.error",
     title: "answers with an error",
+    holds: "no node answers with an error",
     says: "A node answers PING with an error that has no rule of its own.",
     for_: Duration::from_secs(2),
     clear: Duration::ZERO,

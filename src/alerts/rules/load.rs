@@ -11,40 +11,39 @@ const SOON: Duration = Duration::from_secs(10);
 pub(super) const MEMORY: Rule = Rule {
     id: "memory.high",
     title: "memory",
+    holds: "memory is below its threshold",
     says: "A node uses more than memory_percent of its maxmemory, or of the host's RAM when it has no limit.",
     for_: Duration::from_secs(3),
     clear: SOON,
     severity: Severity::Warning,
-    remedy: "Raise maxmemory if the host has room, expire or delete, or move slots: `rgc-tui rebalance --by memory` [B].",
+    remedy: "Raise maxmemory if the host has room, expire or delete, or move slots: `rgc-tui rebalance --by memory`.",
     find: memory,
 };
-
-const MEMORY_CRITICAL: f64 = 95.0;
 
 fn memory(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let limit = look.thresholds.memory_percent;
     for (node, info) in look.figures() {
         let Some((percent, of_host)) = info.memory_percent().filter(|(percent, _)| *percent > limit) else { continue };
-        let severity = if percent >= MEMORY_CRITICAL.max(limit) { Severity::Critical } else { Severity::Warning };
         let (of, whole) = match of_host {
             true => ("the host's RAM (no maxmemory is set)", info.total_system_memory),
             false => ("maxmemory", info.maxmemory),
         };
         let message = format!("{percent:.0} % > {limit:.0} % of {of}, {}", bytes(whole.unwrap_or(0)));
         let remedy = match (of_host, node.is_replica()) {
-            (true, _) => "set a limit there: `CONFIG SET maxmemory BYTES`, or move slots: `rgc-tui rebalance --by memory` [B]",
-            (false, true) => "it holds what its master holds: move slots away from that shard, `rgc-tui rebalance --by memory` [B]",
+            (true, _) => "set a limit there: `CONFIG SET maxmemory BYTES`, or move slots: `rgc-tui rebalance --by memory`",
+            (false, true) => "it holds what its master holds: move slots away from that shard, `rgc-tui rebalance --by memory`",
             (false, false) => {
-                "move slots away: `rgc-tui rebalance --by memory` [B]; or `CONFIG SET maxmemory BYTES` if the host has room"
+                "move slots away: `rgc-tui rebalance --by memory`; or `CONFIG SET maxmemory BYTES` if the host has room"
             }
         };
-        found.push(rule.on_node(node, severity, message, remedy.to_string()));
+        found.push(rule.on_node(node, Severity::Warning, message, remedy));
     }
 }
 
 pub(super) const EVICTING: Rule = Rule {
     id: "memory.evicting",
     title: "evicting keys",
+    holds: "no node evicts keys",
     says: "A node throws keys away to stay below maxmemory: rooms and sessions vanish.",
     for_: Duration::from_secs(5),
     clear: SOON,
@@ -58,14 +57,17 @@ fn evicting(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let Some(rate) = node.rates.evicted_per_sec.filter(|rate| *rate > 0.0) else { continue };
         let policy = info.maxmemory_policy.as_deref().unwrap_or("unknown policy");
         let message = format!("evicts {rate:.0} keys a second ({policy})");
-        let remedy = "move slots away: `rgc-tui rebalance --by memory` [B]; or `CONFIG SET maxmemory BYTES` if the host has room";
-        found.push(rule.on_node(node, Severity::Warning, message, remedy.to_string()));
+        let remedy = "move slots away: `rgc-tui rebalance --by memory`; or `CONFIG SET maxmemory BYTES` if the host has room";
+        // Where rooms are kept, data is going.
+        let severity = if look.model.rooms().total().rooms > 0 { Severity::Critical } else { Severity::Warning };
+        found.push(rule.on_node(node, severity, message, remedy));
     }
 }
 
 pub(super) const LATENCY: Rule = Rule {
     id: "latency.high",
     title: "latency",
+    holds: "latency is below its threshold",
     says: "A node answers this console's PING later than latency_ms; five times that is critical.",
     for_: Duration::from_secs(5),
     clear: SOON,
@@ -92,11 +94,12 @@ fn latency(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const CPU: Rule = Rule {
     id: "cpu.high",
     title: "CPU",
+    holds: "CPU is below its threshold",
     says: "A node's main thread uses more than cpu_percent of one core; at 100 every command queues.",
     for_: SOON,
     clear: SOON,
     severity: Severity::Warning,
-    remedy: "Move slots away: `rgc-tui rebalance --by ops` [B]; `SLOWLOG GET` for expensive commands.",
+    remedy: "Move slots away: `rgc-tui rebalance --by ops`; `SLOWLOG GET` for expensive commands.",
     find: cpu,
 };
 
@@ -108,7 +111,7 @@ fn cpu(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let Some(percent) = node.rates.cpu_percent.filter(|percent| *percent > limit) else { continue };
         let severity = if percent >= CPU_CRITICAL.max(limit) { Severity::Critical } else { Severity::Warning };
         let message = format!("{percent:.0} % > {limit:.0} % of one core");
-        let remedy = "move slots away: `rgc-tui rebalance --by ops` [B]; `SLOWLOG GET 10` there for expensive commands";
+        let remedy = "move slots away: `rgc-tui rebalance --by ops`; `SLOWLOG GET 10` there for expensive commands";
         found.push(rule.on_node(node, severity, message, remedy.to_string()));
     }
 }
@@ -116,6 +119,7 @@ fn cpu(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const ERRORS: Rule = Rule {
     id: "errors.high",
     title: "errors",
+    holds: "errors are below their threshold",
     says: "More than error_rate_percent of a node's commands end in an error; MOVED and ASK are not counted.",
     for_: Duration::from_secs(5),
     clear: SOON,
@@ -142,6 +146,7 @@ fn errors(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const CLIENTS: Rule = Rule {
     id: "clients.high",
     title: "client slots",
+    holds: "client slots are left",
     says: "A node has used more than 80 % of maxclients, cluster bus included.",
     for_: SOON,
     clear: SOON,
@@ -151,7 +156,6 @@ pub(super) const CLIENTS: Rule = Rule {
 };
 
 const CLIENTS_WARN: f64 = 80.0;
-const CLIENTS_CRITICAL: f64 = 95.0;
 
 fn clients(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for (node, info) in look.figures() {
@@ -161,13 +165,12 @@ fn clients(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         if percent <= CLIENTS_WARN {
             continue;
         }
-        let severity = if percent >= CLIENTS_CRITICAL { Severity::Critical } else { Severity::Warning };
         let message = format!("{percent:.0} % of maxclients, {used} of {limit}");
         found.push(rule.on_node(
             node,
-            severity,
+            Severity::Warning,
             message,
-            "there: `CONFIG SET maxclients N`, or `CLIENT LIST` for who holds so many".into(),
+            "there: `CONFIG SET maxclients N`, or `CLIENT LIST` for who holds so many",
         ));
     }
 }

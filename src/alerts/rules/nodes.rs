@@ -4,23 +4,21 @@ use std::time::Duration;
 
 use super::super::look::Look;
 use super::super::words::{lasting, list};
-use super::super::{Finding, Rule, Severity};
-use crate::cluster::{Health, Node};
+use super::super::{Finding, Remedy, Rule, Severity};
+use crate::cluster::{Health, Node, PeerWord};
 use crate::quantity::{age, count};
 
 pub(super) const DOWN: Rule = Rule {
     id: "node.down",
     title: "node down",
+    holds: "every node answers",
     says: "A node does not answer: refused, frozen, silent or out of the network, told apart.",
-    for_: Duration::ZERO,
+    for_: Duration::from_secs(1),
     clear: Duration::ZERO,
     severity: Severity::Critical,
     remedy: "Start or thaw its process, see its log; its shard's replica takes over by itself when it was the master.",
     find: down,
 };
-
-/// A node without slots may miss a poll before it is critical.
-const BLINK: Duration = Duration::from_secs(1);
 
 fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes() {
@@ -29,7 +27,7 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         if !node.is_down() && !condemned {
             continue;
         }
-        let downtime = look.since(node.health_since);
+        let downtime = look.since(node.silent_since.unwrap_or(node.health_since));
         let owner = node.is_master() && node.slot_count > 0;
         // A configured address that no member of the cluster goes by: nobody misses it.
         if !node.id.is_member() && look.nodes().any(|other| other.id.is_member()) {
@@ -38,7 +36,6 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             found.push(rule.on_node(node, Severity::Info, message, remedy));
             continue;
         }
-        let severity = if owner || downtime >= BLINK { Severity::Critical } else { Severity::Warning };
         let mut message = match condemned {
             true => "failed by the others' word, this console has not reached it".to_string(),
             false => format!("{}: {}", lasting(node.health, downtime), why(node.health)),
@@ -55,8 +52,41 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         if !condemned && downtime >= look.thresholds.node_down {
             message += &format!("; escalated after {}", age(look.thresholds.node_down));
         }
-        found.push(rule.on_node(node, severity, message, cure(look, node)));
+        // A master's slots are refused to players; without another node the next fault will be felt.
+        let severity =
+            if owner || condemned && look.model.topology().assigned.is_empty() { Severity::Critical } else { Severity::Warning };
+        let shard = look.shard_led_by(node);
+        let finding = rule.on_node(node, severity, message, remedy(look, node));
+        found.push(
+            finding.held_for(hold(look, node)).expecting(shard.and_then(|shard| look.outlook(shard))).proved_by(evidence(node)),
+        );
     }
+}
+
+/// What its peers have missed too, or its host denies, is certain; a port that only does not answer may be a stall.
+pub(super) fn hold(look: &Look<'_>, node: &Node) -> Duration {
+    let alone = !look.nodes().any(|other| other.health.is_alive() && other.view.is_some());
+    let missed = node.peers == PeerWord::Gone && !matches!(node.health, Health::Frozen | Health::Silent);
+    let doubted = node.flags.failed || node.flags.suspected;
+    if missed || doubted || alone { Duration::ZERO } else { DOWN.for_ }
+}
+
+fn evidence(node: &Node) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(trouble) = node.trouble.as_ref().filter(|trouble| !trouble.detail.is_empty()) {
+        lines.push(format!("this console: {}", trouble.detail));
+    }
+    lines.push(
+        match (node.flags.failed, node.flags.suspected, node.peers) {
+            (true, _, _) => "the other nodes: fail, by a majority of masters",
+            (_, true, _) => "the other nodes: fail?",
+            (_, _, PeerWord::Gone) => "the other nodes have lost their connections to it",
+            (_, _, PeerWord::Undecided | PeerWord::Connected) => "the other nodes are still connected to it",
+            (_, _, PeerWord::Unknown) => "no other node has been heard about it yet",
+        }
+        .into(),
+    );
+    lines
 }
 
 fn why(health: Health) -> &'static str {
@@ -73,12 +103,12 @@ fn why(health: Health) -> &'static str {
     }
 }
 
-fn cure(look: &Look<'_>, node: &Node) -> String {
+fn remedy(look: &Look<'_>, node: &Node) -> Remedy {
     let info = node.info.as_deref();
     let valkey = info.and_then(|info| info.server.as_ref()).is_some_and(|server| server.is_valkey());
     let program = if valkey { "valkey-server" } else { "redis-server" };
     let host = &node.address.host;
-    let mut cure = match node.health {
+    let mut says = match node.health {
         Health::Frozen => match info.and_then(|info| info.process_id) {
             Some(pid) => format!("on {host}: see what process {pid} does, `kill -CONT {pid}` if it was stopped"),
             None => {
@@ -94,42 +124,91 @@ fn cure(look: &Look<'_>, node: &Node) -> String {
         Health::Unresolved => format!("`getent hosts {host}`; a [cluster] address_map entry can stand in"),
         _ => format!("see whether {host} is up: `ping {host}`, firewall, tunnel, [cluster] address_map"),
     };
-    let shard = node.shard.and_then(|name| look.model.topology().shard(name)).filter(|shard| shard.master == Some(node.id));
-    if let Some(heir) = shard.and_then(|shard| look.heirs(shard).first().copied())
-        && node.slot_count > 0
-    {
-        cure += &format!("; {}", look.succession(heir));
+    if super::loss::lost_by(look, node).is_some_and(|lost| lost.is_large()) {
+        says = format!("first save its data, which the others do not have (see shard.lost_writes); then {says}");
     }
-    cure
+    match look.shard_led_by(node) {
+        Some(shard) => {
+            let relief = look.relief(shard);
+            Remedy { says: format!("{says}; {}", relief.says), intent: relief.intent }
+        }
+        None => says.into(),
+    }
 }
 
 pub(super) const UNREACHED: Rule = Rule {
     id: "node.unreached",
     title: "out of this console's reach",
-    says: "A node has never answered this console, while the other nodes are connected to it.",
+    holds: "this console reaches every node that the others reach",
+    says: "A node does not answer this console, while the other nodes are in touch with it.",
     for_: Duration::from_secs(3),
     clear: Duration::ZERO,
     severity: Severity::Warning,
-    remedy: "Its announced address is not one that this machine reaches: map it with [cluster] address_map, or fix tls.",
+    remedy: "Leave the node alone; see what is between it and this console: route, tunnel, firewall, [cluster] address_map, tls.",
     find: unreached,
 };
 
 fn unreached(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes().filter(|node| node.is_out_of_reach()) {
-        let message = format!("{} from here ({}), while the others are connected to it", node.health, why(node.health));
-        let remedy = format!("map its address: [cluster] address_map = {{ \"{}\" = \"HOST:PORT\" }}, or compare tls", node.address);
-        found.push(rule.on_node(node, Severity::Warning, message, remedy));
+        let silence = look.since(node.silent_since.unwrap_or(node.health_since));
+        let message = format!(
+            "{} ({}), while the others are in touch with it",
+            lasting(format!("{} from here", node.health), silence),
+            why(node.health)
+        );
+        let remedy = match node.last_answer {
+            None => format!("map its address: [cluster] address_map = {{ \"{}\" = \"HOST:PORT\" }}, or compare tls", node.address),
+            Some(_) => {
+                format!("see the way from here to {}: tunnel, route, firewall, address_map; leave the node alone", node.address)
+            }
+        };
+        // Nobody waits to believe the others.
+        let hold = if node.peers == PeerWord::Connected { Duration::ZERO } else { rule.for_ };
+        found.push(rule.on_node(node, Severity::Warning, message, remedy).held_for(hold).proved_by(evidence(node)));
+    }
+}
+
+pub(super) const STALLED: Rule = Rule {
+    id: "node.stalled",
+    title: "node stalls",
+    holds: "no node stalls",
+    says: "A node has fallen silent for a moment, again and again: every command on it waited that long.",
+    for_: Duration::ZERO,
+    clear: Duration::from_secs(5),
+    severity: Severity::Warning,
+    remedy: "`SLOWLOG GET` and `LATENCY DOCTOR` there for long commands and forks; else the host: swap, disk, neighbours.",
+    find: stalled,
+};
+
+/// Stalls within this are told together.
+const STALLS_WITHIN: Duration = Duration::from_secs(10);
+
+fn stalled(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    for node in look.nodes() {
+        let recent: Vec<Duration> =
+            node.stalls.iter().filter(|(ended, _)| look.since(*ended) <= STALLS_WITHIN).map(|(_, lasted)| *lasted).collect();
+        let (Some(longest), true) = (recent.iter().max(), recent.len() > 1) else { continue };
+        let message =
+            format!("stalled {} times in {}, up to {}", recent.len(), age(STALLS_WITHIN), crate::quantity::span(*longest));
+        let (host, port) = (&node.address.host, node.address.port);
+        let remedy = format!(
+            "long commands: `redis-cli -h {host} -p {port} SLOWLOG GET 10`; else fork, swap, disk or the host's neighbours"
+        );
+        // Players of its slots feel each of them.
+        let severity = if node.is_master() && node.slot_count > 0 { Severity::Critical } else { Severity::Warning };
+        found.push(rule.on_node(node, severity, message, remedy));
     }
 }
 
 pub(super) const STALE: Rule = Rule {
     id: "node.stale",
     title: "no news from a node",
+    holds: "every node has been heard lately",
     says: "A node that was well has said nothing for long, and no attempt to ask it has failed.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
     severity: Severity::Warning,
-    remedy: "This console may be overloaded or its recording has a gap: see its own log.",
+    remedy: "This console may be overloaded: see its own log.",
     find: stale,
 };
 
@@ -137,13 +216,19 @@ fn stale(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes().filter(|node| node.health.is_well()) {
         let Some(silence) = node.silence(look.now).filter(|silence| *silence > look.model.stale) else { continue };
         let message = format!("has said nothing for {}: what is shown of it is that old", age(silence));
-        found.push(rule.on_node(node, Severity::Warning, message, "see this console's own log (`:log`)".to_string()));
+        found.push(rule.on_node(
+            node,
+            Severity::Warning,
+            message,
+            "this console may be overloaded or was stopped: see its own log",
+        ));
     }
 }
 
 pub(super) const SUSPECTED: Rule = Rule {
     id: "node.suspected",
     title: "doubted by other nodes",
+    holds: "no node doubts another",
     says: "A node answers this console, while other nodes call it fail? or fail.",
     for_: Duration::from_secs(10),
     clear: Duration::ZERO,
@@ -169,6 +254,8 @@ fn suspected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let bus = u32::from(node.address.port) + 10_000;
         let remedy =
             format!("from those nodes' hosts: does port {bus} of {} answer? see also cluster-announce-ip", node.address.host);
-        found.push(rule.on_node(node, Severity::Warning, message, remedy));
+        // A majority's word has been long in coming: it is no blip.
+        let hold = if failed.is_empty() { rule.for_ } else { Duration::ZERO };
+        found.push(rule.on_node(node, Severity::Warning, message, remedy).held_for(hold));
     }
 }

@@ -10,6 +10,7 @@ use crate::quantity::{age, bytes};
 pub(super) const LINK_DOWN: Rule = Rule {
     id: "replica.link_down",
     title: "replication link down",
+    holds: "every replica is connected to its master",
     says: "A replica is not connected to its living master: promoted now, it would lose every write since.",
     for_: Duration::from_secs(10),
     clear: Duration::from_secs(2),
@@ -17,9 +18,6 @@ pub(super) const LINK_DOWN: Rule = Rule {
     remedy: "Fix masteruser, masterauth, TLS or the network between the two; do not fail over to it meanwhile.",
     find: link_down,
 };
-
-/// From here on it is no reconnect any more.
-const LONG: Duration = Duration::from_secs(60);
 
 fn link_down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for (node, info) in look.figures().filter(|(node, info)| node.is_replica() && info.master_link_up == Some(false)) {
@@ -31,21 +29,21 @@ fn link_down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let name = master.map_or_else(String::new, |master| master.address.to_string());
         if info.master_sync_in_progress {
             let message = format!("is copying everything from {name}, and cannot take over until that is done");
-            found.push(rule.on_node(
-                node,
-                Severity::Info,
-                message,
-                "wait for it; `INFO replication` there shows how far it is".into(),
-            ));
+            found.push(rule.on_node(node, Severity::Info, message, "wait for it; `INFO replication` there shows how far it is"));
             continue;
         }
         let down = info
             .master_link_down_seconds
             .filter(|seconds| *seconds >= 0)
             .map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
-        let severity = if down.is_some_and(|down| down >= LONG) { Severity::Critical } else { Severity::Warning };
         let mut message = match down {
-            Some(down) => format!("its link to {name} is down for {}", age(down)),
+            Some(down) => {
+                let lost = node
+                    .lag_bytes
+                    .filter(|lost| *lost > 0)
+                    .map_or_else(String::new, |lost| format!("; {} written since are lost if {name} dies now", bytes(lost)));
+                format!("its link to {name} is down for {}{lost}", age(down))
+            }
             None => format!("has not reached its master {name} yet"),
         };
         if node.health == Health::MasterDown {
@@ -53,13 +51,15 @@ fn link_down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         }
         let remedy =
             format!("see the log of {}: masterauth, TLS or network towards {name}; until then do not promote it", node.address);
-        found.push(rule.on_node(node, severity, message, remedy));
+        let since = down.and_then(|down| Some(node.info_at? - chrono::TimeDelta::from_std(down).ok()?));
+        found.push(rule.on_node(node, Severity::Warning, message, remedy).dated(since));
     }
 }
 
 pub(super) const LAG: Rule = Rule {
     id: "replica.lag",
     title: "replica lags",
+    holds: "every replica keeps up",
     says: "A replica has yet to apply more than 10 MB and 5 s of its master's writes, or has not acknowledged for 5 s.",
     for_: Duration::from_secs(10),
     clear: Duration::from_secs(10),

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::super::look::Look;
 use super::super::words::{list, people, slots};
-use super::super::{Finding, Rule, Severity};
-use crate::cluster::{Camp, Direction, NodeId, SLOTS, Shard, SlotSet};
+use super::super::{Finding, Remedy, Rule, Severity};
+use crate::cluster::{Camp, Direction, NodeId, Refusal, SLOTS, Shard, SlotSet};
+use crate::plan::Intent;
 use crate::quantity::count;
 
 pub(super) const UNSERVED: Rule = Rule {
     id: "slots.unserved",
     title: "slots unserved",
-    says: "Slots have no owner, or one that does not answer or does not work: commands on their keys fail.",
+    holds: "every slot is served",
+    says: "Slots have no owner, or one that would not take a write now: commands on their keys fail.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
     severity: Severity::Critical,
@@ -28,19 +30,27 @@ fn unserved(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     }
     for shard in look.owning() {
         let missing = shard.slot_set().minus(&topology.served);
-        if missing.is_empty() {
+        let master = look.master(shard);
+        // All that a master refuses because the cluster is down is told at once, by cluster.down.
+        if missing.is_empty() || master.is_some_and(|master| !master.is_down() && master.refuses == Some(Refusal::ClusterDown)) {
             continue;
         }
-        let master = look.master(shard);
-        let reason = master.map_or("it has no master".to_string(), |master| format!("{} is {}", master.address, master.health));
+        let reason = match master {
+            None => "it has no master".to_string(),
+            Some(master) => match master.refuses.filter(|_| !master.health.is_down()) {
+                Some(refusal) => format!("{} answers {}", master.address, refusal.code()),
+                None => format!("{} is {}", master.address, master.health),
+            },
+        };
         let message = format!("{}, {reason}", impact(look, &missing));
-        found.push(rule.on_shard(shard, Severity::Critical, message, relief(look, shard)));
+        let finding = rule.on_shard(shard, Severity::Critical, message, relief(look, shard));
+        found.push(finding.expecting(look.outlook(shard)));
     }
     let orphaned = SlotSet::all().minus(&topology.assigned);
     if !orphaned.is_empty() {
-        let label = format!("slots {}", slots(&orphaned));
         let message = format!("{}, nobody owns them", impact(look, &orphaned));
-        found.push(rule.on_cluster(label, Severity::Critical, message, "`rgc-tui fix` [x] finds who has their keys".to_string()));
+        let remedy = fix("`rgc-tui fix` finds who has their keys, and gives them an owner");
+        found.push(rule.on_slots(&orphaned, Severity::Critical, message, remedy));
     }
 }
 
@@ -53,20 +63,22 @@ fn impact(look: &Look<'_>, missing: &SlotSet) -> String {
     text
 }
 
-fn relief(look: &Look<'_>, shard: &Shard) -> String {
-    let master = look.master(shard).map_or_else(|| "its master".to_string(), |master| master.address.to_string());
-    match look.heirs(shard).first() {
-        Some(_) if look.master(shard).is_some_and(|master| master.health.is_alive()) => {
-            format!("wait for {master}, or see its own finding")
-        }
-        Some(heir) => look.succession(heir),
-        None => format!("bring {master} back: no replica of shard {} can take over", shard.name),
+fn relief(look: &Look<'_>, shard: &Shard) -> Remedy {
+    match look.master(shard) {
+        Some(master) if !master.is_down() => format!("see what {} says of itself, its own finding", master.address).into(),
+        _ => look.relief(shard),
     }
+}
+
+/// What `fix` does with all that needs it.
+fn fix(says: &str) -> Remedy {
+    Remedy::with(says, Intent::Fix { slots: None, roll_back: false })
 }
 
 pub(super) const CONFLICT: Rule = Rule {
     id: "slots.conflict",
     title: "slots with two owners",
+    holds: "every slot has one owner",
     says: "Two masters that answer both call a slot their own: clients are sent back and forth.",
     for_: Duration::from_secs(10),
     clear: Duration::from_secs(2),
@@ -92,18 +104,19 @@ fn conflict(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     };
     let all: SlotSet = conflicts.iter().map(|conflict| conflict.slot).collect();
     let message = by_claimants.iter().take(3).map(sentence).collect::<Vec<_>>().join("; ");
-    let remedy = "`rgc-tui fix` [x]: it compares who has the keys before anything is given up".to_string();
-    found.push(rule.on_cluster(format!("slots {}", slots(&all)), Severity::Critical, message, remedy));
+    let remedy = fix("`rgc-tui fix`: it compares who has the keys before anything is given up");
+    found.push(rule.on_slots(&all, Severity::Critical, message, remedy));
 }
 
 pub(super) const DIFFER: Rule = Rule {
     id: "views.differ",
     title: "nodes disagree",
+    holds: "all nodes agree who owns which slots",
     says: "Nodes that answer do not agree who owns which slots, although each of them may say that all is well.",
     for_: Duration::from_secs(10),
     clear: Duration::from_secs(2),
     severity: Severity::Critical,
-    remedy: "`:views` shows who believes what; a partition heals by itself, a lasting difference needs `rgc-tui fix`.",
+    remedy: "A partition heals by itself; a lasting difference needs `rgc-tui fix`.",
     find: differ,
 };
 
@@ -118,7 +131,7 @@ fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let (set, ours, theirs) = difference(first, second);
     let verb = |camp: &Camp| if camp.nodes.len() == 1 { "says" } else { "say" };
     let message = format!(
-        "{} camps: {} {} {} belong{} to {}, {} {} to {}",
+        "nodes disagree, {} views: {} {} {} belong{} to {}, {} {} to {}",
         camps.len(),
         names(first),
         verb(first),
@@ -129,11 +142,11 @@ fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         verb(second),
         owner(theirs)
     );
-    let remedy = "`:views` shows who believes what; a partition heals by itself, what lasts is for `rgc-tui fix` [x]".to_string();
+    let remedy = fix("a partition heals by itself; what lasts is for `rgc-tui fix`, which says who has the keys");
     found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy));
 }
 
-/// The first slots that two camps give to different owners, with both owners.
+/// The first slots that two views give to different owners, with both owners.
 fn difference(first: &Camp, second: &Camp) -> (SlotSet, Option<NodeId>, Option<NodeId>) {
     let owners = |camp: &Camp| {
         let mut owners = vec![None; usize::from(SLOTS)];
@@ -155,6 +168,7 @@ fn difference(first: &Camp, second: &Camp) -> (SlotSet, Option<NodeId>, Option<N
 pub(super) const OPEN: Rule = Rule {
     id: "slots.open",
     title: "open slots",
+    holds: "no slot is left open",
     says: "Slots are half-way between two masters, and no operation of this console is moving them.",
     for_: Duration::from_secs(30),
     clear: Duration::from_secs(2),
@@ -173,8 +187,8 @@ fn open(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for open in topology.open.iter().filter(|open| set.contains(open.slot)) {
         let (node, peer) = (look.model.label(open.node), look.model.label(open.peer));
         let side = match open.direction {
-            Direction::Migrating => format!("{node} gives to {peer}"),
-            Direction::Importing => format!("{node} takes from {peer}"),
+            Direction::Migrating => format!("{node} is migrating to {peer}"),
+            Direction::Importing => format!("{node} is importing from {peer}"),
         };
         if !sides.contains(&side) {
             sides.push(side);
@@ -185,14 +199,14 @@ fn open(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     if let Some(people) = people(&look.model.rooms().in_slots(&set)) {
         message += &format!("; {people} in {pronoun}");
     }
-    let remedy =
-        "if nobody is resharding: `rgc-tui fix` [x] finishes or rolls back; no failover of these masters meanwhile".to_string();
-    found.push(rule.on_cluster(format!("slots {}", slots(&set)), Severity::Warning, message, remedy));
+    let remedy = fix("if nobody is resharding: `rgc-tui fix` finishes or rolls back; no failover of these masters meanwhile");
+    found.push(rule.on_slots(&set, Severity::Warning, message, remedy));
 }
 
 pub(super) const ASTRAY: Rule = Rule {
     id: "slots.astray",
     title: "keys away from home",
+    holds: "every key lies where clients look for it",
     says: "A master holds keys of slots that others own: no client finds them there. Found by the sweep for rooms.",
     for_: Duration::from_secs(10),
     clear: Duration::from_secs(2),
@@ -218,7 +232,10 @@ fn astray(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             _ => format!("slots {}, which others own", slots(&set)),
         };
         let message = format!("{} of {belongs}: no client finds {}", count(keys, "key"), if keys == 1 { "it" } else { "them" });
-        let remedy = "`rgc-tui fix` [x] brings home what it can, and names what differs on both sides";
-        found.push(rule.on_node(node, Severity::Warning, message, remedy.to_string()));
+        let remedy = fix("`rgc-tui fix` brings home what it can, and names what differs on both sides");
+        // Right after slots have changed hands a sweep may have seen what has left since.
+        let lately = look.model.owners_changed().is_some_and(|at| look.since(at) < rule.for_);
+        let hold = if lately { rule.for_ } else { Duration::ZERO };
+        found.push(rule.on_node(node, Severity::Warning, message, remedy).held_for(hold));
     }
 }

@@ -1,9 +1,10 @@
 //! PURE. Which node a link speaks to: links are made to addresses, nodes are known by ids.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Change, ChangeKind, Model};
-use crate::cluster::{Address, Fact, Health, Info, Node, NodeId, Observation, Time, Trouble, View};
+use crate::cluster::{Address, Fact, Health, Info, Node, NodeId, Observation, PeerWord, Time, Trouble, View, age};
 
 impl Model {
     /// The node behind a link; one that is not known yet is known by its place until it tells its id.
@@ -69,6 +70,7 @@ impl Model {
         let before = std::mem::replace(&mut node.health, Health::Refused);
         let trouble = Trouble::new(Health::Refused, "another node answers at its address");
         node.health_since = at;
+        note_silence(node, at);
         let kind = ChangeKind::Health { from: before, to: node.health, detail: trouble.detail.clone() };
         node.trouble = Some(trouble);
         self.changes.push(Change { at, node: id, address: node.address.clone(), kind });
@@ -80,6 +82,7 @@ impl Model {
             return;
         }
         node.health_since = at;
+        note_silence(node, at);
         if before.serves() != node.health.serves() || before.is_alive() != node.health.is_alive() {
             self.unsettled = true;
         }
@@ -100,5 +103,29 @@ impl Model {
             let change = Change { at: observation.at, node: node.id, address: node.address.clone(), kind: ChangeKind::Restarted };
             self.changes.push(change);
         }
+    }
+}
+
+/// Stalls that are remembered of one node.
+const STALLS: usize = 20;
+/// A silence longer than this was no stall.
+const STALL: Duration = Duration::from_secs(10);
+
+/// A node falls silent once, in whatever ways it then fails to answer, until it answers again.
+fn note_silence(node: &mut Node, at: Time) {
+    if node.health.is_down() {
+        node.silent_since.get_or_insert(at);
+        node.froze |= node.health == Health::Frozen || node.health == Health::Silent;
+        return;
+    }
+    let froze = std::mem::take(&mut node.froze);
+    node.peers = PeerWord::default();
+    let Some(since) = node.silent_since.take() else { return };
+    let lasted = age(at, since);
+    if froze && lasted <= STALL {
+        if node.stalls.len() >= STALLS {
+            node.stalls.remove(0);
+        }
+        node.stalls.push((at, lasted));
     }
 }

@@ -126,7 +126,9 @@ fn fill(info: &mut Info, raw: &HashMap<&str, &str>) {
     info.connected_replicas = number("connected_slaves");
     info.replid = text("master_replid");
     info.master_offset = number("master_repl_offset");
+    info.replid_before = text("master_replid2").filter(|id| id.bytes().any(|byte| byte != b'0'));
     info.second_repl_offset = read(raw, "second_repl_offset");
+    info.good_replicas = number("min_slaves_good_slaves").or_else(|| number("min_replicas_good_replicas"));
     info.backlog_bytes = number("repl_backlog_size");
 
     let seconds = |sys: &str, user: &str| Some(read::<f64>(raw, sys)? + read::<f64>(raw, user)?);

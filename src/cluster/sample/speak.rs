@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Fake, Sample};
-use crate::cluster::{ClusterInfo, Fact, Flags, Info, Member, Observation, ReplicaLink, Role, SLOTS, Server, SlotSet, View};
+use crate::cluster::{
+    ClusterInfo, Fact, Flags, Info, Member, Observation, ReplicaLink, Role, SLOTS, Server, ServerSettings, SlotSet, View,
+};
 
 /// What grows from poll to poll, and who took over from whom.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +37,7 @@ pub(super) fn mix(seed: u64) -> u64 {
 
 pub(super) fn round(sample: &mut Sample) -> Vec<Observation> {
     let at = sample.now;
-    for server in sample.servers.iter_mut().filter(|server| server.trouble.is_none()) {
+    for server in sample.servers.iter_mut().filter(|server| server.trouble.is_none() || server.out_of_reach) {
         grow(server);
     }
     // A replica has what its master has sent, less its lag.
@@ -61,7 +63,13 @@ pub(super) fn round(sample: &mut Sample) -> Vec<Observation> {
             continue;
         }
         tell(Fact::Pong(server.latency));
-        tell(Fact::Info(Arc::new(info(sample, number, server))));
+        if !server.silent_info {
+            tell(Fact::Info(Arc::new(info(sample, number, server))));
+        }
+        if server.min_replicas > 0 {
+            let settings = ServerSettings { min_replicas: Some(server.min_replicas), ..ServerSettings::default() };
+            tell(Fact::Settings(Arc::new(settings)));
+        }
         if says(number) {
             let view = server.stuck.clone().unwrap_or_else(|| Arc::new(spoken(&table, server)));
             tell(Fact::View(view));
@@ -136,11 +144,16 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
         master_port: master.map(|master| master.address.port),
         master_link_up: replica.then_some(server.link_up),
         master_last_io_seconds: replica.then_some(if server.link_up { 0 } else { -1 }),
-        master_link_down_seconds: (replica && !server.link_up).then_some(if server.syncing { -1 } else { 70 }),
+        master_link_down_seconds: (replica && !server.link_up).then_some(if server.syncing {
+            -1
+        } else {
+            server.link_down_seconds
+        }),
         master_sync_in_progress: replica && server.syncing,
         replica_offset: replica.then_some(counters.stream),
-        replica_priority: replica.then_some(100),
+        replica_priority: replica.then_some(server.priority),
         connected_replicas: Some(replicas.len() as u64),
+        good_replicas: (server.min_replicas > 0).then_some(replicas.len() as u64),
         replicas,
         replid: Some(format!("{:016x}", mix(master.map_or(server.run, |master| master.run))).into()),
         master_offset: Some(counters.stream),
@@ -167,7 +180,7 @@ fn lines(servers: &[Fake]) -> Vec<(Member, bool)> {
             ping_sent_ms: 0,
             pong_received_ms: 0,
             epoch: server.master.and_then(|master| servers.get(master)).map_or(server.epoch, |master| master.epoch),
-            link_up: server.trouble.as_ref().is_none_or(|trouble| trouble.health.is_alive()),
+            link_up: server.out_of_reach || server.trouble.as_ref().is_none_or(|trouble| trouble.health.is_alive()),
             slots: server.slots.ranges(),
             open: Vec::new(),
         };

@@ -85,7 +85,7 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
         doc.text("no replica", Role::Warning);
     }
     for candidate in &flight.candidates {
-        let lag = candidate.lag_bytes.map_or("lag not known".into(), |bytes| format!("{} behind", quantity::bytes(bytes)));
+        let lag = candidate.deficit.bytes.map_or("lag not known".into(), |bytes| format!("{} behind", quantity::bytes(bytes)));
         match &candidate.obstacle {
             None => doc.fact(&format!("rank {}", candidate.rank), format!("{}  {lag}", candidate.address), Role::Text),
             Some(why) => doc.fact("not standing", format!("{}  {why}", candidate.address), Role::Warning),

@@ -106,9 +106,9 @@ pub(super) fn candidates(ui: &Ui<'_>, app: &App, shard: ShardName, replicas: &[N
         let (sign, style) = pointed(ui, at == cursor);
         let health = signs::node(ui, node);
         let known = flight.as_ref().and_then(|flight| flight.candidates.iter().find(|one| one.node == *id));
-        let says = match known.and_then(|one| one.obstacle.clone()) {
-            Some(obstacle) => obstacle,
-            None => match known.and_then(|one| one.lag_bytes) {
+        let says = match known.and_then(|one| one.obstacle.as_ref()) {
+            Some(obstacle) => obstacle.to_string(),
+            None => match known.and_then(|one| one.deficit.bytes) {
                 Some(0) => "in sync".to_owned(),
                 Some(lag) => format!("{} behind", quantity::bytes(lag)),
                 None => "nobody knows how far behind".to_owned(),

@@ -9,7 +9,7 @@ use crate::cluster::{Address, Member, NodeId, Time, View, age};
 
 /// A node's own view that is this much older than one with a higher epoch does not speak for it any more.
 const OUTDATED: Duration = Duration::from_secs(2);
-/// Doubts and links are of the moment: views that are this much older than the newest have no say in them.
+/// Doubts are of the moment: views that are this much older than the newest have no say in them.
 const MOMENT: Duration = Duration::from_secs(10);
 
 /// Nodes that say the same, and what they say. In a settled cluster there is one voice, whatever the number of nodes.
@@ -50,8 +50,6 @@ pub(super) struct Line<'a> {
     /// `fail?` and `fail` by anybody else.
     pub(super) suspected: bool,
     pub(super) failed: bool,
-    /// Whether all others are connected to it: None while nobody else speaks.
-    pub(super) linked: Option<bool>,
     /// Somebody else knows it.
     pub(super) known: bool,
 }
@@ -74,7 +72,6 @@ pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> (HashMap<NodeId, L
                 address: None,
                 suspected: false,
                 failed: false,
-                linked: None,
                 known: false,
             });
             if own {
@@ -93,8 +90,6 @@ pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> (HashMap<NodeId, L
                 if recent {
                     line.suspected |= member.flags.suspected;
                     line.failed |= member.flags.failed;
-                    let linked = member.link_up && !member.flags.suspected && !member.flags.failed;
-                    line.linked = Some(line.linked.unwrap_or(true) && linked);
                 }
             }
         }

@@ -87,7 +87,6 @@ fn place(node: &mut Node, line: &Line<'_>) {
     node.flags.myself = false;
     node.flags.suspected = line.suspected;
     node.flags.failed = line.failed;
-    node.linked = line.linked == Some(true);
     node.slots.clone_from(&member.slots);
     node.slot_count = member.slot_count();
 }

@@ -10,7 +10,7 @@ use crate::cluster::{Address, Node, NodeId, Role, SLOTS, ShardName, SlotSet, Tim
 pub(super) fn picture(model: &Model) -> Topology {
     let mut topology = Topology::default();
     let mut owners = own(model, &mut topology);
-    for node in model.nodes.values().filter(|node| owners.contains(&node.id) && node.serves()) {
+    for node in model.nodes.values().filter(|node| owners.contains(&node.id) && node.takes_writes()) {
         if topology.conflicts.is_empty() {
             node.slots.iter().for_each(|range| topology.served.extend_range(*range));
         } else {
@@ -25,7 +25,7 @@ pub(super) fn picture(model: &Model) -> Topology {
         }
         owners.insert(taker);
         topology.assigned.insert(slot);
-        if model.nodes.get(&taker).is_some_and(Node::serves) {
+        if model.nodes.get(&taker).is_some_and(Node::takes_writes) {
             topology.served.insert(slot);
         }
     }

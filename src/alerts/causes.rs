@@ -1,0 +1,79 @@
+//! PURE. Which finding explains which: a dead master explains unserved slots, and the console tells them as one thing.
+
+use super::look::Look;
+use super::{Finding, Severity, Subject};
+use crate::cluster::{NodeId, ShardName};
+
+/// Puts beside each finding the one that explains it, and orders them: the worst cause first, what follows from it beneath.
+/// What follows from a finding that is still pending is pending, too.
+pub(super) fn link(mut findings: Vec<Finding>, look: &Look<'_>) -> Vec<Finding> {
+    let causes: Vec<Option<usize>> = (0..findings.len()).map(|at| cause(&findings, at, look)).collect();
+    let root = |mut at: usize| {
+        // Causes stand before consequences in the table of rules, but nothing hangs on it.
+        for _ in 0..findings.len() {
+            match causes.get(at).copied().flatten() {
+                Some(above) => at = above,
+                None => break,
+            }
+        }
+        at
+    };
+    let roots: Vec<usize> = (0..findings.len()).map(root).collect();
+    let severity_of = |at: usize| {
+        let tree = roots.iter().zip(&findings).filter(|(root, _)| **root == at).map(|(_, finding)| finding.severity);
+        tree.max().unwrap_or(Severity::Info)
+    };
+    let worst: Vec<Severity> = roots.iter().map(|root| severity_of(*root)).collect();
+    let explained: Vec<Option<Finding>> = causes.iter().map(|cause| cause.and_then(|at| findings.get(at).cloned())).collect();
+    for (finding, cause) in findings.iter_mut().zip(explained) {
+        let Some(cause) = cause else { continue };
+        finding.caused_by = Some(cause.as_cause());
+        if cause.hold > finding.hold {
+            finding.hold = cause.hold;
+            finding.since = cause.since;
+        }
+    }
+    let mut order: Vec<(usize, Finding)> = findings.into_iter().enumerate().collect();
+    // Stable: within one cause the table's order stays.
+    order.sort_by_key(|(at, _)| {
+        let root = roots.get(*at).copied().unwrap_or(*at);
+        (std::cmp::Reverse(worst.get(*at).copied()), root, *at != root)
+    });
+    order.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// The finding that explains this one.
+fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
+    let finding = findings.get(at)?;
+    let find = |rule: &str, subject: &dyn Fn(&Subject) -> bool| {
+        findings.iter().position(|other| other.rule == rule && subject(&other.subject)).filter(|found| *found != at)
+    };
+    let node = |rules: &[&str], id: NodeId| rules.iter().find_map(|rule| find(rule, &|subject| *subject == Subject::Node(id)));
+    let any = |rules: &[&str]| rules.iter().find_map(|rule| find(rule, &|_| true));
+    let shard = |name: ShardName| look.model.topology().shard(name);
+    match (finding.rule, &finding.subject) {
+        ("slots.unserved" | "shard.no_master", Subject::Shard(name)) => {
+            let master = shard(*name)?.master?;
+            node(&["node.down", "node.busy", "node.loading", "node.misconf", "writes.refused", "node.full"], master)
+        }
+        // A master that is busy or loading does not answer the cluster's questions either.
+        ("cluster.down", _) => {
+            let dead = look.owning().filter_map(|shard| shard.master).find_map(|master| node(&["node.down"], master));
+            any(&["quorum.lost"]).or(dead).or_else(|| find("slots.unserved", &|subject| *subject == Subject::Cluster))
+        }
+        ("shard.no_replica" | "shard.lost_writes", Subject::Shard(name)) => {
+            let shard = shard(*name)?;
+            let below = || shard.former.iter().chain(&shard.replicas).copied();
+            below().find_map(|id| node(&["node.down"], id)).or_else(|| below().find_map(|id| node(&["replica.link_down"], id)))
+        }
+        ("writes.refused", Subject::Node(master)) => {
+            let shard = look.shard_led_by(look.node(*master)?)?;
+            let below = || shard.replicas.iter().chain(&shard.former).copied();
+            below().find_map(|id| node(&["node.down"], id)).or_else(|| below().find_map(|id| node(&["replica.link_down"], id)))
+        }
+        ("console.minority", _) => any(&["node.unreached"]),
+        ("latency.high", Subject::Node(id)) => node(&["node.stalled", "node.busy"], *id),
+        ("memory.high", Subject::Node(id)) => node(&["writes.refused"], *id).filter(|_| look.is_out_of_memory(*id)),
+        _ => None,
+    }
+}
