@@ -169,10 +169,30 @@ async fn a_user_who_may_not_migrate_changes_nothing() {
     }
     let settings = LinkSettings { username: Some("op".into()), password: Some("pw".into()), ..LinkSettings::default() };
     let mut desk = Desk::with(&cluster, settings, None).await;
-    let plan = desk.plan(move_slots("0-99", "B")).await.unwrap();
-    let report = desk.run(plan).await;
+    let refusal = desk.plan(move_slots("0-3000", "B")).await.unwrap_err();
+    assert!(refusal.to_string().contains("`ACL SETUSER op +migrate` there gives the rights"), "{refusal}");
+    let allow = async |right: &str| {
+        for address in cluster.addresses() {
+            cluster.ok(&address, &format!("ACL SETUSER op {right}migrate")).await;
+        }
+    };
+    allow("+").await;
+    let plan = desk.plan(move_slots("0-3000", "B")).await.unwrap();
+    // Taken away when it has begun.
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let mut taken = false;
+    let report = loop {
+        match running.progress.recv().await.unwrap() {
+            Progress::Sent { command, .. } if command.contains("IMPORTING") && !std::mem::replace(&mut taken, true) => {
+                allow("-").await;
+            }
+            Progress::Ended(report) => break report,
+            _ => {}
+        }
+    };
+    // What was sent before the right went has moved whole; of the rest nothing is half-way.
     let said = reasons(&report);
-    assert!(said.contains("NOPERM"), "{said}");
+    assert!(taken && said.contains("NOPERM"), "{report:?}");
     everybody_agrees(&cluster, &cluster.addresses()).await;
     assert_calm(&cluster).await;
     assert_same(&before, &admin.digest(&cluster).await);

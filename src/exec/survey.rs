@@ -299,7 +299,7 @@ async fn sizes(
     keys: &[Vec<u8>],
 ) -> Result<(), String> {
     let sizes = in_database(link, database, keys.iter().map(|key| Command::words("MEMORY USAGE").arg(key))).await;
-    if let Some(refused) = sizes.iter().find(|reply| matches!(reply, Reply::Error(_))) {
+    if let Some(refused) = sizes.iter().find(|reply| is_forbidden(reply)) {
         return Err(format!("{address} does not tell the size of its keys (MEMORY USAGE): {}", said(refused)));
     }
     if sizes.len() < keys.len() {
@@ -376,13 +376,26 @@ async fn cpu(link: &Link) -> BTreeMap<u16, u64> {
     reply.array().unwrap_or_default().iter().filter_map(entry).collect()
 }
 
-/// Many commands in chunks; a chunk without an answer, or with an error in it, ends it, and the replies so far are given.
+/// Many commands in chunks; a chunk without an answer ends it, and the replies so far are given. Errors are replies.
 pub(super) async fn pipelined(link: &Link, commands: impl Iterator<Item = Command>) -> Vec<Reply> {
-    in_database(link, 0, commands).await
+    let commands: Vec<Command> = commands.collect();
+    let mut replies = Vec::with_capacity(commands.len());
+    for chunk in commands.chunks(CHUNK) {
+        match link.pipeline(chunk, CHUNK_WITHIN).await {
+            Ok(more) => replies.extend(more),
+            Err(_) => break,
+        }
+    }
+    replies
 }
 
-/// The same in one database. The connection is shared: each chunk goes there and back in one go.
-pub(super) async fn in_database(link: &Link, database: u32, commands: impl Iterator<Item = Command>) -> Vec<Reply> {
+fn is_forbidden(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error(error) if error.code == "NOPERM")
+}
+
+/// The same in one database; ended by the first that is forbidden, for the others would be, too. The connection is shared:
+/// each chunk goes there and back in one go.
+async fn in_database(link: &Link, database: u32, commands: impl Iterator<Item = Command>) -> Vec<Reply> {
     let commands: Vec<Command> = commands.collect();
     let mut replies = Vec::with_capacity(commands.len());
     for chunk in commands.chunks(CHUNK) {
@@ -402,9 +415,9 @@ pub(super) async fn in_database(link: &Link, database: u32, commands: impl Itera
             })
         };
         let Ok(more) = more else { break };
-        let refused = more.iter().any(|reply| matches!(reply, Reply::Error(_)));
+        let forbidden = more.iter().any(is_forbidden);
         replies.extend(more);
-        if refused {
+        if forbidden {
             break;
         }
     }
