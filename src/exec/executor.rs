@@ -135,8 +135,13 @@ impl Executor {
         log::info!("begins: {}", plan.intent);
         // A move in the same shards is not refused beside: it stops for a failover.
         let way = match self.locked.load(Ordering::Relaxed) {
-            true => Ok(()),
+            true => Ok(None),
             false => give_way::before(&telling, &self.settings.journal_dir, &plan, &model).await,
+        };
+        let (plan, way) = match way {
+            Ok(Some(again)) => (again, Ok(())),
+            Ok(None) => (plan, Ok(())),
+            Err(why) => (plan, Err(why)),
         };
         let (report, journal) = match way.and_then(|()| self.occupy(&plan)) {
             Ok(_occupied) => {

@@ -311,6 +311,11 @@ fn lag_at_death(case: &Case<'_>) -> Option<u64> {
 
 fn warnings(case: &Case<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
+    let alone = case.model.topology().open_on_replicas.iter().filter(|open| open.node == case.replica.id);
+    let alone: crate::cluster::SlotSet = alone.map(|open| open.slot).collect();
+    if !alone.is_empty() {
+        warnings.push(format!("{} has slots {alone} open that its master has not: `fix {alone}` first", case.replica.address));
+    }
     let (replica, master_up) = (&case.replica.address, case.master.is_some_and(is_up));
     match case.mode {
         Mode::Graceful => {}

@@ -13,6 +13,9 @@ use crate::quantity;
 
 /// What a key's transfer holds both servers up for: from (one string) to (many small members), by megabyte.
 const BLOCK_PER_MB: (Duration, Duration) = (Duration::from_millis(6), Duration::from_millis(26));
+/// What a move by MIGRATE does not wait for.
+pub(super) const UNREPLICATED: &str = "a source deletes a key when its target has it: a target that dies before its replica \
+                                       has the last batch loses that (nothing else is lost)";
 /// A key from which on a move is felt.
 const BIG: u64 = 1 << 20;
 
@@ -244,6 +247,7 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
                     "commands are shown for the first slot of each move; at most {OPEN} of a move are open at a time"
                 ));
             }
+            notes.push(UNREPLICATED.into());
             let block = block(biggest.unwrap_or(0));
             (ms(1).max(block.0), ms(if pace == Pace::Fast { 20 } else { 10 }).max(block.1))
         }
@@ -263,7 +267,9 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
     Prediction {
         winner: None,
         pause: Some(pause),
-        bytes_at_risk: Some(0),
+        // Atomic moves end when the target's side has it all; MIGRATE knows nothing of replicas, and WAIT counts the writes of
+        // its own connection alone.
+        bytes_at_risk: if engine == Engine::Keys { None } else { Some(0) },
         takes: Some(Duration::from_secs_f64(takes / 1000.0)),
         notes,
     }
