@@ -202,7 +202,7 @@ impl Executor {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
-            return (telling.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
+            return (telling.report(Outcome::Refused(refusal.sentences()), Vec::new()), None);
         }
         let mut obstacles = preflight::obstacles(&self.links, &now, plan).await;
         if obstacles.is_empty() {
