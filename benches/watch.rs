@@ -76,6 +76,7 @@ async fn cost(nodes: &[Address], rooms: bool, span: Duration) -> (f64, String) {
             ..WatchSettings::default()
         },
         journal_dir: PathBuf::new(),
+        memory_dir: None,
         read_only: false,
     };
     let mut session = Session::open(spec, Clock::start());

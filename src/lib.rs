@@ -26,7 +26,8 @@
 //! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity escape |
 //! | [`watch`] | IO | one task a node asks; emits [`cluster::Observation`]s | link cluster escape |
 //! | [`exec`] | IO | carries a plan out: check → do → verify; journal and ledger | link plan cluster quantity escape private |
-//! | [`session`] | IO | link + watch + exec of one open cluster, for console and command line alike | link watch exec plan cluster |
+//! | [`memory`] | IO | what is known of clusters, kept in the state folder from one run to the next | cluster private |
+//! | [`session`] | IO | link + watch + exec of one open cluster, for console and command line alike | link watch exec memory plan cluster |
 //! | [`local`] | IO | real servers on this machine, for the demo and the tests | link cluster |
 //! | [`play`] | IO | the demo's players, who keep account of every write | link cluster |
 //! | [`config`] | pure, but `load` | the one TOML file, checked as a whole | keys theme plan alerts cluster |
@@ -91,6 +92,7 @@ pub mod cli;
 pub mod exec;
 pub mod link;
 pub mod local;
+pub mod memory;
 pub mod play;
 pub mod private;
 pub mod session;

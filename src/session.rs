@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::cluster::{Address, Fact, Model, Observation};
 use crate::exec::{Executor, ExecutorSettings, Running};
 use crate::link::{Clock, LinkSettings, Links};
+use crate::memory::{self, Keeper, Store};
 use crate::plan::{Intent, Plan, Refusal};
 use crate::watch::{self, Watch, WatchSettings};
 
@@ -43,6 +44,8 @@ pub struct ClusterSpec {
     pub watch: WatchSettings,
     /// Where operations write down what they are about to do.
     pub journal_dir: PathBuf,
+    /// Where what is known of clusters is kept from one run to the next; None: nothing is remembered.
+    pub memory_dir: Option<PathBuf>,
     pub read_only: bool,
 }
 
@@ -61,6 +64,7 @@ pub struct Session {
     executor: Executor,
     /// Links that INFO came from.
     told: BTreeSet<Address>,
+    keeper: Option<Keeper>,
 }
 
 impl Session {
@@ -73,7 +77,31 @@ impl Session {
         let watch = watch::start(links.clone(), settings, clock, to.clone());
         let place = ExecutorSettings { journal_dir: spec.journal_dir.clone(), read_only: spec.read_only };
         let executor = Executor::new(links.clone(), clock, place);
-        Self { spec, clock, links, watch: Some(watch), to, inbox, executor, told: BTreeSet::new() }
+        let keeper = spec.memory_dir.as_ref().filter(|_| spec.topology == TopologyKind::Cluster).map(|folder| {
+            let (store, seeds) = (Arc::new(Store::new(folder)), spec.watch.seeds.clone());
+            let (read, from, offer, to_model) = (store.clone(), seeds.clone(), watch.offer(), to.clone());
+            tokio::task::spawn_blocking(move || {
+                let remembered = read.read(&from);
+                offer.offer(remembered.by_seed());
+                let _ = to_model.blocking_send(memory::said(&from, remembered, clock.now()));
+            });
+            Keeper::new(store, seeds, to.clone())
+        });
+        Self { spec, clock, links, watch: Some(watch), to, inbox, executor, told: BTreeSet::new(), keeper }
+    }
+
+    /// Writes down what should outlive this run, when there is something new; never waits. To be called now and then.
+    pub fn remember(&mut self, model: &Model) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.look(model, self.clock.now());
+        }
+    }
+
+    /// The same for a program that is about to end.
+    pub async fn remember_now(&self, model: &Model) {
+        if let Some(keeper) = &self.keeper {
+            keeper.finish(model, self.clock.now()).await;
+        }
     }
 
     /// The next fact. Never None while the session is open.
@@ -134,7 +162,14 @@ impl Session {
     /// cluster (with `rooms`, also until every master's keys have been gone through), or `within` has passed.
     pub async fn survey(&mut self, model: &mut Model, within: Duration, rooms: bool) {
         let end = Instant::now() + within;
+        if self.keeper.is_some() {
+            model.expect_memory();
+        }
         self.feed(model, end, None, is_surveyed).await;
+        // Whoever is asked second has as long to answer as who was asked first.
+        if model.awaits_recall() || model.history().recall().is_some_and(|recall| !recall.in_vain) {
+            self.feed(model, Instant::now() + within, None, is_surveyed).await;
+        }
         if rooms {
             self.feed(model, end, None, is_swept).await;
         }
@@ -193,7 +228,7 @@ impl Session {
 
 /// Nothing more to wait for before the picture can be shown.
 fn is_surveyed(model: &Model) -> bool {
-    if !model.is_known() {
+    if !model.is_known() || model.awaits_memory() || model.awaits_recall() {
         return false;
     }
     let speaks = |node: &&crate::cluster::Node| node.health.is_well();

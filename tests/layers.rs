@@ -25,21 +25,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rooms", &["link", "cluster"]),
     ("local", &["link", "cluster"]),
     ("play", &["link", "cluster"]),
-    ("session", &["link", "watch", "exec", "record", "plan", "cluster"]),
+    ("memory", &["cluster", "private"]),
+    ("session", &["link", "watch", "exec", "record", "memory", "plan", "cluster"]),
     ("config", &["keys", "theme", "plan", "alerts", "cluster"]),
     ("term", &["app", "escape"]),
     (
         "tui",
         &[
             "app", "ui", "keys", "theme", "term", "session", "exec", "config", "alerts", "cluster", "plan", "local", "play",
-            "link", "watch", "record", "private",
+            "link", "watch", "record", "private", "memory",
         ],
     ),
     (
         "cli",
         &[
             "tui", "term", "session", "record", "config", "local", "play", "rooms", "exec", "watch", "link", "deploy", "keys",
-            "theme", "plan", "alerts", "monitor", "cluster", "app", "ui", "quantity", "escape", "private",
+            "theme", "plan", "alerts", "monitor", "cluster", "app", "ui", "quantity", "escape", "private", "memory",
         ],
     ),
     ("main", &["cli"]),

@@ -43,6 +43,7 @@ impl Watching {
             link,
             watch: WatchSettings { seeds: seeds.to_vec(), interval: Duration::from_millis(500), rooms, ..WatchSettings::default() },
             journal_dir: PathBuf::new(),
+            memory_dir: None,
             read_only: false,
         };
         Self {

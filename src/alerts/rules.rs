@@ -2,6 +2,7 @@
 
 mod answers;
 mod cluster;
+mod history;
 mod load;
 mod loss;
 mod nodes;
@@ -9,11 +10,15 @@ mod replicas;
 mod shards;
 mod slots;
 
-use super::Rule;
+use super::{Finding, Rule};
+use crate::cluster::Incident;
 
 /// Every rule there is.
 pub const RULES: &[Rule] = &[
     cluster::UNREACHABLE,
+    history::JOINED,
+    history::EMPTIED,
+    history::VANISHED,
     cluster::QUORUM,
     nodes::DOWN,
     shards::NO_MASTER,
@@ -45,8 +50,22 @@ pub const RULES: &[Rule] = &[
     load::CPU,
     load::ERRORS,
     load::CLIENTS,
+    history::RECALLED,
+    history::MOVED,
+    history::TURNED,
+    history::EPOCHS,
     cluster::THIN,
 ];
+
+/// Found until somebody acknowledges it, however well all looks since.
+pub fn is_latched(rule: &str) -> bool {
+    history::is_latched(rule)
+}
+
+/// The finding is about this incident.
+pub fn tells_of(finding: &Finding, incident: &Incident) -> bool {
+    history::tells_of(finding, incident)
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::views::{self, Go};
 use super::{App, Dialog, DialogKind, Effect, Filter, ListKind, Pane, Sort, View, deeds, prompt, run, slotmap};
+use crate::alerts;
 use crate::cluster::{METRICS, Time};
 use crate::keys::{Action, Chord, Context, Scope};
 use crate::plan::Mode;
@@ -165,6 +166,9 @@ fn acknowledge(app: &mut App, now: Time) {
     let chosen = if marked.is_empty() { app.selected().as_ref().and_then(alert_id).into_iter().collect() } else { marked };
     for id in &chosen {
         app.monitor.log.acknowledge(*id);
+        if let Some(finding) = app.monitor.log.get(*id).map(|alert| alert.finding.clone()) {
+            app.facts |= app.model.acknowledge(|incident| alerts::tells_of(&finding, incident), now) > 0;
+        }
     }
     app.tell(if chosen.len() == 1 { "acknowledged".into() } else { format!("{} acknowledged", chosen.len()) }, false, now);
 }

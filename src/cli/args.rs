@@ -80,6 +80,12 @@ pub(super) enum Verb {
     Status(Measure),
     /// Every rule: whether it holds, and what to do where it does not
     Check(Measure),
+    /// Acknowledge what has happened: data lost, another cluster that joined, changes without a cause
+    Ack {
+        /// Only what these rules tell of, as `status` names them [default: all]
+        #[arg(value_name = "RULE")]
+        rules: Vec<String>,
+    },
     /// One line a node
     Nodes {
         /// Measure CPU and operations for a second, too

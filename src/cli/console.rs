@@ -52,7 +52,10 @@ pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<Loc
         colours: term::colours(|name| std::env::var(name).ok()),
     };
     match tui::start(start).await {
-        Ok(mut desk) => Ok(parting::stop(&mut desk).await),
+        Ok(mut desk) => {
+            desk.facts.remember_now(&desk.app.model).await;
+            Ok(parting::stop(&mut desk).await)
+        }
         Err(error) => Err(Stop::new(Exit::Critical, format!("the console cannot use this terminal: {error}"))),
     }
 }

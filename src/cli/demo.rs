@@ -100,7 +100,10 @@ async fn follow(mut session: Session, config: &Config, style: Style) -> Ended {
                 }
                 None => return Ok(Exit::Done),
             },
-            _ = ticks.tick() => monitor.moment(clock.now()),
+            _ = ticks.tick() => {
+                session.remember(&monitor.model);
+                monitor.moment(clock.now())
+            }
             _ = figures.tick() => match monitor.model.play() {
                 Some(play) => out::own(&format!("{}\n", style.written(&style.play(clock.now(), play)))),
                 None => true,

@@ -69,7 +69,8 @@ pub(super) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
         rooms: Some(config.rooms.key.clone()).filter(|key| !key.is_empty()),
         standalone: topology == TopologyKind::Standalone,
     };
-    Ok(ClusterSpec { name: cluster.name.clone(), topology, link, watch, journal_dir: settle::state_dir(&cluster.name), read_only })
+    let (journal_dir, memory_dir) = (settle::state_dir(&cluster.name), Some(settle::memory_dir()));
+    Ok(ClusterSpec { name: cluster.name.clone(), topology, link, watch, journal_dir, memory_dir, read_only })
 }
 
 /// A session with what it has seen so far.
@@ -100,6 +101,7 @@ impl Sight {
             true => sight.session.rates(&mut sight.model, APART).await,
             false => sight.model.forget_rates(),
         }
+        sight.remember().await;
         Ok(sight)
     }
 
@@ -135,7 +137,16 @@ impl Sight {
             let within = if about_rooms { SWEPT_WITHIN } else { WITHIN };
             sight.session.sweep(&mut sight.model, within.saturating_sub(began.elapsed()), WITHIN).await;
         }
+        sight.remember().await;
         Ok(sight)
+    }
+
+    /// Tells what of the state folder could not be read, and writes down what should outlive this run.
+    async fn remember(&self) {
+        for note in self.model.history().notes() {
+            out::tell(&format!("rgc-tui: {note}"));
+        }
+        self.session.remember_now(&self.model).await;
     }
 
     fn open(global: &Global, rooms: bool) -> Result<Self, Stop> {
@@ -185,6 +196,12 @@ impl Sight {
             };
             lines.push(format!("  {seed} {why}"));
         }
+        if let Some(finding) = crate::alerts::check(&self.model, &self.config.alerts, self.session.clock().now())
+            .into_iter()
+            .find(|finding| finding.rule == "cluster.recalled")
+        {
+            lines.push(format!("  {}", finding.message));
+        }
         lines.push(self.next_step());
         Some(Stop::new(Exit::Unreachable, lines.join("\n")))
     }
@@ -207,6 +224,16 @@ impl Sight {
             "check `tls` of [cluster]: its CA, the client certificate, and whether the port speaks TLS at all"
         } else if any(&[Health::Garbage]) {
             "check the port: something else than Redis or Valkey listens there, or it speaks TLS (`tls` of [cluster])"
+        } else if any(&[Health::Busy]) {
+            "it runs a script or function that does not end: `SCRIPT KILL` or `FUNCTION KILL` there (they are answered \
+             meanwhile), or name another node with --node HOST:PORT"
+        } else if any(&[Health::Full]) {
+            "it has no free client slot: raise maxclients or close clients there (from a connection that is open), or name \
+             another node with --node HOST:PORT"
+        } else if any(&[Health::Loading]) {
+            "it is loading its data: wait, or name another node with --node HOST:PORT"
+        } else if any(&[Health::Closed]) {
+            "it closes every connection: check whether the port speaks TLS (`tls` of [cluster]), and a proxy in between"
         } else if any(&[Health::Refused]) {
             "check host and port, and that the servers run; `rgc-tui demo` starts a cluster to play with"
         } else {

@@ -1,5 +1,6 @@
 //! IO. The command line: one command a file; results to stdout, everything else to stderr, and an exit code.
 
+mod ack;
 mod args;
 mod check;
 mod config;
@@ -101,6 +102,7 @@ fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
         match verb {
             None => console::run(global).await,
             Some(Verb::Demo(demo)) => demo::run(demo, global).await,
+            Some(Verb::Ack { rules }) => ack::run(rules, global).await,
             Some(Verb::Watch { duration }) => watch::run(*duration, global).await,
             Some(verb) => match intents::intent(verb) {
                 Some((intent, act)) => match intents::twice(verb) {

@@ -79,13 +79,23 @@ pub(super) fn to_demo(cluster: &Cluster, seeds: usize) -> String {
     invocation(&Global { node: nodes, cluster: name, ..Global::default() })
 }
 
-/// Where this cluster's journals and ledger are kept: `~/.local/state/rgc-tui/NAME`, or where `XDG_STATE_HOME` says.
-pub(super) fn state_dir(cluster: &str) -> PathBuf {
+/// Where all that outlives a run is kept.
+fn state() -> PathBuf {
     use etcetera::BaseStrategy;
     let base = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
+    base.unwrap_or_else(std::env::temp_dir).join("rgc-tui")
+}
+
+/// Where what is known of clusters is kept, whatever they are called: no name of a cluster leads to such a folder.
+pub(super) fn memory_dir() -> PathBuf {
+    state().join(".clusters")
+}
+
+/// Where this cluster's journals and ledger are kept: `~/.local/state/rgc-tui/NAME`, or where `XDG_STATE_HOME` says.
+pub(super) fn state_dir(cluster: &str) -> PathBuf {
     let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
     let name: String = cluster.chars().map(plain).collect();
-    base.unwrap_or_else(std::env::temp_dir).join("rgc-tui").join(if name.starts_with('.') { format!("_{name}") } else { name })
+    state().join(if name.starts_with('.') { format!("_{name}") } else { name })
 }
 
 #[cfg(test)]

@@ -36,9 +36,15 @@ pub(super) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
                 Some(observation) => follower.take(&observation),
                 None => break,
             },
-            _ = ticks.tick() => if !follower.moment(session.clock().now()) { break },
+            _ = ticks.tick() => {
+                if !follower.moment(session.clock().now()) {
+                    break;
+                }
+                session.remember(&follower.model);
+            }
         }
     }
+    session.remember_now(&follower.model).await;
     Ok(Exit::Done)
 }
 

@@ -5,6 +5,7 @@
 mod address;
 pub mod election;
 mod health;
+mod history;
 mod info;
 mod metric;
 mod model;
@@ -21,13 +22,18 @@ mod slot;
 mod standing;
 mod topology;
 mod view;
+mod written;
 
 pub use address::Address;
 pub use health::{Health, Trouble};
+pub use history::{
+    History, Incident, KnownNode, Lost, Memory, Newcomer, Owner, Picture, Recall, Remembered, RoomsPicture, ShardPicture, VERSION,
+    What,
+};
 pub use info::{ClusterInfo, Info, ReplicaLink, Server};
 pub use metric::{METRICS, Metric, MetricSpec};
 pub use model::{Change, ChangeKind, Model};
-pub use names::ShardName;
+pub use names::{Letters, ShardName};
 pub use node::{Node, NodeId, PeerWord, Rates, Role};
 pub use observation::{Fact, Observation, PlayStats, RoomSweep};
 pub use refusal::Refusal;

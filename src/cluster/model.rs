@@ -9,11 +9,12 @@ mod settle;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::history;
 use super::refusal;
 use super::view::{Digest, ownership};
 use super::{
-    Address, Camp, Fact, Health, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS, ShardName, SlotSet, Time,
-    Topology, View, age,
+    Address, Camp, Fact, Health, History, Incident, Letters, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS,
+    SlotSet, Time, Topology, View, age,
 };
 
 pub use change::{Change, ChangeKind};
@@ -29,7 +30,8 @@ pub struct Model {
     pub stale: Duration,
     nodes: BTreeMap<NodeId, Node>,
     by_address: HashMap<Address, NodeId>,
-    names: BTreeMap<NodeId, ShardName>,
+    pub(in crate::cluster) letters: Letters,
+    pub(in crate::cluster) history: History,
     topology: Topology,
     rooms: Rooms,
     slot_keys: Vec<Option<u32>>,
@@ -55,7 +57,8 @@ impl Model {
             stale: Duration::from_secs(15),
             nodes: BTreeMap::new(),
             by_address: HashMap::new(),
-            names: BTreeMap::new(),
+            letters: Letters::default(),
+            history: History::default(),
             topology: Topology::default(),
             rooms: Rooms::default(),
             slot_keys: vec![None; usize::from(SLOTS)],
@@ -91,6 +94,34 @@ impl Model {
 
     pub fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// What is remembered beside what the servers say now.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Marks incidents as seen by somebody; returns how many there were.
+    pub fn acknowledge(&mut self, which: impl Fn(&Incident) -> bool, now: Time) -> usize {
+        self.history.acknowledge(which, now)
+    }
+
+    /// Nobody has told who is in the cluster, and there are remembered nodes that may.
+    pub fn awaits_recall(&self) -> bool {
+        self.history.may_recall() && self.views().next().is_none()
+    }
+
+    /// What is remembered will be told, and nothing is concluded before.
+    pub fn expect_memory(&mut self) {
+        self.history.expected = true;
+    }
+
+    pub fn awaits_memory(&self) -> bool {
+        self.history.expected && !self.history.is_loaded()
+    }
+
+    pub fn letters(&self) -> &Letters {
+        &self.letters
     }
 
     pub fn rooms(&self) -> &Rooms {
@@ -188,6 +219,13 @@ impl Model {
                 }
                 return;
             }
+            Fact::Recall(recall) => return self.history.note_recall(*recall),
+            Fact::Remembered(remembered) => {
+                self.history.remember(remembered);
+                self.unsettled = true;
+                self.notable = true;
+                return;
+            }
             Fact::Play(stats) => {
                 let gap = |stats: &PlayStats| (stats.gap.is_some(), stats.last_gap, stats.lost);
                 self.notable |= self.play.as_ref().map(gap) != Some(gap(stats));
@@ -209,6 +247,9 @@ impl Model {
             }
             answer => {
                 node.last_answer = Some(*at);
+                if node.reached.as_ref() != Some(source) {
+                    node.reached = Some(source.clone());
+                }
                 // Replies to different questions arrive together: only PING says whether a node is well or slow.
                 if let Fact::Pong(rtt) = answer {
                     node.latency = Some(*rtt);
@@ -281,6 +322,7 @@ impl Model {
         }
         if std::mem::take(&mut self.lags_due) {
             settle::lags(self);
+            history::observe(self, now);
         }
         std::mem::take(&mut self.changes)
     }

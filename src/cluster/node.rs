@@ -168,6 +168,8 @@ pub struct Node {
     pub(super) placed: bool,
     /// Others have named it, or the only one there is to ask.
     pub(super) counted: bool,
+    /// The address under which it last gave a good answer.
+    pub reached: Option<Address>,
     /// When anything was last learnt about it, good or bad.
     pub(super) heard: Option<Time>,
     /// It accepted connections, or swallowed packets, in its present silence: it may be no more than a stall.
@@ -219,6 +221,7 @@ impl Node {
             digest: Digest::default(),
             placed: false,
             counted: false,
+            reached: None,
             heard: None,
             froze: false,
             displaced: None,
@@ -243,6 +246,7 @@ impl Node {
         self.latency = before.latency;
         self.last_answer = before.last_answer;
         self.heard = before.heard;
+        self.reached = before.reached;
         self.info = before.info;
         self.info_at = before.info_at;
         self.rates = before.rates;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Address, ClusterInfo, Info, Room, ServerSettings, Time, Trouble, View};
+use super::{Address, ClusterInfo, Info, Recall, Remembered, Room, ServerSettings, Time, Trouble, View};
 
 /// One fact with its source and time. A recording is a stream of these.
 #[derive(Clone, Debug)]
@@ -34,6 +34,10 @@ pub enum Fact {
     SlotKeys(Arc<Vec<(u16, u32)>>),
     /// Keys per slot that lie on the source, which owns none of these slots. Told when it is not what was told before.
     Strays(Arc<Vec<(u16, u32)>>),
+    /// What was found in the state folder; the source says nothing.
+    Remembered(Arc<Remembered>),
+    /// Nodes that are remembered are asked, because no configured one tells who is in the cluster.
+    Recall(Recall),
     /// What players of the demo feel; the source is the demo itself.
     Play(PlayStats),
 }

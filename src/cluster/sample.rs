@@ -84,6 +84,10 @@ pub struct Fake {
     pub loading: bool,
     /// Seconds its process has been up at the first poll.
     pub uptime: u64,
+    /// Keys it says it has; None: a dozen a slot.
+    pub keys: Option<u64>,
+    /// Calls of commands, as INFO commandstats counts them.
+    pub calls: Vec<(&'static str, u64)>,
     counters: speak::Counters,
 }
 
@@ -280,6 +284,30 @@ impl Sample {
         self.change(number, |server| server.forgotten = true);
     }
 
+    /// Its process ends and another one starts at once, with what it finds: so many keys.
+    pub fn restart(&mut self, number: usize, keys: u64) {
+        self.change(number, |server| {
+            server.run += 1000;
+            server.uptime = 0;
+            server.keys = Some(keys);
+            server.counters = speak::Counters::new();
+        });
+    }
+
+    /// Another cluster of such servers joins: masters with these slots, and a higher epoch. Returns their numbers.
+    pub fn meet(&mut self, slots: &[SlotRange]) -> Vec<usize> {
+        let epoch = self.servers.iter().map(|server| server.epoch).max().unwrap_or(0);
+        let join = |(at, range): (usize, &SlotRange)| {
+            let number = self.join(None);
+            self.change(number, |server| {
+                server.slots.extend_range(*range);
+                server.epoch = epoch + 1 + at as u64;
+            });
+            number
+        };
+        slots.iter().enumerate().map(join).collect()
+    }
+
     /// A new server joins: a replica of a master, or a master without slots. Returns its number.
     pub fn join(&mut self, master: Option<usize>) -> usize {
         let number = self.servers.len();
@@ -395,6 +423,8 @@ impl Fake {
             run: number as u64,
             loading: false,
             uptime: 86_400,
+            keys: None,
+            calls: Vec::new(),
             counters: speak::Counters::new(),
         }
     }

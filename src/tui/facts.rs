@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use crate::cluster::Observation;
+use crate::cluster::{Model, Observation};
 use crate::session::Session;
 
 pub enum Facts {
@@ -16,6 +16,20 @@ impl Facts {
         match self {
             Self::Session(session) => session.next().await,
             Self::Channel(channel) => channel.recv().await,
+        }
+    }
+
+    /// What should outlive this run is written down.
+    pub fn remember(&mut self, model: &Model) {
+        if let Self::Session(session) = self {
+            session.remember(model);
+        }
+    }
+
+    /// The same when the console ends.
+    pub async fn remember_now(&self, model: &Model) {
+        if let Self::Session(session) = self {
+            session.remember_now(model).await;
         }
     }
 

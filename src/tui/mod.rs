@@ -129,6 +129,7 @@ where
             Woken::Draw => {
                 let began = Instant::now();
                 let news = desk.app.settle(now);
+                desk.facts.remember(&desk.app.model);
                 if pace.should_draw(news) && frame(terminal, desk, &mut save).is_err() {
                     return Ended::TerminalGone;
                 }

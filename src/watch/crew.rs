@@ -13,10 +13,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::node::{Brief, Control, Mute, News, watch};
 use super::outbox::Outbox;
+use super::recall::Recaller;
 use super::rooms::{Sweeps, Template};
 use super::roster::{fingerprint, roster};
-use super::{WatchSettings, beat};
-use crate::cluster::{Address, NodeId, Observation, View};
+use super::{Offer, WatchSettings, beat};
+use crate::cluster::{Address, Fact, NodeId, Observation, View};
 use crate::link::{Clock, Lane, Links};
 
 /// Whom nobody names any more is watched this much longer.
@@ -72,6 +73,7 @@ pub(super) struct Crew {
     refresh: bool,
     refreshed: Instant,
     turn: usize,
+    recall: Recaller,
 }
 
 impl Crew {
@@ -81,6 +83,7 @@ impl Crew {
         clock: Clock,
         outbox: Outbox,
         observations: mpsc::Sender<Observation>,
+        offer: Offer,
     ) -> Self {
         let (to, from) = mpsc::channel(256);
         let template = settings.rooms.as_deref().and_then(Template::read);
@@ -100,6 +103,7 @@ impl Crew {
             refresh: false,
             refreshed: Instant::now(),
             turn: 0,
+            recall: Recaller::new(offer),
         }
     }
 
@@ -132,6 +136,13 @@ impl Crew {
     }
 
     fn note(&mut self, address: &Address, news: News) {
+        if self.recall.is_stranger(address, &news) {
+            return self.end(address);
+        }
+        let seed_answers = matches!(news, News::Alive(_)) && self.settings.seeds.contains(address);
+        if let Some(fact) = seed_answers.then(|| self.recall.over()).flatten() {
+            self.say(fact);
+        }
         let Some(seat) = self.seats.get_mut(address) else { return };
         let mut hears = |heard| {
             if std::mem::replace(&mut seat.heard, heard) != heard {
@@ -140,7 +151,8 @@ impl Crew {
         };
         match news {
             News::Places(places) => seat.places = places,
-            News::Trouble => {
+            News::Trouble(health) => {
+                self.recall.note_trouble(address, health);
                 hears(Heard::Trouble);
                 self.refresh = true;
             }
@@ -244,7 +256,28 @@ impl Crew {
                     seat.control.set_mute(Mute::No);
                 }
             }
+            self.ask_remembered();
         }
+    }
+
+    /// No seed tells who is in the cluster: nodes that are remembered may. They stay mute until it is known that they are
+    /// still nodes of that cluster.
+    fn ask_remembered(&mut self) {
+        let somebody = self.seats.values().any(Seat::is_alive);
+        if let Some(nodes) = self.recall.begin(somebody, &self.settings.seeds) {
+            for (id, address) in nodes {
+                self.seat(&address, Mute::All, Some(id));
+            }
+        }
+        let tried = |address: &Address| self.seats.get(address).is_none_or(|seat| seat.heard != Heard::Nothing);
+        if let Some(fact) = self.recall.news(tried) {
+            self.say(fact);
+        }
+    }
+
+    fn say(&self, fact: Fact) {
+        let source = self.settings.seeds.first().cloned().unwrap_or_else(|| Address::new("nowhere", 1));
+        self.outbox.push(Observation { source, at: self.clock.now(), fact });
     }
 
     /// A task for every member; muted when another link already speaks for it.

@@ -11,13 +11,14 @@ mod crew;
 mod node;
 mod outbox;
 mod poll;
+mod recall;
 mod rooms;
 mod roster;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -26,7 +27,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use rooms::look_up;
 
-use crate::cluster::{Address, Observation};
+use crate::cluster::{Address, Memory, Observation};
 use crate::link::{Clock, Lane, Links};
 
 /// What to watch and how often.
@@ -60,11 +61,30 @@ impl Default for WatchSettings {
 #[derive(Debug)]
 pub struct Watch {
     refresh: Arc<Notify>,
+    offer: Offer,
     _crew: AbortOnDropHandle<()>,
     _outbox: AbortOnDropHandle<()>,
 }
 
+/// Where nodes that are remembered are handed to a running watch: asked only when no seed tells who is in the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Offer(Arc<Mutex<Option<Memory>>>);
+
+impl Offer {
+    pub fn offer(&self, memory: Option<&Memory>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory.cloned();
+    }
+
+    fn take(&self) -> Option<Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl Watch {
+    pub fn offer(&self) -> Offer {
+        self.offer.clone()
+    }
+
     /// Asks every node everything now.
     pub fn refresh(&self) {
         self.refresh.notify_one();
@@ -84,10 +104,12 @@ pub async fn infos(links: &Links, nodes: impl IntoIterator<Item = Address>, time
 pub fn start(links: Links, settings: WatchSettings, clock: Clock, to: mpsc::Sender<Observation>) -> Watch {
     let (outbox, forward) = outbox::outbox(to.clone());
     let refresh = Arc::new(Notify::new());
-    let crew = crew::Crew::new(links, settings, clock, outbox, to);
+    let offer = Offer::default();
+    let crew = crew::Crew::new(links, settings, clock, outbox, to, offer.clone());
     Watch {
         _crew: AbortOnDropHandle::new(tokio::spawn(crew.run(refresh.clone()))),
         refresh,
+        offer,
         _outbox: AbortOnDropHandle::new(tokio::spawn(forward)),
     }
 }

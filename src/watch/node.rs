@@ -89,7 +89,7 @@ pub(super) enum News {
     /// It answers; with its view when that says something new.
     Alive(Option<Arc<View>>),
     /// It does not, or only with an error. Told once.
-    Trouble,
+    Trouble(Health),
     /// Where a seed's name leads.
     Places(Vec<Address>),
 }
@@ -260,12 +260,13 @@ impl Task {
 
     async fn failed(&mut self, failure: &Failure) {
         let trouble = failure.trouble();
+        let health = trouble.health;
         let heard = if failure.server().is_some() { Heard::Error(trouble.health) } else { Heard::Silence(trouble.health) };
         let begins = std::mem::replace(&mut self.heard, heard) != heard;
         self.told = false;
         self.say(Fact::Trouble(trouble));
         if begins {
-            self.tell(News::Trouble).await;
+            self.tell(News::Trouble(health)).await;
         }
     }
 

@@ -84,6 +84,7 @@ pub(crate) fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
         link: sim.link(),
         watch: WatchSettings { seeds: sim.seeds(), rooms: rooms.then(|| "room:{CODE}:state".into()), ..WatchSettings::default() },
         journal_dir: std::env::temp_dir(),
+        memory_dir: None,
         read_only: false,
     }
 }

@@ -36,7 +36,7 @@ impl Model {
         let before = match old {
             // What was learnt before the node told its id belongs to the member now.
             Some(id) if !id.is_member() => {
-                self.names.remove(&id);
+                self.letters.drop_place(id);
                 self.nodes.remove(&id)
             }
             Some(id) => {

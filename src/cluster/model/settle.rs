@@ -12,7 +12,7 @@ mod picture;
 use std::time::Duration;
 
 use super::Model;
-use crate::cluster::{Role, Time, age};
+use crate::cluster::{Role, Time, age, history};
 
 pub(super) use lag::lags;
 
@@ -23,13 +23,17 @@ pub(super) fn topology(model: &mut Model, now: Time) {
     let discovered = model.born.is_some_and(|born| age(now, born) > DISCOVERY);
     // Who is dropped has no say any more: the others are heard again without it.
     while members_change(model, discovered, now) {}
-    let topology = picture::picture(model);
+    history::recognise(model);
+    let topology = picture::picture(model, now);
     if discovered && topology.owners != model.topology.owners {
         model.owners_since = Some(now);
     }
     for shard in &topology.shards {
+        if shard.slot_count > 0 && shard.master.is_some_and(|id| id.is_member()) {
+            model.letters.serves(shard.name, now);
+        }
         for id in shard.nodes() {
-            model.names.insert(id, shard.name);
+            model.letters.set(id, shard.name);
             if let Some(node) = model.nodes.get_mut(&id) {
                 node.shard = Some(shard.name);
             }

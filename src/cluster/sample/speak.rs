@@ -160,7 +160,8 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
         second_repl_offset: Some(-1),
         backlog_bytes: Some(1 << 20),
         cpu_seconds: Some(counters.cpu),
-        keys: server.slots.len() as u64 * 12,
+        keys: server.keys.unwrap_or(server.slots.len() as u64 * 12),
+        commands: std::sync::Arc::new(server.calls.iter().map(|(name, calls)| ((*name).into(), (*calls, *calls))).collect()),
         ..Info::default()
     }
 }

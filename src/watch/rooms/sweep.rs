@@ -137,7 +137,8 @@ impl Sweeper {
         let unknown: Vec<&Arc<str>> = codes.iter().zip(&kinds).filter(|(_, kind)| kind.is_none()).map(|(code, _)| code).collect();
         let types = unknown.iter().map(|code| Command::new([b"TYPE".as_slice(), &self.ledger.template().state(code)])).collect();
         for (code, reply) in unknown.into_iter().zip(self.ask(types, &mut asked).await?) {
-            if let Some(tag) = self.ledger.tag_mut(code) {
+            // A refusal, as while the cluster is down, says nothing of the type: it is asked again in the next sweep.
+            if let (Some(tag), Some(_)) = (self.ledger.tag_mut(code), reply.text()) {
                 tag.state = Some(Kind::read(&reply));
             }
         }
@@ -160,6 +161,7 @@ impl Sweeper {
             if matches!(&reply, Reply::Error(error) if error.code == "WRONGTYPE") {
                 tag.state = None;
             }
+            let refused = matches!(&reply, Reply::Error(error) if error.code != "WRONGTYPE");
             let told = state.map(|kind| told(kind, &reply)).unwrap_or_default();
             let companion = tag.companion.filter(|kind| kind.ask_count(b"").is_some());
             let counted = companion.and_then(|_| replies.next().and_then(|reply| reply.int()));
@@ -169,6 +171,8 @@ impl Sweeper {
                     batch.gone.push(code);
                     continue;
                 }
+                // Its state is refused at the moment: what it was is still the best that is known.
+                Reply::Int(_) if refused => continue,
                 Reply::Int(millis) => millis,
                 // The slot is elsewhere or on its way.
                 _ => continue,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Model;
 use super::lines::Line;
-use crate::cluster::{Change, ChangeKind, Health, Node, NodeId, Role, SlotSet, Time, age};
+use crate::cluster::{Change, ChangeKind, Health, Letters, Node, NodeId, Role, SlotSet, Time, age};
 
 /// A node that nobody else knows is dropped once it has been silent for this long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
@@ -23,7 +23,7 @@ pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alon
         // A node that only knows itself, as after a reset, is nobody's news.
         let counted = line.known || alone;
         let changes = if node.counted {
-            differences(node, line, &model.names)
+            differences(node, line, &model.letters)
         } else if counted && discovered {
             vec![ChangeKind::Joined(line.member.role)]
         } else {
@@ -46,11 +46,7 @@ pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alon
     adopt_seeds(model);
 }
 
-fn differences(
-    node: &Node,
-    line: &Line<'_>,
-    names: &std::collections::BTreeMap<NodeId, crate::cluster::ShardName>,
-) -> Vec<ChangeKind> {
+fn differences(node: &Node, line: &Line<'_>, letters: &Letters) -> Vec<ChangeKind> {
     let member = line.member;
     let mut changes = Vec::new();
     let address = line.address.unwrap_or(&member.address);
@@ -61,7 +57,7 @@ fn differences(
         changes.push(ChangeKind::Role { from: node.role, to: member.role });
     } else if node.master != member.master && node.role == Role::Replica {
         // After a failover everybody follows the new master of the same shard: that is no news of its own.
-        let shard = member.master.and_then(|master| names.get(&master).copied());
+        let shard = member.master.and_then(|master| letters.get(master));
         if shard.is_none() || shard != node.shard {
             changes.push(ChangeKind::Reparented { shard });
         }
@@ -101,7 +97,7 @@ fn adopt_seeds(model: &mut Model) {
             continue;
         };
         model.by_address.insert(address, member);
-        model.names.remove(&seed);
+        model.letters.drop_place(seed);
         if let (Some(seed), Some(node)) = (model.nodes.remove(&seed), model.nodes.get_mut(&member))
             && node.health == Health::Unknown
         {
@@ -144,7 +140,7 @@ pub(super) fn forget(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alone
     for id in gone {
         let Some(node) = model.nodes.remove(&id) else { continue };
         heard |= node.view.is_some();
-        model.names.remove(&id);
+        model.letters.drop_place(id);
         model.by_address.retain(|_, known| *known != id);
         if node.counted {
             model.changes.push(Change { at: now, node: id, address: node.address, kind: ChangeKind::Left });

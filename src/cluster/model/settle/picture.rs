@@ -7,7 +7,7 @@ use super::Model;
 use crate::cluster::topology::{Conflict, OpenSlot, Shard, Topology};
 use crate::cluster::{Address, Node, NodeId, Role, SLOTS, ShardName, SlotSet, Time};
 
-pub(super) fn picture(model: &Model) -> Topology {
+pub(super) fn picture(model: &Model, now: Time) -> Topology {
     let mut topology = Topology::default();
     let mut owners = own(model, &mut topology);
     for node in model.nodes.values().filter(|node| owners.contains(&node.id) && node.takes_writes()) {
@@ -44,7 +44,7 @@ pub(super) fn picture(model: &Model) -> Topology {
         topology.open_on_replicas.extend(marks.filter(alone));
     }
     topology.open.sort_by_key(|open| (open.slot, open.node));
-    topology.shards = shards(model, &owners);
+    topology.shards = shards(model, &owners, now);
     topology
 }
 
@@ -123,11 +123,11 @@ impl Draft {
     }
 }
 
-fn shards(model: &Model, owners: &HashSet<NodeId>) -> Vec<Shard> {
+fn shards(model: &Model, owners: &HashSet<NodeId>, now: Time) -> Vec<Shard> {
     // Servers known by their place alone are no part of a cluster whose members are known.
     let members = model.nodes.values().any(|node| node.id.is_member());
     let nodes = || model.nodes.values().filter(|node| node.id.is_member() || !members);
-    let name_of = |node: &Node| model.names.get(&node.id).copied();
+    let name_of = |node: &Node| model.letters.get(node.id);
 
     // New names go by the smallest address of a shard: slots and roles move, and two programs must mean the same by a letter.
     let mut smallest = BTreeMap::new();
@@ -179,7 +179,7 @@ fn shards(model: &Model, owners: &HashSet<NodeId>) -> Vec<Shard> {
             }
         }
     }
-    christen(model, drafts, &former)
+    christen(model, drafts, &former, now)
 }
 
 /// Addresses in the order that people expect: `10.0.0.2` before `10.0.0.10`.
@@ -188,12 +188,13 @@ fn seat(address: &Address) -> (Option<IpAddr>, &str, u16) {
 }
 
 /// Every shard gets its old name or the next free letter; the list is in order of names.
-fn christen(model: &Model, mut drafts: Vec<Draft>, former: &[(ShardName, NodeId)]) -> Vec<Shard> {
+fn christen(model: &Model, mut drafts: Vec<Draft>, former: &[(ShardName, NodeId)], now: Time) -> Vec<Shard> {
     let mut used = BTreeSet::new();
     for draft in &mut drafts {
         draft.name = draft.name.filter(|name| used.insert(*name));
     }
-    let mut free = (0..=u16::MAX).map(ShardName).filter(|name| !used.contains(name));
+    let reserved = model.letters.reserved(now);
+    let mut free = (0..=u16::MAX).map(ShardName).filter(|name| !used.contains(name) && !reserved.contains(name));
     let mut shards: Vec<Shard> = drafts
         .into_iter()
         .map(|Draft { name, mut shard }| {

@@ -1,0 +1,78 @@
+//! PURE. What happened to data or to owners without a known cause: kept until somebody acknowledges it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Address, NodeId, ShardName, SlotSet, Time};
+
+/// Something that has happened, and does not stop having happened when the servers look well again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    pub at: Time,
+    pub acknowledged: Option<Time>,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A master was started again and has not what it had before.
+    CameBackEmpty { node: NodeId, shard: ShardName, run_id: String, lost: Lost, left: u64 },
+    /// Another node owns a shard's slots now, and has not what the owner before it had.
+    Vanished { shard: ShardName, from: Address, to: NodeId, epoch: u64, lost: Lost, left: u64 },
+    /// Nodes joined that had slots of their own.
+    Joined { newcomers: Vec<Newcomer>, ours: Vec<Owner> },
+    /// Slots have another owner although nobody was told to move them.
+    Moved { slots: SlotSet, from: NodeId, to: NodeId },
+    /// A replica took its master's place although that was well and nobody asked for it.
+    Turned { shard: ShardName, from: NodeId, to: NodeId, epoch: u64 },
+    /// Epochs grew although nothing changed that needs one.
+    Epochs { from: u64, to: u64 },
+}
+
+/// What had been there, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lost {
+    pub keys: u64,
+    /// Where every key had been looked at.
+    pub rooms: Option<u64>,
+    pub players: Option<u64>,
+    pub at: Time,
+}
+
+/// A node that joined with slots.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Newcomer {
+    pub id: NodeId,
+    pub address: Address,
+    pub slots: SlotSet,
+    pub epoch: u64,
+}
+
+/// Who owned slots before that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Owner {
+    pub id: NodeId,
+    pub address: Address,
+    pub shard: ShardName,
+    pub slots: SlotSet,
+    pub epoch: u64,
+    pub replicas: Vec<NodeId>,
+    pub lost: Lost,
+}
+
+impl What {
+    /// Both tell of the same incident, one perhaps with newer figures.
+    pub fn is(&self, other: &What) -> bool {
+        match (self, other) {
+            (Self::CameBackEmpty { run_id: a, .. }, Self::CameBackEmpty { run_id: b, .. }) => a == b,
+            (Self::Vanished { to: a, epoch: x, .. }, Self::Vanished { to: b, epoch: y, .. })
+            | (Self::Turned { to: a, epoch: x, .. }, Self::Turned { to: b, epoch: y, .. }) => (a, x) == (b, y),
+            (Self::Joined { newcomers: a, .. }, Self::Joined { newcomers: b, .. }) => {
+                a.iter().any(|node| b.iter().any(|other| other.id == node.id))
+            }
+            (Self::Moved { slots: a, from: f, to: t }, Self::Moved { slots: b, from: g, to: u }) => (f, t, a) == (g, u, b),
+            (Self::Epochs { to: a, .. }, Self::Epochs { to: b, .. }) => a == b,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+use super::*;
+use crate::cluster::sample::Sample;
+use crate::cluster::{Fact, Observation, ShardName, SlotRange};
+
+/// A cluster that has been watched long enough for a picture that stands.
+fn watched(rooms: usize) -> Sample {
+    let mut sample = Sample::new(3, 1).rooms(rooms);
+    for server in &mut sample.servers {
+        server.calls = vec![("get", 5), ("cluster|setslot", 7)];
+    }
+    sample.seconds(20);
+    assert!(sample.model.history().picture().is_some());
+    sample
+}
+
+fn happened(sample: &Sample) -> Vec<&What> {
+    sample.model.history().open().map(|incident| &incident.what).collect()
+}
+
+fn hand(sample: &mut Sample, memories: Vec<Memory>) {
+    let remembered = Remembered { seeds: vec![sample.address(0)], memories, notes: Vec::new() };
+    let fact = Fact::Remembered(Arc::new(remembered));
+    sample.model.apply(&Observation { source: sample.address(0), at: sample.now, fact });
+}
+
+fn letters(sample: &Sample) -> String {
+    let name = |server: &crate::cluster::sample::Fake| sample.model.node(server.id).and_then(|node| node.shard);
+    sample.servers.iter().map(|server| name(server).map_or("-".into(), |name| name.to_string())).collect()
+}
+
+#[test]
+fn a_master_that_comes_back_empty_is_remembered_until_somebody_acknowledges_it() {
+    let mut sample = watched(300);
+    sample.restart(2, 0);
+    sample.poll();
+    let [What::CameBackEmpty { node, lost, left: 0, .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    let (slots, rooms) = (sample.model.node(*node).unwrap().slots.clone(), sample.model.rooms());
+    let there = rooms.in_slots(&slots.iter().collect());
+    assert_eq!((*node, lost.rooms, lost.players), (sample.id(2), Some(there.rooms), Some(there.players)));
+    // All is well again, and it has still happened.
+    sample.servers[2].keys = Some(90_000);
+    sample.seconds(60);
+    assert_eq!(happened(&sample).len(), 1);
+    sample.model.acknowledge(|_| true, sample.now);
+    sample.seconds(30);
+    assert!(happened(&sample).is_empty(), "it is not found a second time");
+}
+
+#[test]
+fn less_than_before_counts_too_and_a_few_keys_do_not() {
+    for (keys, found) in [(30_000, 1), (60_000, 0), (65_532, 0)] {
+        let mut sample = watched(0);
+        sample.restart(0, keys);
+        sample.poll();
+        assert_eq!(happened(&sample).len(), found, "{keys} of 65532 keys");
+    }
+}
+
+#[test]
+fn what_somebody_wanted_or_what_ends_by_itself_is_no_incident() {
+    // FLUSHALL, without and with a restart.
+    let mut sample = watched(50);
+    sample.servers[1].keys = Some(0);
+    sample.servers[1].calls.push(("flushall", 1));
+    sample.seconds(20);
+    sample.restart(1, 0);
+    sample.seconds(20);
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+    // A replica is started again: its copy comes from its master.
+    let mut sample = watched(50);
+    sample.restart(4, 0);
+    sample.seconds(20);
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+    // Rooms whose time was over before anybody looked again.
+    let mut sample = watched(0);
+    let history = &mut sample.model.history;
+    let mut picture = Picture::clone(history.picture.as_ref().unwrap());
+    for shard in &mut picture.shards {
+        shard.rooms = Some(RoomsPicture { rooms: 9, players: 9, at: picture.at, gone_by: Some(picture.at) });
+    }
+    history.picture = Some(Arc::new(picture));
+    sample.restart(0, 0);
+    sample.poll();
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+}
+
+#[test]
+fn a_change_with_a_cause_is_no_incident() {
+    // Somebody asks for it, on whichever side the servers count that.
+    let mut sample = watched(0);
+    sample.promote(3);
+    sample.servers[3].calls.push(("cluster|failover", 1));
+    sample.seconds(60);
+    sample.move_slots(SlotRange::new(6000, 6100), 1, 2);
+    sample.servers[1].calls.push(("cluster|delslots", 1));
+    sample.seconds(60);
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+    // The master dies and is replaced; what it had is there.
+    let mut sample = watched(0);
+    sample.kill(0);
+    sample.seconds(4);
+    sample.promote(3);
+    sample.seconds(30);
+    sample.revive(0);
+    sample.seconds(30);
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+}
+
+#[test]
+fn a_change_without_a_cause_is_one() {
+    let mut sample = watched(0);
+    sample.promote(3);
+    sample.seconds(3);
+    assert!(matches!(happened(&sample)[..], [What::Turned { shard: ShardName(0), .. }]), "{:?}", happened(&sample));
+    let mut sample = watched(0);
+    sample.move_slots(SlotRange::new(6000, 6100), 1, 2);
+    sample.seconds(3);
+    let [What::Moved { slots, from, to }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    assert_eq!((slots.len(), *from, *to), (101, sample.id(1), sample.id(2)));
+    let mut sample = watched(0);
+    sample.servers[1].epoch += 50;
+    sample.seconds(25);
+    assert!(matches!(happened(&sample)[..], [What::Epochs { from: 3, to: 52 }]), "{:?}", happened(&sample));
+    // Servers that do not tell their commands have not told that there were none.
+    let mut sample = watched(0);
+    sample.servers.iter_mut().for_each(|server| server.calls.clear());
+    sample.promote(3);
+    sample.seconds(60);
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+}
+
+#[test]
+fn a_replica_that_takes_over_with_half_of_the_keys_has_lost_the_others() {
+    let mut sample = watched(0);
+    sample.kill(1);
+    sample.seconds(2);
+    sample.servers[4].keys = Some(1000);
+    sample.promote(4);
+    sample.seconds(2);
+    let [What::Vanished { to, left: 1000, lost, .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    assert_eq!((*to, lost.keys), (sample.id(4), 5462 * 12));
+}
+
+#[test]
+fn a_cluster_that_joins_is_told_from_an_empty_node() {
+    let mut sample = watched(300);
+    let empty = sample.join(None);
+    sample.seconds(20);
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+    sample.move_slots(SlotRange::new(0, 99), 0, empty);
+    sample.servers[0].calls.push(("cluster|setslot", 107));
+    sample.seconds(20);
+    assert_eq!(happened(&sample), Vec::<&What>::new());
+    sample.meet(&[SlotRange::new(0, 8000), SlotRange::new(8001, 16383)]);
+    sample.seconds(2);
+    let [What::Joined { newcomers, ours }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    assert_eq!((newcomers.len(), ours.len()), (2, 4));
+    assert!(ours.iter().all(|owner| owner.lost.keys > 0));
+    sample.seconds(30);
+    assert_eq!(happened(&sample).len(), 1);
+}
+
+#[test]
+fn what_is_written_down_is_read_back_and_adopted_by_whoever_has_these_nodes() {
+    let mut sample = watched(60);
+    hand(&mut sample, Vec::new());
+    sample.promote(3);
+    sample.servers[3].calls.push(("cluster|failover", 1));
+    let first = sample.join(None);
+    sample.seconds(30);
+    sample.restart(2, 0);
+    sample.poll();
+    let memory = sample.model.history().memory(&sample.model, sample.now).unwrap();
+    let read = Memory::read(&memory.text()).unwrap();
+    assert_eq!(read, memory);
+    assert_eq!((letters(&sample).as_str(), memory.nodes.len(), memory.incidents.len()), ("ABCABCD", 7, 1));
+
+    // Another program, later: another master, a new empty node with the smallest address, and the first one gone.
+    let mut later = sample.clone();
+    later.model = Model::new("other name");
+    later.forget(first);
+    later.kill(first);
+    let other = later.join(None);
+    later.servers[other].address = Address::new("10.0.0.0", 6999);
+    hand(&mut later, vec![read.clone()]);
+    later.seconds(3);
+    assert_eq!(letters(&later), "ABCABC-D", "a letter that never had slots is free again");
+    assert_eq!(happened(&later).len(), 1, "{:?}", happened(&later));
+
+    // A cluster of other nodes at the same addresses takes nothing from it.
+    let mut foreign = Sample::unasked(3, 1);
+    for server in &mut foreign.servers {
+        let NodeId::Member(bytes) = &mut server.id else { panic!("a member") };
+        bytes[0] ^= 0xff;
+    }
+    hand(&mut foreign, vec![read]);
+    foreign.seconds(3);
+    assert!(happened(&foreign).is_empty() && foreign.model.history().key().is_empty());
+}
+
+#[test]
+fn a_letter_that_had_slots_is_not_given_again_while_it_is_remembered() {
+    let mut sample = watched(0);
+    let fourth = sample.join(None);
+    sample.move_slots(SlotRange::new(0, 99), 0, fourth);
+    sample.seconds(3);
+    sample.move_slots(SlotRange::new(0, 99), fourth, 0);
+    sample.forget(fourth);
+    sample.kill(fourth);
+    sample.seconds(8);
+    sample.join(None);
+    sample.seconds(3);
+    assert_eq!(letters(&sample), "ABCABC-E");
+}
+
+#[test]
+fn foreign_and_torn_files_are_no_memories() {
+    let memory = Memory { version: VERSION, ..Memory::default() };
+    assert_eq!(Memory::read(&memory.text()), Ok(memory.clone()));
+    for text in ["", "{", "[]", "{\"version\":1}", &memory.text().replace("\"version\":1", "\"version\":2")] {
+        assert!(Memory::read(text).is_err(), "{text}");
+    }
+}

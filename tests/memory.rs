@@ -1,0 +1,324 @@
+//! What the program remembers from one run to the next, on real servers: whom to ask when the configured nodes are dead, the
+//! letters of shards, and the last well picture: what happened since is said until it is acknowledged.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails loudly")]
+
+mod common;
+mod desk;
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use common::{Cluster, wait_until};
+use desk::Desk;
+use rgc_tui::cluster::Address;
+use rgc_tui::link::Command;
+use rgc_tui::local::{LocalFault, LocalServer};
+use serde_json::Value as Json;
+
+/// The program with a state folder of its own.
+struct Program {
+    seed: String,
+    state: PathBuf,
+}
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Program {
+    fn new(seed: impl Into<String>, state: &Path) -> Self {
+        Self { seed: seed.into(), state: state.to_owned() }
+    }
+
+    fn command(&self, words: &str) -> Process {
+        let mut command = Process::new(env!("CARGO_BIN_EXE_rgc-tui"));
+        command.args(["--node", &self.seed]).args(words.split(' ')).stdin(Stdio::null()).current_dir(&self.state);
+        command.env("XDG_STATE_HOME", &self.state).env_remove("REDISCLI_AUTH").env_remove("RGC_TUI_PASSWORD");
+        command
+    }
+
+    async fn run(&self, words: &str) -> Ran {
+        let mut command = self.command(words);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ran { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    async fn status(&self) -> Json {
+        let ran = self.run("status --rooms --format json").await;
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr))
+    }
+
+    /// The finding of this rule, if there is one.
+    async fn finding(&self, rule: &str) -> Option<Json> {
+        let status = self.status().await;
+        status["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == rule).cloned()
+    }
+
+    /// `address letter`, in order of address.
+    async fn letters(&self) -> Vec<String> {
+        let nodes: Json = serde_json::from_str(&self.run("nodes --format json").await.stdout).unwrap();
+        let nodes = nodes.as_array().or(nodes["nodes"].as_array()).unwrap();
+        let line = |node: &Json| format!("{} {}", node["address"].as_str().unwrap(), node["shard"].as_str().unwrap_or("-"));
+        let mut lines: Vec<String> = nodes.iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    /// The one file of the memory.
+    fn file(&self) -> PathBuf {
+        let folder = self.state.join("rgc-tui/.clusters");
+        let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|end| end == "json"));
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.remove(0)
+    }
+}
+
+/// A running `watch`, and its lines as they come.
+struct Watching {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Watching {
+    fn start(program: &Program) -> Self {
+        let mut child = program.command("watch").stdout(Stdio::piped()).spawn().unwrap();
+        let (to, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// Waits until it has noticed what happens to a replica: it watches every node.
+    async fn knows(&mut self, cluster: &Cluster, replica: usize) {
+        let address = cluster.at(replica);
+        self.until(&["OK"]).await;
+        cluster.fault(&address, LocalFault::Freeze).await.unwrap();
+        self.until(&["node.health", &address.to_string(), "→ frozen"]).await;
+        cluster.fault(&address, LocalFault::Thaw).await.unwrap();
+        self.until(&["node.health", &address.to_string(), "frozen → up"]).await;
+    }
+
+    /// Waits for a line that has all of these words.
+    async fn until(&mut self, words: &[&str]) {
+        wait_until(&format!("a line of watch with {words:?}"), async || {
+            self.seen.extend(self.lines.try_iter());
+            self.seen.iter().any(|line| words.iter().all(|word| line.contains(word)))
+        })
+        .await;
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn with_rooms(cluster: &Cluster, rooms: u32) {
+    Desk::at(cluster).await.fill_rooms(rooms).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn remembered_nodes_are_asked_when_the_configured_one_is_dead() {
+    let cluster = Cluster::start(3, 1).await;
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(cluster.seed(), state.path());
+    assert_ne!(program.run("status").await.code, 4);
+    let file = program.file();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+
+    cluster.fault(&cluster.at(0), LocalFault::Kill).await.unwrap();
+    wait_until("remembered nodes are asked", async || program.finding("cluster.recalled").await.is_some()).await;
+    let told = program.finding("cluster.recalled").await.unwrap()["message"].to_string();
+    assert!(told.contains("none of the configured nodes answers; asking 5 nodes remembered from "), "{told}");
+    wait_until("all nodes are found", async || program.status().await["nodes"].as_array().unwrap().len() == 6).await;
+    let mut watching = Watching::start(&program);
+    watching.until(&["firing", "cluster.recalled", "asking 5 nodes remembered from"]).await;
+    drop(watching);
+    cluster.wait_ok(&cluster.addresses()[1..]).await;
+    wait_until("operations know them, too", async || {
+        program.run(&format!("failover {} --dry-run", cluster.at(4))).await.stdout.contains("CLUSTER FAILOVER")
+    })
+    .await;
+
+    // Another cluster answers at the remembered addresses: it is not believed.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let memory: Json = serde_json::from_str(&text).unwrap();
+    let foreign = memory["nodes"].as_array().unwrap().iter().fold(text.clone(), |text, node| {
+        let id = node["id"].as_str().unwrap();
+        text.replace(id, &id.chars().rev().collect::<String>())
+    });
+    std::fs::write(&file, foreign).unwrap();
+    let ran = program.run("status").await;
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("nor does one of 5 nodes remembered from"), "{}", ran.stderr);
+
+    // A torn file is passed over with a sentence, and replaced as soon as somebody answers.
+    std::fs::write(&file, &text[..text.len() / 2]).unwrap();
+    let ran = program.run("status").await;
+    assert!(ran.code == 4 && ran.stderr.contains(" is passed over: "), "{}", ran.stderr);
+    let other = Program::new(cluster.at(1).to_string(), state.path());
+    assert_ne!(other.run("status").await.code, 4);
+    assert!(program.finding("cluster.recalled").await.is_none(), "this node was never asked under the dead one's address");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_keeps_its_letter_in_every_window() {
+    let cluster = Cluster::start(3, 1).await;
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(cluster.seed(), state.path());
+    let first = program.letters().await;
+    let mut watching = Watching::start(&program);
+    watching.until(&["OK"]).await;
+
+    // A failover, and an empty master that may sort before all others.
+    cluster.ok(&cluster.at(3), "CLUSTER FAILOVER").await;
+    wait_until("the replica is master", async || cluster.role(&cluster.at(3)).await == "master").await;
+    let fourth = LocalServer::start(None, &["--cluster-enabled".into(), "yes".into()]).await.unwrap();
+    cluster.ok(&cluster.at(1), &format!("CLUSTER MEET 127.0.0.1 {}", fourth.address().port)).await;
+    let joined = format!("{} D", fourth.address());
+    wait_until("the new node has a letter of its own", async || program.letters().await.contains(&joined)).await;
+    let mut expected = first.clone();
+    expected.push(joined.clone());
+    expected.sort();
+    assert_eq!(program.letters().await, expected);
+
+    // The master of B dies; its replica has the letter, in this window and in a new one, by whatever name.
+    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    let other = Program::new(cluster.at(2).to_string(), state.path());
+    wait_until("its replica is master", async || cluster.role(&cluster.at(4)).await == "master").await;
+    let named = other.run("--cluster elsewhere nodes --format json").await;
+    assert!(named.code == 0, "{}", named.stderr);
+    assert_eq!(other.letters().await, expected);
+    assert_eq!(program.letters().await, expected);
+}
+
+/// The server's process ends and starts again at once, as a supervisor does it: before anybody has noticed.
+async fn crash_and_return(cluster: &Cluster, address: &Address) {
+    let before = cluster.info(address, "run_id").await;
+    let crash = Command::words("DEBUG CRASH-AND-RECOVER 0");
+    let _ = rgc_tui::local::ask(address, None, &crash, Duration::from_secs(5)).await;
+    wait_until("it runs again", async || {
+        let info = rgc_tui::local::ask(address, None, &Command::words("INFO server"), Duration::from_secs(1)).await;
+        let text = info.ok().and_then(|reply| reply.text()).unwrap_or_default();
+        text.contains("run_id:") && before.as_ref().is_some_and(|before| !text.contains(before.as_str()))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_came_back_empty_is_said_until_it_is_acknowledged() {
+    let cluster = Cluster::start_with(3, 1, &["--enable-debug-command", "yes", "--cluster-node-timeout", "15000"]).await;
+    with_rooms(&cluster, 300).await;
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(cluster.seed(), state.path());
+    let status = program.status().await;
+    assert_eq!((&status["verdict"], &status["rooms"]["total"]), (&"ok".into(), &300.into()));
+    let mut watching = Watching::start(&program);
+    watching.knows(&cluster, 3).await;
+
+    let victim = cluster.at(2);
+    let keys = cluster.text(&victim, "INFO keyspace").await;
+    crash_and_return(&cluster, &victim).await;
+    assert_eq!(cluster.view(&victim).await.myself().unwrap().slots.len(), 1, "it is a master still");
+    watching.until(&["firing", "data.emptied", "came back empty", "had been there"]).await;
+    let finding = program.finding("data.emptied").await.unwrap();
+    assert_eq!((&finding["severity"], &finding["subject"]), (&"critical".into(), &victim.to_string().into()));
+    let message = finding["message"].to_string();
+    assert!(
+        message.contains("as master of shard C: ") && message.contains(" rooms, ") && message.contains(" players"),
+        "{message} {keys}"
+    );
+    let text = program.run("status").await;
+    assert!(text.code == 2 && text.stdout.contains("CRITICAL") && text.stdout.contains("came back empty"), "{}", text.stdout);
+
+    // All looks well again, and it has still happened: also for a window that is opened now.
+    cluster.wait_ok(&cluster.addresses()).await;
+    assert!(program.finding("data.emptied").await.is_some());
+    let ran = program.run("ack data.emptied").await;
+    assert!(ran.code == 0 && ran.stdout.starts_with("acknowledged data.emptied"), "{}{}", ran.stdout, ran.stderr);
+    assert!(program.finding("data.emptied").await.is_none());
+    watching.until(&["resolved", "data.emptied"]).await;
+
+    // What the operator empties, and starts again after that, is no alarm.
+    cluster.ok(&cluster.at(1), "FLUSHALL").await;
+    let status = program.status().await;
+    assert_eq!(status["verdict"], "ok", "{status}");
+    assert_eq!(program.run("ack").await.stdout, "nothing waits for an acknowledgement\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_cluster_that_joins_is_an_alarm_within_a_poll() {
+    let small: &[&str] = &["--maxmemory", "64mb", "--cluster-node-timeout", "5000"];
+    let (ours, theirs) = (Cluster::start_with(3, 1, small).await, Cluster::start_with(3, 1, small).await);
+    with_rooms(&ours, 120).await;
+    with_rooms(&theirs, 60).await;
+    // Theirs has the higher epochs: ours will lose everything.
+    for (number, address) in theirs.addresses().iter().take(3).enumerate() {
+        for _ in 0..20 + number {
+            theirs.text(address, "CLUSTER BUMPEPOCH").await;
+        }
+    }
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(ours.seed(), state.path());
+    assert_eq!(program.status().await["verdict"], "ok");
+    let mut watching = Watching::start(&program);
+    watching.knows(&ours, 3).await;
+
+    ours.ok(&ours.at(0), &format!("CLUSTER MEET 127.0.0.1 {}", theirs.at(0).port)).await;
+    watching.until(&["firing", "cluster.joined", "brought slots of their own"]).await;
+    wait_until("everybody has joined, and ours have lost", async || {
+        let finding = program.finding("cluster.joined").await;
+        let message = finding.map(|finding| finding["message"].to_string()).unwrap_or_default();
+        let whole = message.contains("6 nodes joined at ") && message.contains(", 3 of them brought slots of their own (");
+        let lost = message.contains("lose theirs: 120 rooms, 360 players had been there");
+        if !(whole && lost) {
+            eprintln!("{message}");
+        }
+        whole && lost
+    })
+    .await;
+    let finding = program.finding("cluster.joined").await.unwrap();
+    assert_eq!(finding["severity"], "critical");
+    assert_eq!(program.run("ack").await.code, 0);
+    assert!(program.finding("cluster.joined").await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operators_do_by_hand_is_no_alarm() {
+    let cluster = Cluster::start(3, 1).await;
+    with_rooms(&cluster, 60).await;
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(cluster.seed(), state.path());
+    let mut watching = Watching::start(&program);
+    watching.knows(&cluster, 5).await;
+    let (a, b) = (cluster.at(3), cluster.at(0));
+    cluster.ok(&a, "CLUSTER FAILOVER").await;
+    wait_until("they have changed places", async || cluster.role(&a).await == "master" && cluster.role(&b).await == "slave").await;
+    cluster.wait_ok(&cluster.addresses()).await;
+    wait_until("it is failed over back", async || program.run(&format!("failover {b} --yes")).await.code == 0).await;
+    // A master dies, its replica is elected, it comes back.
+    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    wait_until("its replica is master", async || cluster.role(&cluster.at(4)).await == "master").await;
+    cluster.fault(&cluster.at(1), LocalFault::Restart).await.unwrap();
+    cluster.wait_ok(&cluster.addresses()).await;
+    let moved = program.run(&format!("move-slots 0-200 --to {} --yes", cluster.at(2))).await;
+    assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
+    watching.until(&["node.slots", &cluster.at(2).to_string(), "0-200"]).await;
+    let status = program.status().await;
+    let rules = ["data.emptied", "data.vanished", "cluster.joined", "slots.moved", "shard.turned", "epochs.jumped"];
+    assert!(!rules.iter().any(|rule| status.to_string().contains(rule)), "{status}");
+    let lines = watching.seen.iter().filter(|line| rules.iter().any(|rule| line.contains(rule)));
+    assert_eq!(lines.collect::<Vec<_>>(), Vec::<&String>::new());
+}
