@@ -28,8 +28,6 @@ pub struct Evidence {
     pub holders: BTreeMap<NodeId, u64>,
     /// Masters that answer and do not know its one owner.
     pub unaware: Vec<NodeId>,
-    /// Masters of which a replica alone has it open.
-    pub behind: Vec<NodeId>,
 }
 
 impl Evidence {
@@ -52,7 +50,6 @@ impl Evidence {
         self.migrating.retain(|(node, _)| !closed(node));
         self.importing.retain(|(node, _)| !closed(node));
         (self.owners, self.silent_owner) = (vec![owner], None);
-        self.behind.retain(|node| !closed(node));
     }
 }
 
@@ -200,9 +197,6 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
         let unaware = model.nodes().filter(|node| node.is_master() && node.health.is_alive());
         found.unaware = unaware.filter(|node| node.view.as_ref().is_some_and(|view| !names_it(view))).map(|node| node.id).collect();
     }
-    let alone = model.topology().open_on_replicas.iter().filter(|open| open.slot == slot);
-    let behind: BTreeSet<NodeId> = alone.filter_map(|open| model.node(open.node)?.master).collect();
-    found.behind = behind.into_iter().collect();
     for open in model.topology().open.iter().filter(|open| open.slot == slot) {
         match open.direction {
             Direction::Migrating => found.migrating.push((open.node, open.peer)),
@@ -311,10 +305,6 @@ fn owned(model: &Model, evidence: &Evidence, owner: NodeId, way: Way) -> Result<
     }
     // Who takes from a former owner, and has nothing yet, takes no more.
     let asks = |target: NodeId| keys(owner) > 0 && evidence.importing.contains(&(target, owner));
-    if open.is_empty() && strays.is_empty() && !evidence.behind.is_empty() {
-        // What the master is told, its replicas do, too.
-        return Ok(Some(Repair::Close { at: evidence.behind.clone(), owner }));
-    }
     if open.is_empty() && strays.is_empty() {
         let unaware = evidence.unaware.clone();
         return Ok((!unaware.is_empty()).then_some(Repair::Tell { owner, unaware }));

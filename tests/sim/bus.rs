@@ -3,7 +3,7 @@
 use super::node::{Id, Member, Process};
 use super::world::World;
 
-/// One message between two nodes. Headers are read from the sender when it is delivered, which is at once.
+/// One message between two nodes. Headers are read from the sender when it is delivered: at once, unless the bus is slow.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub from: Id,
@@ -39,7 +39,14 @@ pub enum Message {
 impl World {
     pub fn send(&mut self, from: Id, to: Id, kind: Message) {
         if from != to && self.hears(from, to) {
-            self.bus.push_back(Packet { from, to, kind });
+            let late = self.nodes[from].faults.slow_bus_ms.max(self.nodes[to].faults.slow_bus_ms);
+            // What was said earlier between the two arrives earlier.
+            let before = self.bus.iter().filter(|(_, packet)| packet.from == from && packet.to == to).map(|(at, _)| *at).max();
+            let due = (self.now() + late).max(before.unwrap_or(0));
+            if due > self.now() {
+                self.agenda.insert((due, to));
+            }
+            self.bus.push_back((due, Packet { from, to, kind }));
         }
     }
 
@@ -53,7 +60,9 @@ impl World {
 
     /// Delivers until the bus is quiet.
     pub fn pump(&mut self) {
-        while let Some(packet) = self.bus.pop_front() {
+        let now = self.now();
+        while let Some(at) = self.bus.iter().position(|(due, _)| *due <= now) {
+            let Some((_, packet)) = self.bus.remove(at) else { return };
             if self.hears(packet.from, packet.to) {
                 self.deliver(packet);
             }
@@ -196,7 +205,7 @@ impl World {
             self.become_replica(me, sender);
         } else {
             for slot in dirty {
-                self.nodes[me].keys.drop_slot(slot);
+                self.mutate(me, 40, |keys| keys.drop_slot(slot));
             }
         }
     }

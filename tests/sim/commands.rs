@@ -36,6 +36,8 @@ pub struct Client {
     pub resp3: bool,
     pub asking: bool,
     pub readonly: bool,
+    /// Between MULTI and EXEC: what is queued, and whether a command was refused on the way.
+    pub queued: Option<(Vec<Vec<Vec<u8>>>, bool)>,
 }
 
 /// Name, arity as the servers write it (negative: at least), first key (0: none), last key (negative: from the end), flags:
@@ -43,6 +45,7 @@ pub struct Client {
 type Row = (&'static str, i32, usize, i32, &'static str);
 
 const TABLE: &[Row] = &[
+    ("ACL", -2, 0, 0, "l"),
     ("APPEND", 3, 1, 1, "w"),
     ("ASKING", 1, 0, 0, ""),
     ("AUTH", -2, 0, 0, "lba"),
@@ -52,10 +55,13 @@ const TABLE: &[Row] = &[
     ("CONFIG", -2, 0, 0, "l"),
     ("DBSIZE", 1, 0, 0, ""),
     ("DEL", -2, 1, -1, "w"),
+    ("DISCARD", 1, 0, 0, "lb"),
     ("DUMP", 2, 1, 1, ""),
     ("ECHO", 2, 0, 0, ""),
+    ("EXEC", 1, 0, 0, "lb"),
     ("EXISTS", -2, 1, -1, ""),
     ("EXPIRE", -3, 1, 1, "w"),
+    ("FUNCTION", -2, 0, 0, ""),
     ("GET", 2, 1, 1, ""),
     ("HDEL", -3, 1, 1, "w"),
     ("HELLO", -1, 0, 0, "lba"),
@@ -73,10 +79,12 @@ const TABLE: &[Row] = &[
     ("MEMORY", -2, 2, 2, ""),
     ("MGET", -2, 1, -1, ""),
     ("MIGRATE", -6, 3, 3, "w"),
+    ("MULTI", 1, 0, 0, "lb"),
     ("OBJECT", -2, 2, 2, ""),
     ("PEXPIRE", -3, 1, 1, "w"),
     ("PING", -1, 0, 0, ""),
     ("PTTL", 2, 1, 1, ""),
+    ("PUBSUB", -2, 0, 0, "l"),
     ("QUIT", -1, 0, 0, "lba"),
     ("READONLY", 1, 0, 0, "l"),
     ("READWRITE", 1, 0, 0, "l"),
@@ -91,6 +99,7 @@ const TABLE: &[Row] = &[
     ("SLOWLOG", -2, 0, 0, "l"),
     ("SMEMBERS", 2, 1, 1, ""),
     ("STRLEN", 2, 1, 1, ""),
+    ("SUBSCRIBE", -2, 0, 0, "l"),
     ("TIME", 1, 0, 0, "l"),
     ("TTL", 2, 1, 1, ""),
     ("TYPE", 2, 1, 1, ""),
@@ -162,7 +171,16 @@ impl World {
         outcome
     }
 
+    /// A command that is refused while a transaction is put together spoils the transaction.
     fn admit(&mut self, me: Id, client: &mut Client, words: &[Vec<u8>]) -> Outcome {
+        let outcome = self.admitted(me, client, words);
+        if let (Some((_, spoilt)), Outcome::Reply(Value::Error(error))) = (&mut client.queued, &outcome) {
+            *spoilt |= !error.starts_with("ERR MULTI calls");
+        }
+        outcome
+    }
+
+    fn admitted(&mut self, me: Id, client: &mut Client, words: &[Vec<u8>]) -> Outcome {
         let name = text(&words[0]).to_ascii_uppercase();
         let now = self.now();
         if self.nodes[me].blocked_until > now {
@@ -181,6 +199,9 @@ impl World {
         if node.password.is_some() && !client.authenticated && !has('a') {
             return Outcome::Reply(Value::error(NOAUTH));
         }
+        if let Some(error) = self.denied(me, words) {
+            return Outcome::Reply(Value::Error(error));
+        }
         let keys = command_keys(&name, words, first, last);
         let asking = std::mem::take(&mut client.asking);
         if let Some(error) = self.route(me, client, &name, &keys, asking, has('w')) {
@@ -196,7 +217,29 @@ impl World {
         if node.paused_until > now && has('w') {
             return Outcome::Wait;
         }
+        if !["MULTI", "EXEC", "DISCARD", "QUIT", "RESET"].contains(&&*name)
+            && let Some((queued, _)) = &mut client.queued
+        {
+            queued.push(words.to_vec());
+            return Outcome::Reply(Value::Simple("QUEUED".into()));
+        }
         self.run(me, client, &name, words)
+    }
+
+    /// Carries a transaction out; nothing comes in between.
+    fn exec(&mut self, me: Id, client: &mut Client) -> Value {
+        let Some((queued, spoilt)) = client.queued.take() else { return Value::error("ERR EXEC without MULTI") };
+        if spoilt {
+            return Value::error("EXECABORT Transaction discarded because of previous errors.");
+        }
+        let replies = queued.iter().map(|words| {
+            let name = text(&words[0]).to_ascii_uppercase();
+            match self.run(me, client, &name, words) {
+                Outcome::Reply(reply) | Outcome::Later(_, reply) | Outcome::Close(reply) => reply,
+                Outcome::Wait => unreachable!("nothing waits inside a transaction"),
+            }
+        });
+        Value::Array(replies.collect())
     }
 
     /// Moved, ask, try again, cluster down; None when the command may run here.
@@ -244,9 +287,26 @@ impl World {
             }
             "SELECT" if text(&words[1]) == "0" => Value::ok(),
             "SELECT" => Value::error("ERR SELECT is not allowed in cluster mode"),
+            "MULTI" if client.queued.is_some() => Value::error("ERR MULTI calls can not be nested"),
+            "MULTI" => {
+                client.queued = Some(Default::default());
+                Value::ok()
+            }
+            "EXEC" => self.exec(me, client),
+            "DISCARD" if client.queued.take().is_some() => Value::ok(),
+            "DISCARD" => Value::error("ERR DISCARD without MULTI"),
+            "ACL" => acl(words),
+            "PUBSUB" => self.pubsub(me, words),
+            "SUBSCRIBE" => {
+                self.channels.extend(words[1..].iter().map(|channel| (me, client.id, channel.clone())));
+                Value::Array(vec![Value::bulk("subscribe"), Value::bulk(&words[1]), Value::Int(1)])
+            }
+            "COMMAND" if words.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"INFO")) => {
+                Value::Array(words[2..].iter().map(|name| command_info(&text(name))).collect())
+            }
             "CLIENT" => self.client(me, client, words),
             "CONFIG" => self.config(me, words),
-            "COMMAND" | "LATENCY" | "SLOWLOG" => Value::Array(Vec::new()),
+            "COMMAND" | "FUNCTION" | "LATENCY" | "SLOWLOG" => Value::Array(Vec::new()),
             "INFO" => self.info(me, words),
             "ROLE" => self.role(me),
             "TIME" => Value::bulks([(self.unix_ms() / 1000).to_string(), (self.unix_ms() % 1000 * 1000).to_string()]),
@@ -472,6 +532,77 @@ impl World {
                 }
             }
             _ => unknown_subcommand("CLUSTER", &words[1]),
+        }
+    }
+}
+
+impl World {
+    fn pubsub(&self, me: Id, words: &[Vec<u8>]) -> Value {
+        let here = self.channels.iter().filter(|(node, _, _)| *node == me).map(|(_, _, channel)| channel);
+        match text(&words[1]).to_ascii_uppercase().as_str() {
+            "CHANNELS" => {
+                let wanted = |channel: &&Vec<u8>| words.get(2).is_none_or(|pattern| super::keys::glob(pattern, channel));
+                let found: std::collections::BTreeSet<_> = here.filter(wanted).collect();
+                Value::bulks(found)
+            }
+            "NUMSUB" => Value::Array(
+                words[2..]
+                    .iter()
+                    .flat_map(|name| {
+                        [Value::bulk(name), Value::Int(here.clone().filter(|channel| *channel == name).count() as i64)]
+                    })
+                    .collect(),
+            ),
+            _ => unknown_subcommand("PUBSUB", &words[1]),
+        }
+    }
+
+    /// The fault that refuses a command, when it is its turn.
+    fn denied(&mut self, me: Id, words: &[Vec<u8>]) -> Option<String> {
+        let line = words.iter().map(|word| text(word).to_ascii_uppercase()).collect::<Vec<_>>().join(" ");
+        let (start, after) = self.nodes[me].faults.deny.as_mut().filter(|(start, _)| line.starts_with(start.as_str()))?;
+        if *after > 0 {
+            *after -= 1;
+            return None;
+        }
+        Some(format!("NOPERM User default has no permissions to run the '{}' command", start.to_lowercase().replace(' ', "|")))
+    }
+}
+
+/// Servers have these, and here nobody sends them: MIGRATE speaks to its target by itself.
+const OTHERS: &[Row] = &[("RESTORE", -4, 1, 1, "w"), ("RESTORE-ASKING", -4, 1, 1, "w"), ("EVAL", -3, 0, 0, "")];
+
+/// The only user may do everything.
+fn acl(words: &[Vec<u8>]) -> Value {
+    match (text(&words[1]).to_ascii_uppercase().as_str(), words.len()) {
+        ("WHOAMI", 2) => Value::bulk("default"),
+        ("DRYRUN", 4..) if words[2] != b"default" => Value::Error(format!("ERR User '{}' not found", text(&words[2]))),
+        ("DRYRUN", 4..) => match TABLE.iter().chain(OTHERS).find(|row| row.0.eq_ignore_ascii_case(&text(&words[3]))) {
+            None => Value::Error(format!("ERR Command '{}' not found", text(&words[3]))),
+            Some(row) if !fits(row.1, words.len() - 3) => wrong_arity(row.0),
+            Some(_) => Value::ok(),
+        },
+        ("DRYRUN", _) => wrong_arity("acl|dryrun"),
+        _ => unknown_subcommand("ACL", &words[1]),
+    }
+}
+
+/// What callers look at: that there is such a command, its name, how many words it takes.
+fn command_info(name: &str) -> Value {
+    let full = name.to_lowercase();
+    let (name, sub) = name.split_once('|').unwrap_or((name, ""));
+    let known =
+        sub.is_empty() || !name.eq_ignore_ascii_case("CLUSTER") || CLUSTER.iter().any(|row| row.0.eq_ignore_ascii_case(sub));
+    match TABLE.iter().chain(OTHERS).find(|row| known && row.0.eq_ignore_ascii_case(name)) {
+        None => Value::Nil,
+        Some((_, arity, first, last, flags)) => {
+            let kind = if flags.contains('w') { "write" } else { "readonly" };
+            let step = i64::from(*first > 0);
+            let mut row = vec![Value::bulk(full), Value::Int((*arity).into())];
+            row.push(Value::Array(vec![Value::Simple(kind.into())]));
+            row.extend([Value::Int(*first as i64), Value::Int((*last).into()), Value::Int(step)]);
+            row.extend((0..4).map(|_| Value::Array(Vec::new())));
+            Value::Array(row)
         }
     }
 }

@@ -255,6 +255,11 @@ impl World {
                 let node = &mut self.nodes[me];
                 node.link_heard = now;
                 node.offset = node.offset.max(written.saturating_sub(node.faults.behind));
+                if node.missed && node.faults.behind == 0 {
+                    let keys = self.nodes[master].keys.clone();
+                    self.nodes[me].keys = keys;
+                    self.nodes[me].missed = false;
+                }
             }
             Link::Up => {}
             Link::Down { .. } if heard => {
@@ -276,6 +281,7 @@ impl World {
                     (self.nodes[master].keys.clone(), self.nodes[master].offset, self.nodes[master].replid.clone());
                 let node = &mut self.nodes[me];
                 node.keys = keys;
+                node.missed = false;
                 node.offset = offset;
                 node.replid = replid;
                 node.link = Link::Up;
@@ -299,7 +305,12 @@ impl World {
 
     /// Changes a master's data, and that of whoever follows in step.
     pub fn mutate<T>(&mut self, master: Id, bytes: u64, change: impl Fn(&mut Keyspace) -> T) -> T {
-        for id in self.followers(master) {
+        let followers = self.followers(master);
+        for id in (0..self.nodes.len()).filter(|id| !followers.contains(id)) {
+            let is_mine = self.me(id).is_replica && self.me(id).master == Some(master);
+            self.nodes[id].missed |= is_mine;
+        }
+        for id in followers {
             change(&mut self.nodes[id].keys);
             self.nodes[id].offset = self.nodes[master].offset + bytes;
         }

@@ -39,6 +39,14 @@ pub enum Fault {
     BreakLink,
     /// The replica stays so many bytes behind.
     Behind(u64),
+    /// Commands that begin with these words are refused, after so many more that are not.
+    Deny(String, u64),
+    /// The next command that begins so is carried out, and the connection ends before the reply.
+    LoseReply(String),
+    /// It takes so many more keys from MIGRATE, then it has no memory.
+    RoomForKeys(u64),
+    /// What it says and hears on the bus is late by so many milliseconds.
+    SlowBus(u64),
     /// Percent of maxmemory used.
     Memory(u64),
     /// Everything but the process, its role and its data is well again.
@@ -78,6 +86,10 @@ impl World {
                         node.link = Link::Down { since: now };
                     }
                     Fault::Behind(bytes) => faults.behind = *bytes,
+                    Fault::Deny(start, after) => faults.deny = Some((start.to_uppercase(), *after)),
+                    Fault::LoseReply(start) => faults.lose_reply = Some(start.to_uppercase()),
+                    Fault::RoomForKeys(count) => faults.room_for_keys = Some(*count),
+                    Fault::SlowBus(late) => faults.slow_bus_ms = *late,
                     Fault::Memory(percent) => faults.memory_percent = Some(*percent),
                     Fault::Well => {
                         node.password.clone_from(&self.settings.password);

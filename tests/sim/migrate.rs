@@ -71,9 +71,11 @@ impl World {
         let Some(target) = target else {
             return Outcome::Reply(Value::error("IOERR error or timeout writing to target instance"));
         };
-        if self.nodes[target].process == Process::Hung {
+        if self.nodes[target].process == Process::Hung || self.nodes[me].faults.camp != self.nodes[target].faults.camp {
             // The target will find the keys in its socket when it wakes up: they are on both sides then.
-            self.in_flight.entry(target).or_default().extend(keys);
+            if self.nodes[target].process == Process::Hung {
+                self.in_flight.entry(target).or_default().extend(keys);
+            }
             self.nodes[me].blocked_until = self.now() + order.timeout;
             return Outcome::Later(order.timeout, Value::error("IOERR error or timeout reading to target instance"));
         }
@@ -83,6 +85,9 @@ impl World {
             let error = self.accept_key(target, &key, &order);
             let cost = 40 + key.len() as u64;
             if error.is_none() {
+                if let Some(room) = &mut self.nodes[target].faults.room_for_keys {
+                    *room -= 1;
+                }
                 self.mutate(target, cost, |keyspace| keyspace.put(&key, entry.clone()));
             }
             // The target goes on after a greeting that it did not like; the source keeps its key then: there are two of it.
@@ -122,6 +127,9 @@ impl World {
         }
         if node.faults.loading {
             return Some(super::commands::LOADING.into());
+        }
+        if node.faults.room_for_keys == Some(0) {
+            return Some("OOM command not allowed when used memory > 'maxmemory'.".into());
         }
         (present && !order.replace).then(|| "BUSYKEY Target key name already exists.".into())
     }

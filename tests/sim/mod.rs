@@ -37,8 +37,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use fault::Fault;
+pub use keys::{Data, Entry};
 pub use net::Host;
-pub use node::{Id, Process};
+pub use node::{Id, Link, Process};
 pub use world::{Call, Rng, Settings, World, room_code};
 
 /// Where all nodes of a simulated cluster are.

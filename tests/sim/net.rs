@@ -118,7 +118,7 @@ async fn serve(shared: Arc<Shared>, from: Host, id: Id, mut stream: DuplexStream
         world.next_client += 1;
         world.next_client
     };
-    let ending = Gone(Arc::clone(&shared), id);
+    let ending = Gone(Arc::clone(&shared), id, client_id);
     let client = Client { id: client_id, ..Client::default() };
     if let After::Reset = converse(&shared, from, id, &mut stream, client).await {
         was_reset.store(true, Ordering::SeqCst);
@@ -127,12 +127,14 @@ async fn serve(shared: Arc<Shared>, from: Host, id: Id, mut stream: DuplexStream
 }
 
 /// Counts a client out even when its task is ended from outside.
-struct Gone(Arc<Shared>, Id);
+struct Gone(Arc<Shared>, Id, u64);
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        let clients = &mut self.0.world().nodes[self.1].stats.clients;
+        let mut world = self.0.world();
+        let clients = &mut world.nodes[self.1].stats.clients;
         *clients = clients.saturating_sub(1);
+        world.channels.retain(|(_, client, _)| *client != self.2);
     }
 }
 
@@ -166,6 +168,7 @@ async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexS
         let mut out = Vec::new();
         let mut close = false;
         let mut delay = 0;
+        let mut lost = false;
         while !close && let Some(words) = take_command(&mut buffer) {
             if words.is_empty() {
                 continue;
@@ -173,6 +176,7 @@ async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexS
             loop {
                 let outcome = shared.world().receive(id, &mut client, &words);
                 shared.agenda.notify_one();
+                lost |= !matches!(outcome, Outcome::Wait) && shared.world().loses_reply(id, &words);
                 let reply = match outcome {
                     Outcome::Wait => {
                         sleep(RETRY).await;
@@ -194,6 +198,9 @@ async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexS
                 reply.write(client.resp3, &mut out);
                 break;
             }
+        }
+        if lost {
+            return After::Reset;
         }
         if !out.is_empty() {
             let (latency, faults) = {

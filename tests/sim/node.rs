@@ -222,6 +222,14 @@ pub struct Faults {
     pub behind: u64,
     /// Nodes in different camps do not hear each other on the bus.
     pub camp: u8,
+    /// Commands that begin so are refused, after so many more that are not.
+    pub deny: Option<(String, u64)>,
+    /// The next command that begins so has its effect, and its reply is lost with the connection.
+    pub lose_reply: Option<String>,
+    /// It takes so many keys of others and then has no memory.
+    pub room_for_keys: Option<u64>,
+    /// What it says and hears on the bus is late by so many milliseconds.
+    pub slow_bus_ms: u64,
     /// Percent of `maxmemory` in use.
     pub memory_percent: Option<u64>,
 }
@@ -264,6 +272,8 @@ pub struct Node {
     pub link: Link,
     /// When the master was last heard on the link.
     pub link_heard: u64,
+    /// The master has written what this replica has not got yet.
+    pub missed: bool,
     /// Writes wait until then (a manual failover, CLIENT PAUSE).
     pub paused_until: u64,
     /// A blocking command (MIGRATE) holds everybody up until then.

@@ -92,7 +92,10 @@ pub struct World {
     pub rng: Rng,
     /// Hosts outside the cluster, and nodes that they do not reach.
     pub cut: BTreeSet<(super::Host, Id)>,
-    pub(super) bus: VecDeque<Packet>,
+    /// Node, client, channel: who listens to what.
+    pub(super) channels: Vec<(Id, u64, Vec<u8>)>,
+    /// Packets and when they arrive; in the order of sending between two nodes.
+    pub(super) bus: VecDeque<(u64, Packet)>,
     /// MIGRATE's keys that wait in the socket of a hung target.
     pub(super) in_flight: BTreeMap<Id, Vec<(Vec<u8>, Entry)>>,
     /// Nodes with something to do before their next cron, and when.
@@ -110,6 +113,7 @@ impl World {
             host: host.into(),
             journal: Vec::new(),
             cut: BTreeSet::new(),
+            channels: Vec::new(),
             bus: VecDeque::new(),
             in_flight: BTreeMap::new(),
             agenda: BTreeSet::new(),
@@ -152,6 +156,7 @@ impl World {
             replid2: None,
             link: Link::Up,
             link_heard: now,
+            missed: false,
             paused_until: 0,
             blocked_until: 0,
             stats: Stats::default(),
@@ -255,6 +260,13 @@ impl World {
             && left.faults.camp == right.faults.camp
             && left.blocked_until <= self.now()
             && right.blocked_until <= self.now()
+    }
+
+    /// The fault that takes the reply of a command that has been carried out; it does so once.
+    pub fn loses_reply(&mut self, id: Id, words: &[Vec<u8>]) -> bool {
+        let line = words.iter().map(|word| super::keys::text(word).to_ascii_uppercase()).collect::<Vec<_>>().join(" ");
+        let lost = &mut self.nodes[id].faults.lose_reply;
+        lost.take_if(|start| line.starts_with(start.as_str())).is_some()
     }
 
     pub fn is_cut(&self, from: super::Host, id: Id) -> bool {

@@ -77,4 +77,26 @@ mod tests {
         assert_eq!(Template::read("room:CODE:state"), None);
         assert_eq!(Template::read("{x}:{CODE}"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_code_is_taken_out_of_its_key_and_put_back(
+            before in "[^{]{0,9}",
+            after in ".{0,9}",
+            code in proptest::collection::vec(proptest::prelude::any::<u8>(), 1..9),
+        ) {
+            let template = Template::read(&format!("{before}{{CODE}}{after}")).unwrap();
+            let key = [before.as_bytes(), b"{", &code, b"}", after.as_bytes()].concat();
+            if let Some(code) = template.code(&key) {
+                assert_eq!(template.state(&code), key, "{code}");
+            }
+        }
+
+        #[test]
+        fn no_text_and_no_key_is_too_odd(text in ".{0,20}", key in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40)) {
+            for text in [text.clone(), format!("{text}{{CODE}}{text}")] {
+                let _ = Template::read(&text).map(|template| template.code(&key));
+            }
+        }
+    }
 }
