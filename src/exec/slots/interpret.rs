@@ -19,7 +19,7 @@ use super::why::Why;
 use crate::cluster::{Address, NodeId, SlotSet};
 use crate::exec::telling::Telling;
 use crate::link::{Command, Failure, Lane, Reply};
-use crate::plan::protocol::{Act, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, fence};
+use crate::plan::protocol::{Act, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain, fence};
 use crate::plan::{Progress, shown};
 
 /// SETSLOT may wait two seconds for replicas on Valkey, and everything for a big key that another worker moves.
@@ -29,7 +29,7 @@ const COMES_WITHIN: Duration = Duration::from_secs(15);
 /// Times that a command is repeated that a server did not do because its replicas were busy.
 const AGAIN: u32 = 2;
 /// Between two looks.
-const PACE: Duration = Duration::from_millis(5);
+const PACE: Duration = Duration::from_millis(1);
 const PACE_LATER: Duration = Duration::from_millis(50);
 
 /// Why a sequence stopped.
@@ -62,6 +62,8 @@ pub(in crate::exec) struct Interpreter {
     beside: Vec<JoinHandle<Result<(), Halt>>>,
     /// What is waited for while later sequences run: up to which one.
     lagging: VecDeque<(usize, JoinHandle<Result<(), Halt>>)>,
+    /// What must have come about before the operation ends.
+    at_end: Vec<Precondition>,
     sequence: usize,
     /// Nothing was sent, or everything was refused: there is nothing to be put right.
     pub(in crate::exec) untouched: bool,
@@ -85,6 +87,7 @@ impl Interpreter {
             heard: LastWords::default(),
             beside: Vec::new(),
             lagging: VecDeque::new(),
+            at_end: Vec::new(),
             sequence: 0,
             untouched: true,
             claimed: BTreeMap::new(),
@@ -105,7 +108,9 @@ impl Interpreter {
 
     /// Waits for what is still to be heard.
     pub(in crate::exec) async fn finish(&mut self) -> Result<(), Halt> {
-        self.await_lagging(usize::MAX).await
+        self.await_lagging(usize::MAX).await?;
+        let at_end = std::mem::take(&mut self.at_end);
+        if at_end.is_empty() { Ok(()) } else { self.reader(at_end).wait().await }
     }
 
     async fn await_lagging(&mut self, sequence: usize) -> Result<(), Halt> {
@@ -119,6 +124,10 @@ impl Interpreter {
 
     async fn all(&mut self, steps: &[SlotStep], known: &mut Vec<Vec<Key>>) -> Result<(), Halt> {
         for step in steps {
+            if step.lag == usize::MAX {
+                self.at_end.extend(step.requires.iter().cloned());
+                continue;
+            }
             if step.beside || step.lag > 0 {
                 let task = tokio::spawn(self.reader(step.requires.clone()).wait());
                 match step.lag {
@@ -129,7 +138,7 @@ impl Interpreter {
             }
             if matches!(step.act, Act::Look) {
                 // A change of direction: what is still to be heard of the way there would never be heard after it.
-                self.await_lagging(usize::MAX).await?;
+                self.finish().await?;
             }
             if matches!(step.act, Act::Send { .. } | Act::Fence) {
                 for task in std::mem::take(&mut self.beside) {
@@ -141,6 +150,10 @@ impl Interpreter {
                 Act::Look => {}
                 Act::Fence => {
                     sleep(fence(self.node_timeout)).await;
+                    self.heard = LastWords::default();
+                }
+                Act::Drain => {
+                    sleep(drain(self.node_timeout)).await;
                     self.heard = LastWords::default();
                 }
                 Act::MoveKeys { from, to, slots, transfer } => {

@@ -33,7 +33,7 @@ pub enum SlotCommand {
     DelSlots {
         slot: u16,
     },
-    /// Makes every claim of this node win everywhere.
+    /// Makes every claim of this node win everywhere, also one that it has lost and not heard of: no sequence sends it.
     BumpEpoch,
 }
 

@@ -58,45 +58,65 @@ pub fn move_group(group: &MoveGroup) -> Vec<SlotStep> {
         },
         SlotStep::new(Purpose::Move, Act::MoveKeys { from: source, to: target, slots: all(), transfer: Transfer::Open }),
     ];
-    if let [first, rest @ ..] = slots.as_slice() {
-        // Whoever took the mark off since it was read would make this a claim without a new epoch: both in one go.
-        let commands =
-            vec![SlotCommand::Importing { slot: *first, from: source }, SlotCommand::Node { slot: *first, owner: target }];
-        steps.push(
-            SlotStep::new(Purpose::ClaimFirst, Act::Send { to: target, commands, atomic: *quiet })
-                .requires(ready)
-                .confirms(vec![Owns { node: target, slots: vec![*first] }, EpochAbove { node: target, of: source }]),
-        );
-        if !rest.is_empty() {
-            steps.push(claim_rest(source, target, rest, *quiet));
+    match slots.as_slice() {
+        [first, rest @ ..] if !quiet && !rest.is_empty() => {
+            steps.push(claim(group, Purpose::ClaimFirst, &[*first]).requires(ready));
+            let rest_ready = vec![
+                Owns { node: source, slots: rest.to_vec() },
+                MigratesTo { node: source, slots: rest.to_vec(), to: target },
+                HoldsNoKeys { node: source, slots: rest.to_vec() },
+                ImportsFrom { node: target, slots: rest.to_vec(), from: source },
+            ];
+            steps.push(claim(group, Purpose::ClaimRest, rest).requires(rest_ready));
         }
+        all => steps.push(claim(group, Purpose::ClaimFirst, all).requires(ready)),
     }
-    // It may have learned it by gossip already; with keys that came in spite of everything it refuses, and says so.
-    steps.push(SlotStep::send(Purpose::Release, source, released).confirms(vec![OwnsNot { node: source, slots: all() }]));
+    // Only when the source has it from the target itself: one that was told, and then hears an older word of the target, notes
+    // on Redis 7 that nobody claims the slot, and would lose it to anybody if it were to own it again.
+    steps.push(
+        SlotStep::send(Purpose::Release, source, released)
+            .requires(vec![KnowsOwner { at: source, slots: all(), owner: target }])
+            .confirms(vec![OwnsNot { node: source, slots: all() }]),
+    );
+    let knows = |nodes: &[NodeId]| nodes.iter().map(|&at| KnowsOwner { at, slots: all(), owner: target }).collect::<Vec<_>>();
     if !replicas.is_empty() {
-        let knows = replicas.iter().map(|&at| KnowsOwner { at, slots: all(), owner: target }).collect();
-        steps.push(SlotStep { lag: 2, ..SlotStep::new(Purpose::Heard, Act::Look).requires(knows) });
+        steps.push(SlotStep { lag: 2, ..SlotStep::new(Purpose::Heard, Act::Look).requires(knows(replicas)) });
+    }
+    if !others.is_empty() {
+        steps.push(SlotStep { lag: usize::MAX, ..SlotStep::new(Purpose::Agreed, Act::Look).requires(knows(others)) });
     }
     steps
 }
 
-/// Under the epoch of the first: all but the last without a word to anybody, so that the bus carries one message, not many.
-fn claim_rest(source: NodeId, target: NodeId, rest: &[u16], quiet: bool) -> SlotStep {
-    let last = rest.len().saturating_sub(1);
-    let commands = rest.iter().enumerate().flat_map(|(nth, &slot)| {
+/// The target's claims. Each mark is set again in the same breath: whoever took it off since it was read would make of this a
+/// claim without a new epoch. Where they are one transaction, all but the last are without a word to anybody, and the last
+/// tells everybody of all: the bus carries one message that is the whole truth.
+fn claim(group: &MoveGroup, purpose: Purpose, slots: &[u16]) -> SlotStep {
+    let MoveGroup { source, target, quiet, .. } = *group;
+    let last = slots.len().saturating_sub(1);
+    let commands = slots.iter().enumerate().flat_map(|(nth, &slot)| {
         let silently = quiet && nth < last;
         let mark = if silently { SlotCommand::Stable { slot } } else { SlotCommand::Importing { slot, from: source } };
         [mark, SlotCommand::Node { slot, owner: target }]
     });
-    SlotStep::new(Purpose::ClaimRest, Act::Send { to: target, commands: commands.collect(), atomic: quiet })
-        .confirms(vec![Owns { node: target, slots: rest.to_vec() }, EpochAbove { node: target, of: source }])
+    SlotStep::new(purpose, Act::Send { to: target, commands: commands.collect(), atomic: quiet })
+        .confirms(vec![Owns { node: target, slots: slots.to_vec() }, EpochAbove { node: target, of: source }])
 }
 
 /// Back to where a group came from: it has been moved whole before this.
 pub fn move_group_back(group: &MoveGroup) -> Vec<SlotStep> {
     let back = MoveGroup { source: group.target, target: group.source, ..group.clone() };
+    turn(group).into_iter().chain(move_group(&back)).collect()
+}
+
+/// Before slots that have just been moved move again. Every master knows the epoch that they were claimed under; and what the
+/// target said before it claimed them has been heard: a node that imports a slot again would take the word of the past for the
+/// present (on Valkey it takes a slot whose owner seems to have given it up; on Redis 7 it would lose it to that owner).
+pub fn turn(group: &MoveGroup) -> Vec<SlotStep> {
     let masters = [group.source].into_iter().chain(group.others.iter().copied());
-    std::iter::once(everybody_knows(group.target, masters)).chain(move_group(&back)).collect()
+    let knows = masters.map(|at| KnowsOwner { at, slots: group.slots.clone(), owner: group.target }).collect();
+    let masters = [group.source].into_iter().chain(group.others.iter().copied());
+    vec![everybody_knows(group.target, masters), SlotStep::new(Purpose::Drain, Act::Drain).requires(knows)]
 }
 
 /// A node that took slots gives some only after every master knows its epoch: put before what it gives.
@@ -125,7 +145,7 @@ mod tests {
             "7 MIGRATING b",
             "8 MIGRATING b",
             "9 MIGRATING b",
-            "7 IMPORTING a",
+            "7 STABLE",
             "7 NODE b",
             "8 STABLE",
             "8 NODE b",
@@ -137,8 +157,8 @@ mod tests {
         ];
         assert_eq!(sent, expected.map(|words| format!("CLUSTER SETSLOT {words}")));
         let purposes: Vec<Purpose> = move_group(&group).iter().map(|step| step.purpose).collect();
-        use Purpose::{Alone, Announce, ClaimFirst, ClaimRest, Heard, Move, Open, Release};
-        assert_eq!(purposes, [Announce, Open, Alone, Move, ClaimFirst, ClaimRest, Release, Heard]);
+        use Purpose::{Agreed, Alone, Announce, ClaimFirst, Heard, Move, Open, Release};
+        assert_eq!(purposes, [Announce, Open, Alone, Move, ClaimFirst, Release, Heard, Agreed]);
         assert_eq!(move_group_back(&group).first().map(|step| step.purpose), Some(Heard));
     }
 }

@@ -11,13 +11,15 @@
 //! - a replica that takes over claims what it has heard its master own.
 
 mod command;
+mod evidence;
 mod group;
 mod heard;
 mod repair;
 mod step;
 
 pub use command::SlotCommand;
-pub use group::{MoveGroup, everybody_knows, move_group, move_group_back};
+pub use evidence::{Direction, Obstacle, SlotEvidence};
+pub use group::{MoveGroup, everybody_knows, move_group, move_group_back, turn};
 pub use heard::{Heard, Precondition, Verdict};
 pub use repair::{Repair, Surroundings, repair_steps};
-pub use step::{Act, CHECK_LASTS, Purpose, SlotStep, Transfer, check_lasts, fence};
+pub use step::{Act, CHECK_LASTS, Purpose, SlotStep, Transfer, check_lasts, drain, fence};

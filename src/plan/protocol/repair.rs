@@ -1,6 +1,6 @@
 //! PURE. What a repair sends, step by step.
 
-use super::Precondition::{Closed, EpochAbove, HoldsNoKeys, KnowsEpoch, KnowsOwner, Owns, OwnsNot};
+use super::Precondition::{Closed, HoldsNoKeys, KnowsOwner, Owns, OwnsNot};
 use super::{Act, MoveGroup, Purpose, SlotCommand, SlotStep, Transfer, move_group, move_group_back};
 use crate::cluster::NodeId;
 
@@ -8,7 +8,7 @@ use crate::cluster::NodeId;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Repair {
     /// Go on moving keys, then the target owns the slots. `unaware`: the target believes that another node than the source
-    /// owns them, and is told first.
+    /// owns them, or imports them from another, and is told first.
     Finish { from: NodeId, to: NodeId, unaware: bool },
     /// The same, whole, and then the whole group all the way back: at no moment is a key out of sight.
     FinishAndBack { from: NodeId, to: NodeId, unaware: bool },
@@ -79,6 +79,9 @@ pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
                     stable(node).requires(idle).confirms(vec![Closed { node, slots: all() }])
                 })
                 .collect();
+            if !at.contains(owner) {
+                return steps;
+            }
             steps.push(SlotStep::new(Purpose::Fence, Act::Fence));
             let mut idle = vec![owned(*owner)];
             for &node in &others {
@@ -87,17 +90,15 @@ pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
             steps.push(stable(*owner).requires(idle).confirms(vec![Closed { node: *owner, slots: all() }]));
             steps
         }
-        Repair::Adopt { owner, told, believes } => {
+        Repair::Adopt { owner, believes, .. } => {
             let nobody = around.masters.iter().map(|&node| OwnsNot { node, slots: all() }).collect();
             let free = believes.then(|| around.set(|slot| SlotCommand::DelSlots { slot })).into_iter().flatten();
-            let take = around.set(|slot| SlotCommand::AddSlots { slot }).into_iter().chain([SlotCommand::BumpEpoch]);
+            let take = around.set(|slot| SlotCommand::AddSlots { slot });
             let adopt = SlotStep::send(Purpose::Adopt, *owner, free.chain(take).collect());
-            std::iter::once(adopt.requires(nobody).confirms(vec![owned(*owner)])).chain(tell(*owner, told, around)).collect()
+            let adopt = adopt.requires(nobody).confirms(vec![owned(*owner)]);
+            std::iter::once(adopt).chain(tell(*owner, &around.masters, around)).collect()
         }
-        Repair::Tell { owner, unaware } => {
-            let raise = SlotStep::send(Purpose::Raise, *owner, vec![SlotCommand::BumpEpoch]).requires(vec![owned(*owner)]);
-            std::iter::once(raise).chain(tell(*owner, unaware, around)).collect()
-        }
+        Repair::Tell { owner, unaware } => tell(*owner, unaware, around),
         Repair::Settle { owner, losers } => settle(*owner, losers, around),
     }
 }
@@ -106,23 +107,32 @@ pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
 fn inform(from: NodeId, to: NodeId, unaware: bool, around: &Surroundings) -> Option<SlotStep> {
     let slots = || around.slots.clone();
     unaware.then(|| {
-        SlotStep::send(Purpose::Inform, to, around.set(|slot| SlotCommand::Node { slot, owner: from }))
+        // The mark may still name the node that was the source before a failover.
+        let believe = around.set(|slot| SlotCommand::Node { slot, owner: from });
+        let import = around.set(|slot| SlotCommand::Importing { slot, from });
+        SlotStep::send(Purpose::Inform, to, believe.into_iter().chain(import).collect())
             .requires(vec![Owns { node: from, slots: slots() }, OwnsNot { node: to, slots: slots() }])
             .confirms(vec![KnowsOwner { at: to, slots: slots(), owner: from }])
     })
 }
 
+/// Each is told by itself. The owner's epoch is not raised for it: an owner that has lost the slots and has not heard would win
+/// them back with that, and their new owner would delete their keys.
 fn tell(owner: NodeId, nodes: &[NodeId], around: &Surroundings) -> Vec<SlotStep> {
-    let say = |&node: &NodeId| {
+    let slots = || around.slots.clone();
+    let others = || around.masters.iter().copied().filter(|&node| node != owner);
+    let say = |node: NodeId| {
+        let alone = others().map(|node| OwnsNot { node, slots: slots() });
         SlotStep::send(Purpose::Tell, node, around.set(|slot| SlotCommand::Node { slot, owner }))
-            .requires(vec![Owns { node: owner, slots: around.slots.clone() }])
-            .confirms(vec![KnowsOwner { at: node, slots: around.slots.clone(), owner }])
+            .requires(std::iter::once(Owns { node: owner, slots: slots() }).chain(alone).collect())
+            .confirms(vec![KnowsOwner { at: node, slots: slots(), owner }])
     };
-    nodes.iter().map(say).collect()
+    nodes.iter().copied().filter(|&node| node != owner).map(say).collect()
 }
 
 /// Keys of nodes that do not own the slots go to the one that does. First nobody imports any more, so that a claim that is
-/// being checked fails; then, after the fence, no claim that was checked can come.
+/// being checked fails; then, after the fence, no claim that was checked can come. While keys leave a stray, it is marked as
+/// importing from itself: MIGRATE asks for a mark, and no claim is checked against this one.
 fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<SlotStep> {
     let slots = || around.slots.clone();
     let owned = || Owns { node: owner, slots: slots() };
@@ -137,7 +147,7 @@ fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<Sl
     for &stray in strays {
         // A closed slot does not let go, and who holds what is not its own may not have heard whose it is.
         let believe = around.set(|slot| SlotCommand::Node { slot, owner });
-        let import = around.set(|slot| SlotCommand::Importing { slot, from: owner });
+        let import = around.set(|slot| SlotCommand::Importing { slot, from: stray });
         let transfer = Act::MoveKeys { from: stray, to: owner, slots: slots(), transfer: Transfer::Home };
         steps.extend([
             SlotStep::send(Purpose::Inform, stray, believe.into_iter().chain(import).collect()).requires(vec![
@@ -154,23 +164,17 @@ fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<Sl
     steps
 }
 
-/// An owner no more, a loser keeps its keys whatever it learns; then everybody else stops speaking for it, and only then the
-/// owner's claim is raised. The other way round the owner could learn the loser's epoch first, and delete its own keys.
+/// An owner no more, a loser keeps its keys whatever it learns; then everybody else is told, before one of them corrects the owner
+/// with what it had heard from the loser. Whoever hears that the loser claims the slots no more takes the owner's word.
 fn settle(owner: NodeId, losers: &[NodeId], around: &Surroundings) -> Vec<SlotStep> {
     let slots = || around.slots.clone();
     let give_up = |&loser: &NodeId| {
         SlotStep::send(Purpose::GiveUp, loser, around.set(|slot| SlotCommand::DelSlots { slot }))
-            .requires(vec![Owns { node: owner, slots: slots() }])
+            .requires(vec![Owns { node: owner, slots: slots() }, Owns { node: loser, slots: slots() }])
             .confirms(vec![OwnsNot { node: loser, slots: slots() }])
     };
-    let raise = || SlotStep::send(Purpose::Raise, owner, vec![SlotCommand::BumpEpoch]);
-    let above: Vec<_> = losers.iter().map(|&of| EpochAbove { node: owner, of }).collect();
-    let others: Vec<NodeId> = around.masters.iter().copied().filter(|&node| node != owner).collect();
-    let known: Vec<_> = losers.iter().map(|&of| KnowsEpoch { at: owner, of }).collect();
     let mut steps: Vec<SlotStep> = losers.iter().map(give_up).collect();
-    steps.push(raise());
-    steps.extend(tell(owner, &others, around));
-    steps.push(raise().requires(known).confirms(above));
+    steps.extend(tell(owner, &around.masters, around));
     steps.extend(bring_home(losers, owner, around));
     steps
 }

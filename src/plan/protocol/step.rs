@@ -18,6 +18,12 @@ pub fn fence(node_timeout: Duration) -> Duration {
     check_lasts(node_timeout) * 2
 }
 
+/// How long an [`Act::Drain`] waits: each pings each within half the node timeout, and drops a link that is silent for the other
+/// half.
+pub fn drain(node_timeout: Duration) -> Duration {
+    node_timeout
+}
+
 /// What a step is for; the words of progress and of failures hang on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
@@ -31,7 +37,7 @@ pub enum Purpose {
     Alone,
     /// Keys go over.
     Move,
-    /// The target owns the first slot, under an epoch that is above the source's.
+    /// The target owns the slots, under an epoch that is above the source's: all in one transaction, or the first one.
     ClaimFirst,
     /// It owns the others, under the same epoch.
     ClaimRest,
@@ -39,16 +45,18 @@ pub enum Purpose {
     Release,
     /// Replicas that may take over have heard of it.
     Heard,
+    /// So has every other master: none of them can take the slots on an older word any more.
+    Agreed,
     /// Marks are taken off.
     Close,
     /// Whoever has read the slots before this acts on it no more.
     Fence,
+    /// What was said on the bus before this has been heard.
+    Drain,
     /// A node without right to a slot stops claiming it.
     GiveUp,
     /// A slot without an owner gets one.
     Adopt,
-    /// The owner's claim wins everywhere.
-    Raise,
     /// Those who have not heard are told.
     Tell,
 }
@@ -71,6 +79,8 @@ pub enum Act {
     MoveKeys { from: NodeId, to: NodeId, slots: Vec<u16>, transfer: Transfer },
     /// Nothing is sent; time passes until every earlier check of anybody has run out ([`fence`]).
     Fence,
+    /// Nothing is sent; time passes until whatever nodes have said on the bus has been heard, or its link is gone ([`drain`]).
+    Drain,
     /// Nothing but reading.
     Look,
 }
@@ -87,7 +97,8 @@ pub struct SlotStep {
     pub confirms: Vec<Precondition>,
     /// Its `requires` may be read beside the steps that follow, up to the next one that is not `beside`.
     pub beside: bool,
-    /// It may be waited for while the next groups move, up to this many of them; 0: before anything else.
+    /// It may be waited for while the next groups move, up to this many of them; 0: before
+    /// anything else; `usize::MAX`: before the operation ends.
     pub lag: usize,
 }
 
@@ -114,7 +125,7 @@ impl SlotStep {
     pub fn commands(&self) -> Vec<(NodeId, String)> {
         match &self.act {
             Act::Send { to, commands, .. } => commands.iter().map(|command| (*to, command.to_string())).collect(),
-            Act::MoveKeys { .. } | Act::Fence | Act::Look => Vec::new(),
+            Act::MoveKeys { .. } | Act::Fence | Act::Drain | Act::Look => Vec::new(),
         }
     }
 }

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Everything that takes too long for every run: sh tests/long.sh
+set -eu
+cd "$(dirname "$0")/.."
+# The slot protocol's model without a bound on its states: up to an hour, several gigabytes.
+PROTOCOL_WAYS="${PROTOCOL_WAYS:-0}" cargo test --locked --test protocol -- --nocapture --test-threads 1
