@@ -118,7 +118,7 @@ async fn operator_without_a_right_is_refused(cluster: &Cluster, rights: &str, ot
     let (replica, master) = (cluster.at(3), cluster.at(2));
     for (words, rules) in [
         (format!("migrate-room R0042 --to {other} --yes"), "+cluster|setslot +restore-asking"),
-        (format!("failover {} --yes", cluster.at(0)), "+cluster|failover"),
+        (format!("failover {} --yes", cluster.at(3)), "+cluster|failover"),
         (format!("node replicate {replica} --master {master} --yes"), "+cluster|replicate"),
     ] {
         let refused = crippled.run(&words).await;
