@@ -64,7 +64,11 @@ fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
         ("shard.no_replica" | "shard.lost_writes", Subject::Shard(name)) => {
             let shard = shard(*name)?;
             let below = || shard.former.iter().chain(&shard.replicas).copied();
-            below().find_map(|id| node(&["node.down"], id)).or_else(|| below().find_map(|id| node(&["replica.link_down"], id)))
+            let deposed = || look.nodes().filter(|node| node.is_master() && node.is_down() && node.slot_count == 0);
+            let dead = below().find_map(|id| node(&["node.down"], id));
+            let broken = || below().find_map(|id| node(&["replica.link_down"], id));
+            let unknown = || deposed().filter(|_| below().next().is_none()).find_map(|dead| node(&["node.down"], dead.id));
+            dead.or_else(broken).or_else(unknown)
         }
         ("writes.refused", Subject::Node(master)) => {
             let shard = look.shard_led_by(look.node(*master)?)?;

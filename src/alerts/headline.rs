@@ -113,6 +113,11 @@ fn told(model: &Model, findings: &[Finding], chosen: &Finding, tree: &[&Finding]
             return parts.join(" · ").into();
         }
     }
+    // What players feel comes before what it comes from.
+    if let Some(refused) = tree.iter().find(|finding| finding.rule == "writes.refused") {
+        let what = refused.message.split(';').next().unwrap_or_default();
+        return format!("{} {what}", refused.label).into();
+    }
     let mut bare: Vec<ShardName> =
         findings.iter().filter(|finding| finding.rule == "shard.no_replica").filter_map(shard_of).collect();
     bare.sort_unstable();

@@ -153,7 +153,7 @@ fn stalls_are_one_line_and_no_change_back_and_forth() {
     }
     assert_eq!(lines, ["node.stalled"]);
     let finding = &bench.monitor.log.standing()[0];
-    assert_eq!(finding.message, "stalled 3 times in 10 s, up to 700 ms");
+    assert_eq!(finding.message, "stalled 3 times in 10 s");
 }
 
 #[test]

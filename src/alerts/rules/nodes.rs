@@ -63,12 +63,22 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// What its peers have missed too, or its host denies, is certain; a port that only does not answer may be a stall.
+/// A port that accepts and does not answer may be a stall: it has to last for a moment, and for longer where it stalled before.
+const BLINK: Duration = Duration::from_millis(250);
+const STALLED_BEFORE: Duration = Duration::from_secs(2);
+
+/// What its peers have missed too is certain; what only this console has noticed has to stand.
 pub(super) fn hold(look: &Look<'_>, node: &Node) -> Duration {
     let alone = !look.nodes().any(|other| other.health.is_alive() && other.view.is_some());
-    let missed = node.peers == PeerWord::Gone && !matches!(node.health, Health::Frozen | Health::Silent);
+    let may_stall = matches!(node.health, Health::Frozen | Health::Silent);
     let doubted = node.flags.failed || node.flags.suspected;
-    if missed || doubted || alone { Duration::ZERO } else { DOWN.for_ }
+    let stalled = node.stalls.last().is_some_and(|(ended, _)| look.since(*ended) <= STALLS_WITHIN);
+    match () {
+        () if doubted || alone || node.peers == PeerWord::Gone && !may_stall => Duration::ZERO,
+        () if may_stall && stalled => STALLED_BEFORE,
+        () if may_stall => BLINK,
+        () => DOWN.for_,
+    }
 }
 
 fn evidence(node: &Node) -> Vec<String> {
@@ -130,7 +140,7 @@ fn remedy(look: &Look<'_>, node: &Node) -> Remedy {
     match look.shard_led_by(node) {
         Some(shard) => {
             let relief = look.relief(shard);
-            Remedy { says: format!("{says}; {}", relief.says), intent: relief.intent }
+            Remedy { says: format!("{}; {says}", relief.says), intent: relief.intent }
         }
         None => says.into(),
     }
@@ -187,9 +197,10 @@ fn stalled(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes() {
         let recent: Vec<Duration> =
             node.stalls.iter().filter(|(ended, _)| look.since(*ended) <= STALLS_WITHIN).map(|(_, lasted)| *lasted).collect();
-        let (Some(longest), true) = (recent.iter().max(), recent.len() > 1) else { continue };
-        let message =
-            format!("stalled {} times in {}, up to {}", recent.len(), age(STALLS_WITHIN), crate::quantity::span(*longest));
+        if recent.len() < 2 {
+            continue;
+        }
+        let message = format!("stalled {} times in {}", recent.len(), age(STALLS_WITHIN));
         let (host, port) = (&node.address.host, node.address.port);
         let remedy = format!(
             "long commands: `redis-cli -h {host} -p {port} SLOWLOG GET 10`; else fork, swap, disk or the host's neighbours"
