@@ -170,7 +170,11 @@ impl History {
 
     /// The picture that stands, with rooms that have been counted since; a program that only looks once has no better one
     /// than the one it has just taken.
-    fn newest(&self) -> Option<Picture> {
+    fn newest(&self, model: &Model, now: Time) -> Option<Picture> {
+        // Rooms may have been counted since the first one was taken.
+        if !self.watched && picture::is_well(model) {
+            return picture::take(model, self.picture.as_deref(), now);
+        }
         let (stands, taken) = (self.picture.as_deref(), self.candidate.as_deref());
         let (first, second) = if self.watched { (stands, taken) } else { (taken, stands) };
         let mut picture = first.or(second).cloned()?;
@@ -194,7 +198,7 @@ impl History {
             nodes: self.known.values().cloned().collect(),
             letters: letters.members().collect(),
             letters_seen: letters.seen().collect(),
-            picture: self.newest(),
+            picture: self.newest(model, now),
             incidents: self.incidents.clone(),
         })
     }

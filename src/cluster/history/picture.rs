@@ -80,7 +80,7 @@ impl History {
 }
 
 /// Everything is served, nothing is on the move, nobody disagrees, and every owner has told of its data.
-fn is_well(model: &Model) -> bool {
+pub(super) fn is_well(model: &Model) -> bool {
     let topology = model.topology();
     topology.served.len() == usize::from(SLOTS)
         && topology.conflicts.is_empty()
@@ -104,7 +104,7 @@ fn still_owns(model: &Model, shard: &ShardPicture) -> bool {
     owner.is_some_and(|node| node.slots == shard.slots.ranges())
 }
 
-fn take(model: &Model, before: Option<&Picture>, now: Time) -> Option<Picture> {
+pub(super) fn take(model: &Model, before: Option<&Picture>, now: Time) -> Option<Picture> {
     let owning = model.topology().shards.iter().filter(|shard| shard.slot_count > 0);
     let shards: Option<Vec<ShardPicture>> = owning.map(|shard| shard_picture(model, shard, before, now)).collect();
     // Whoever joins is one of us when it has told of its slots itself.
