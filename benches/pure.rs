@@ -39,6 +39,18 @@ fn apply(criterion: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
+    let monitor = rgc_tui::monitor::Monitor::new(Thresholds::default());
+    group.bench_function("one round of 1000 nodes through the monitor", |bencher| {
+        bencher.iter_batched(
+            || (model.clone(), monitor.clone()),
+            |(mut model, mut monitor)| {
+                calm.iter().for_each(|seen| model.apply(seen));
+                black_box(monitor.conclude(&mut model, sample.now));
+                (model, monitor)
+            },
+            BatchSize::PerIteration,
+        );
+    });
     let mut failing = sample.clone();
     failing.kill(7);
     failing.fail(7);

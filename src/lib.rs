@@ -18,6 +18,7 @@
 //! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster quantity escape |
 //! | [`alerts`] | pure | rules that do not hold (findings), which explains which, and since when (alerts) | cluster plan quantity |
 //! | [`monitor`] | pure | the one fold from model to findings, alerts, verdict and what is new | cluster alerts |
+//! | [`metrics`] | pure | figures for other programs: one table, written as Prometheus text, JSON or CSV | cluster alerts monitor plan |
 //! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | |
 //! | [`theme`] | pure | roles → styles | |
 //! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts monitor plan keys escape |
@@ -82,6 +83,7 @@ pub mod cluster;
 pub mod config;
 pub mod escape;
 pub mod keys;
+pub mod metrics;
 pub mod monitor;
 pub mod plan;
 pub mod quantity;

@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["cluster", "quantity", "escape"]),
     ("alerts", &["cluster", "plan", "quantity"]),
     ("monitor", &["cluster", "alerts"]),
+    ("metrics", &["cluster", "alerts", "monitor", "plan"]),
     ("keys", &[]),
     ("theme", &[]),
     ("app", &["cluster", "alerts", "monitor", "plan", "keys", "escape"]),
@@ -40,14 +41,15 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "tui", "term", "session", "record", "config", "local", "play", "rooms", "exec", "watch", "link", "deploy", "keys",
-            "theme", "plan", "alerts", "monitor", "cluster", "app", "ui", "quantity", "escape", "private", "memory",
+            "theme", "plan", "alerts", "monitor", "metrics", "cluster", "app", "ui", "quantity", "escape", "private", "memory",
         ],
     ),
     ("main", &["cli"]),
 ];
 
 /// Modules that never touch the world: every file of theirs says so.
-const PURE: &[&str] = &["quantity", "escape", "cluster", "alerts", "monitor", "plan", "keys", "theme", "app", "ui", "deploy"];
+const PURE: &[&str] =
+    &["quantity", "escape", "cluster", "alerts", "monitor", "metrics", "plan", "keys", "theme", "app", "ui", "deploy"];
 
 /// What a pure file has no business naming.
 const IMPURE: &[&str] = &[

@@ -3,6 +3,7 @@
 #
 #   sh tests/servers.sh                          a redis-server on PATH (Debian, Ubuntu: installs it; elsewhere: says what to install)
 #   sh tests/servers.sh valkey8 valkey9 redis8   also other servers, unpacked below target/servers (or $RGC_SERVERS) and not installed
+#   sh tests/servers.sh prometheus               Prometheus with its promtool, likewise: it reads what `metrics` writes
 #
 # The others come from this machine's own Debian mirror, checked by apt, and bring their own C library along.
 set -eu
@@ -69,7 +70,7 @@ unpack() {
     mv "$home/bin/cli.new" "$home/bin/cli"
     mv "$home/bin/server.new" "$home/bin/server"
   fi
-  say "$("$home/bin/server" --version | cut -d' ' -f1-3) at $home/bin/server"
+  say "$("$home/bin/server" --version | head -n 1 | cut -d' ' -f1-3) at $home/bin/server"
 }
 
 installed
@@ -78,6 +79,7 @@ for name in "$@"; do
     valkey8) unpack valkey8 trixie valkey-server valkey-tools valkey-server valkey-cli ;;
     valkey9) unpack valkey9 sid valkey-server valkey-tools valkey-server valkey-cli ;;
     redis8) unpack redis8 trixie redis-server redis-tools redis-server redis-cli ;;
-    *) fail "unknown server $name: known are valkey8, valkey9, redis8" ;;
+    prometheus) unpack prometheus trixie prometheus promtool prometheus promtool ;;
+    *) fail "unknown server $name: known are valkey8, valkey9, redis8, prometheus" ;;
   esac
 done

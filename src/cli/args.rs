@@ -1,5 +1,6 @@
 //! PURE. The command line: every command, option and word of help.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,29 @@ pub(super) struct Measure {
     pub rooms: bool,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub(super) struct Metrics {
+    /// Print them every so often
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub every: Option<Duration>,
+    /// Answer at http://ADDR/metrics; a port alone is one of this machine only
+    #[arg(long, value_name = "ADDR", value_parser = listen_at)]
+    pub listen: Option<SocketAddr>,
+    /// Go through every key first, when they are printed once
+    #[arg(long)]
+    pub rooms: bool,
+}
+
+/// `9121`, `:9121`, `localhost:9121`, `0.0.0.0:9121`.
+fn listen_at(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost").unwrap_or(text);
+    let port = port.strip_prefix(':').unwrap_or(port);
+    match port.parse::<u16>() {
+        Ok(port) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Err(_) => text.parse().map_err(|_error| "a port, or ADDRESS:PORT with an IP address".to_owned()),
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     #[default]
@@ -70,6 +94,8 @@ pub(super) enum Format {
     Json,
     /// Tables only
     Csv,
+    /// `metrics` only
+    Prometheus,
 }
 
 #[derive(Debug, Subcommand)]
@@ -112,6 +138,8 @@ pub(super) enum Verb {
         #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
         duration: Option<Duration>,
     },
+    /// Figures for other programs: Prometheus, JSON or CSV; once, again and again, or over HTTP
+    Metrics(Metrics),
     /// Make a replica the master of its shard; a node that is the master already has nothing to do
     Failover {
         /// The replica that shall be master (a shard's letter means --shard)
@@ -250,6 +278,8 @@ pub(super) enum DocsVerb {
     Keys,
     /// What an ACL user needs, as the README lists it
     Rights,
+    /// The table of metrics, as Markdown
+    Metrics,
     /// The manual page
     Man,
     /// Completions for a shell

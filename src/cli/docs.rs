@@ -11,6 +11,7 @@ pub(super) fn text(verb: &DocsVerb, config: &Config) -> String {
     match verb {
         DocsVerb::Keys => config.keymap.markdown(),
         DocsVerb::Rights => crate::plan::rights::markdown(),
+        DocsVerb::Metrics => crate::metrics::markdown(),
         DocsVerb::Man => man(),
         DocsVerb::Completions { shell } => {
             let mut bytes = Vec::new();

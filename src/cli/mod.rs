@@ -12,6 +12,7 @@ mod exit;
 mod intents;
 mod locate;
 mod look;
+mod metrics;
 mod nodes;
 mod operate;
 mod out;
@@ -83,6 +84,9 @@ fn explained(error: &clap::Error) -> Exit {
 
 fn dispatch(cli: &Cli) -> Ended {
     let global = &cli.global;
+    if global.format == args::Format::Prometheus && !matches!(cli.command, Some(Verb::Metrics(_))) {
+        return Err(Stop::usage("--format prometheus is for `metrics`"));
+    }
     match &cli.command {
         Some(Verb::Config(verb)) => config::run(verb, global),
         Some(Verb::Docs(verb)) => {
@@ -103,6 +107,7 @@ fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
             None => console::run(global).await,
             Some(Verb::Demo(demo)) => demo::run(demo, global).await,
             Some(Verb::Ack { rules }) => ack::run(rules, global).await,
+            Some(Verb::Metrics(how)) => metrics::run(how, global).await,
             Some(Verb::Watch { duration }) => watch::run(*duration, global).await,
             Some(verb) => match intents::intent(verb) {
                 Some((intent, act)) => match intents::twice(verb) {

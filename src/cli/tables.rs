@@ -50,7 +50,7 @@ pub(super) async fn run(verb: &Verb, global: &Global) -> Ended {
     match global.format {
         // Written by `line` and `csv`, which escape what they hold in their own way.
         Format::Json => out::own(&text),
-        Format::Text | Format::Csv => out::painted(&text),
+        Format::Text | Format::Csv | Format::Prometheus => out::painted(&text),
     };
     Ok(if matches!(verb, Verb::Status(_) | Verb::Check(_)) { Exit::of(picture.verdict) } else { Exit::Done })
 }

@@ -7,6 +7,7 @@ mod rates;
 mod settle;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::history;
@@ -33,7 +34,8 @@ pub struct Model {
     pub(in crate::cluster) letters: Letters,
     pub(in crate::cluster) history: History,
     topology: Topology,
-    rooms: Rooms,
+    /// Shared with copies of the model: there can be a million, and copies are for plans that only read them.
+    rooms: Arc<Rooms>,
     slot_keys: Vec<Option<u32>>,
     play: Option<PlayStats>,
     unsettled: bool,
@@ -60,7 +62,7 @@ impl Model {
             letters: Letters::default(),
             history: History::default(),
             topology: Topology::default(),
-            rooms: Rooms::default(),
+            rooms: Arc::default(),
             slot_keys: vec![None; usize::from(SLOTS)],
             play: None,
             unsettled: false,
@@ -209,7 +211,7 @@ impl Model {
         match fact {
             Fact::Rooms(batch) => {
                 let node = self.by_address.get(source).and_then(|id| self.nodes.get(id)).filter(|node| node.id.is_member());
-                return self.rooms.apply(source, batch, node.map(|node| node.slots.as_slice()), *at);
+                return Arc::make_mut(&mut self.rooms).apply(source, batch, node.map(|node| node.slots.as_slice()), *at);
             }
             Fact::SlotKeys(counts) => return self.count_slots(counts),
             Fact::Strays(strays) => {
