@@ -201,6 +201,11 @@ impl Proxy {
         Self { at, cut }
     }
 
+    /// Where it is entered.
+    pub fn address(&self) -> &Address {
+        &self.at
+    }
+
     pub fn cut(&self) {
         self.cut.send_replace(true);
     }
