@@ -7,14 +7,18 @@ use ratatui::layout::Rect;
 
 use super::{Pane, SlotScreen, View};
 use crate::cluster::{Model, SLOTS, SlotRange};
+use crate::monitor::Monitor;
 
 /// From this size on the home screen shows tiles.
 pub const TILES: (u16, u16) = (100, 30);
 
+/// From this size on the verdict has a second line when there is something to say on it.
+pub const TWO_LINES: (u16, u16) = (120, 30);
+
 /// The areas of one frame. Empty ones have no height.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Areas {
-    /// The verdict line, always the first.
+    /// The verdict line, always the first, and the one below it where there is room.
     pub verdict: Rect,
     /// What players feel, below the verdict; only while there is play.
     pub play: Rect,
@@ -44,19 +48,22 @@ pub fn is_tiled(size: (u16, u16)) -> bool {
 pub struct Content {
     /// Somebody plays (the demo).
     pub play: bool,
+    /// There is more to say than the verdict: what happens by itself, and what to do.
+    pub second: bool,
     pub nodes: usize,
 }
 
 impl Content {
-    pub fn of(model: &Model) -> Self {
-        Self { play: model.play().is_some(), nodes: model.nodes().count() }
+    pub fn of(model: &Model, monitor: &Monitor) -> Self {
+        let second = monitor.headline.second().is_some();
+        Self { play: model.play().is_some(), second, nodes: model.nodes().count() }
     }
 }
 
 /// Places everything for a screen of this size.
 pub fn areas(size: (u16, u16), view: &View, focus: Pane, content: Content) -> Areas {
     let mut rest = Rect::new(0, 0, size.0, size.1);
-    let verdict = take_top(&mut rest, 1);
+    let verdict = take_top(&mut rest, 1 + u16::from(content.second && size.0 >= TWO_LINES.0 && size.1 >= TWO_LINES.1));
     let footer = take_bottom(&mut rest, 1);
     let play = take_top(&mut rest, u16::from(content.play));
     let tiled = *view == View::Home && is_tiled(size);
@@ -254,7 +261,12 @@ mod tests {
                 let screen = Rect::new(0, 0, width, height);
                 for view in [View::Home, View::Nodes, View::Slots, View::Help] {
                     for play in [false, true] {
-                        let areas = areas((width, height), &view, Pane::Rooms, Content { play, nodes: usize::from(width) % 40 });
+                        let areas = areas(
+                            (width, height),
+                            &view,
+                            Pane::Rooms,
+                            Content { play, second: play, nodes: usize::from(width) % 40 },
+                        );
                         let all = areas.panes.iter().map(|(_, area)| *area);
                         for area in all.chain([areas.verdict, areas.play, areas.bar, areas.body, areas.footer]) {
                             let parts = slot_parts(area);
@@ -270,8 +282,8 @@ mod tests {
 
     #[test]
     fn small_screens_have_one_pane_and_large_ones_five() {
-        assert_eq!(areas((80, 24), &View::Home, Pane::Slots, Content { play: true, nodes: 6 }).panes.len(), 1);
-        let large = areas((120, 40), &View::Home, Pane::Slots, Content { play: false, nodes: 6 });
+        assert_eq!(areas((80, 24), &View::Home, Pane::Slots, Content { play: true, second: true, nodes: 6 }).panes.len(), 1);
+        let large = areas((120, 40), &View::Home, Pane::Slots, Content { play: false, second: false, nodes: 6 });
         assert_eq!(large.panes.iter().map(|(pane, _)| *pane).collect::<Vec<_>>(), Pane::ALL);
         assert_eq!(large.bar.height, 0);
         assert!(large.pane(Pane::Slots).is_some_and(|area| slot_parts(area).map.width >= 64));

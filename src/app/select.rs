@@ -101,7 +101,7 @@ impl App {
 
     /// Where things are on the screen as it is now.
     pub fn areas(&self) -> layout::Areas {
-        layout::areas(self.size, self.screen.view(), self.screen.focus, layout::Content::of(&self.model))
+        layout::areas(self.size, self.screen.view(), self.screen.focus, layout::Content::of(&self.model, &self.monitor))
     }
 
     /// How many rows of a list are visible; 0 when it is not on the screen.

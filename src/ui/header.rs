@@ -36,8 +36,10 @@ pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
     let clock_width = width(&clock) + 2;
     let right = if pen.room() > badge_width + clock_width + 20 { badge_width + clock_width } else { badge_width };
     let sentence = if app.monitor.verdict == Verdict::Critical { ui.style(role) } else { ui.style(Role::Text) };
+    let start = pen.x;
     pen.reserve(right).sentence(&headline, sentence);
     let after = pen.x;
+    second(ui, start, area, buf);
 
     // Who is watched, where it does not cost the sentence a letter: with tabs or breadcrumbs it stands beside those.
     let facts = facts(ui);
@@ -57,6 +59,25 @@ pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
     if right > badge_width {
         let at = Rect { x: area.right().saturating_sub(clock_width - 1), width: clock_width - 1, ..area };
         Pen::new(buf, at, 0, "").put(clock, ui.style(Role::Muted));
+    }
+}
+
+/// What happens by itself and by when, and what to do: below the sentence, where there is a line for it.
+fn second(ui: &Ui<'_>, start: u16, area: Rect, buf: &mut Buffer) {
+    if area.height < 2 {
+        return;
+    }
+    let at = Rect { x: start, width: area.right().saturating_sub(start), ..area };
+    let mut pen = Pen::new(buf, at, 1, ui.glyphs.ellipsis);
+    let headline = &ui.app.monitor.headline;
+    if let Some(outlook) = &headline.outlook {
+        pen.put(outlook, ui.style(Role::Text));
+    }
+    if let Some(next) = &headline.next {
+        if headline.outlook.is_some() {
+            pen.put(format!(" {} ", ui.glyphs.dot), ui.style(Role::Muted));
+        }
+        pen.sentence(next, ui.style(Role::Accent));
     }
 }
 

@@ -86,7 +86,7 @@ pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) 
     let screen = &shown.screen;
     let ui = Ui { app: shown, screen, theme, now, glyphs };
     let size = (area.width, area.height);
-    let areas = layout::areas(size, screen.view(), screen.focus, layout::Content::of(&shown.model));
+    let areas = layout::areas(size, screen.view(), screen.focus, layout::Content::of(&shown.model, &shown.monitor));
     header::verdict(&ui, app.frozen.is_some(), areas.verdict, buf);
     header::play(&ui, areas.play, buf);
     header::bar(&ui, areas.bar, buf);
