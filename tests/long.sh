@@ -4,3 +4,5 @@ set -eu
 cd "$(dirname "$0")/.."
 # The slot protocol's model without a bound on its states: up to an hour, several gigabytes.
 PROTOCOL_WAYS="${PROTOCOL_WAYS:-0}" cargo test --locked --test protocol -- --nocapture --test-threads 1
+# Moves that meet each other on real servers, two hundred times each.
+RGC_ROUNDS="${RGC_ROUNDS:-200}" cargo test --locked --test races -- --nocapture --test-threads 1

@@ -64,8 +64,9 @@ async fn everybody_agrees(cluster: &Cluster) {
 
 /// Slots half moved, all their keys on the other side already: the way back must not overtake the news of the way there.
 async fn back_right_after_forth(cluster: &Cluster, rounds: u32) {
-    let slots = 287..319_u16;
-    let keys = keys_of(slots.clone(), 20);
+    // Two groups: both go over before one of them comes back.
+    let slots = 287..351_u16;
+    let keys = keys_of(slots.clone(), 40);
     let mut desk = Desk::at(cluster).await;
     desk.fill(keys.iter().map(|(slot, key)| Command::words(&format!("SET {key} {slot}"))).collect()).await;
     let before = desk.digest(cluster).await;

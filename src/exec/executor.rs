@@ -15,7 +15,8 @@ use super::turn::{NoTurn, Turn};
 use super::{failover, give_way, ledger, membership, preflight, read, repair, slots, survey, trial};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
-use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished, Way};
+use crate::plan::protocol::Direction;
+use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
 /// A reader that is this far behind misses what comes next; never the end.
 const BACKLOG: usize = 1024;
@@ -281,7 +282,8 @@ impl Executor {
     async fn is_repaired(&self, model: &Model, left: &Unfinished) -> bool {
         let slots: Vec<u16> = left.in_flight.iter().collect();
         let Ok(holders) = survey::holders(&self.links, model, &slots).await else { return false };
-        let needs_nothing = |&slot: &u16| plan::repair(model, &plan::evidence(model, &holders, slot), Way::On) == Ok(None);
+        let needs_nothing =
+            |&slot: &u16| plan::repair(model, slot, &plan::evidence(model, &holders, slot), Direction::On) == Ok(None);
         slots.iter().all(needs_nothing)
     }
 

@@ -7,6 +7,7 @@
 //! ```
 
 mod agree;
+mod carry;
 mod executor;
 mod failover;
 mod give_way;

@@ -1,21 +1,19 @@
 //! IO. Slots put right: the facts are read, the repair is looked up, carried out for all slots that need the same, and read
 //! again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::slots::heard::places;
-use super::slots::interpret::{Halt, Interpreter};
-use super::slots::keys::KeyMover;
+use super::carry::{Carried, carry, steps};
 use super::slots::meter::Meter;
 use super::slots::node_timeout;
 use super::telling::Telling;
 use super::{agree, read, survey};
-use crate::cluster::{Direction, Model, NodeId, Role, SlotSet, View};
-use crate::plan::protocol::Repair;
-use crate::plan::{self, Figure, OPEN, Outcome, Pace, Plan, Report, StepKind, Way};
+use crate::cluster::{self, Model, NodeId, Role, SlotSet, View};
+use crate::plan::protocol::{Direction, Repair, fence};
+use crate::plan::{self, Figure, GoneOver, OPEN, Outcome, Plan, Report, StepKind};
 
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks at a cluster that is electing.
@@ -33,6 +31,23 @@ struct Righted {
     /// What could not be brought to its owner and stays where it was.
     remarks: Vec<String>,
     at_risk: SlotSet,
+    /// What is with its target whole, and is to come back.
+    gone: Vec<GoneOver>,
+}
+
+/// What to do with slots, and what was seen of them a fence ago or longer.
+struct Order<'a> {
+    way: Direction,
+    /// This repair has been agreed to, and is all that is done.
+    once: Option<&'a Repair>,
+    seen: BTreeMap<u16, Repair>,
+}
+
+/// What one look at a slot came to.
+struct Found {
+    repair: Result<Option<Repair>, String>,
+    /// Some node holds keys of it.
+    has_keys: bool,
 }
 
 impl Righted {
@@ -40,12 +55,22 @@ impl Righted {
         self.troubles.entry(why).or_default().extend(slots);
     }
 
+    /// Slots that two looks saw differently.
+    fn moving(&mut self, slots: &SlotSet) {
+        if !slots.is_empty() {
+            self.failed(
+                "somebody is moving it: what it needs changed between two looks, and nothing was sent".into(),
+                slots.iter(),
+            );
+        }
+    }
+
     fn left(&self) -> SlotSet {
         self.troubles.values().flat_map(SlotSet::iter).collect()
     }
 }
 
-fn named(slots: &SlotSet) -> String {
+pub(super) fn named(slots: &SlotSet) -> String {
     format!("{} {slots}", if slots.len() == 1 { "slot" } else { "slots" })
 }
 
@@ -63,6 +88,8 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     let mut adopted = SlotSet::default();
     let mut at_risk = SlotSet::default();
     let mut owners: BTreeMap<u16, NodeId> = BTreeMap::new();
+    let mut gone: Vec<GoneOver> = Vec::new();
+    let seen = first_look(telling, plan, &mut now, Direction::asked(roll_back)).await;
     for (index, step) in plan.steps.iter().enumerate() {
         let StepKind::Repair { slots, repairs } = &step.kind else { continue };
         let adopts = matches!(repairs.as_slice(), [Repair::Adopt { .. }, ..]);
@@ -78,7 +105,9 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         }
         // What comes after an adoption is a step of its own: every slot has its owner before a key is moved.
         let once = repairs.first().filter(|_| adopts);
-        let righted = put_right(telling, &meter, &mut now, slots, Way::asked(roll_back), once).await;
+        let order = Order { way: Direction::asked(roll_back), once, seen: seen.clone() };
+        let mut righted = put_right(telling, &meter, &mut now, slots, order).await;
+        gone.append(&mut righted.gone);
         let left = righted.left();
         reasons.extend(righted.troubles.iter().map(|(why, slots)| format!("{}: {why}", named(slots))));
         reasons.extend(righted.remarks);
@@ -96,6 +125,14 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     if let Some((index, step)) = plan.steps.iter().enumerate().next_back() {
         telling.step(index, &step.says).await;
     }
+    // Also after a stop: a move that is undone half-way is worse than one that is undone.
+    let back = come_back(telling, &meter, &mut now, &gone).await;
+    reasons.extend(back.troubles.iter().map(|(why, slots)| format!("{} not back: {why}", named(slots))));
+    back.left().iter().for_each(|slot| {
+        repaired.remove(slot);
+        owners.remove(&slot);
+    });
+    at_risk.extend(back.at_risk.iter());
     read::refresh(&mut now, &telling.links, telling.clock).await;
     reasons.extend(may_be_lost(&at_risk));
     reasons.extend(disagreement(telling, &now, &repaired).await);
@@ -155,14 +192,14 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, broken: &Br
     let mut attempt = 0;
     while !left.is_empty() && (attempt == 0 || Instant::now() < deadline) {
         // What was tried one way and did not work is tried the other way.
-        let way = if broken.roll_back ^ (attempt % 4 == 3) { Way::BackAtOnce } else { Way::On };
+        let way = if broken.roll_back ^ (attempt % 4 == 3) { Direction::BackAtOnce } else { Direction::On };
         let (ours, theirs) = match broken.race {
             None => (left.clone(), SlotSet::default()),
             Some(targets) => sides(model, &left, targets),
         };
         all.troubles.clear();
-        for (slots, way) in [(ours, way), (theirs, Way::BackAtOnce)].into_iter().filter(|(slots, _)| !slots.is_empty()) {
-            let righted = put_right(telling, &meter, model, &slots, way, None).await;
+        for (slots, way) in [(ours, way), (theirs, Direction::BackAtOnce)].into_iter().filter(|(slots, _)| !slots.is_empty()) {
+            let righted = put_right(telling, &meter, model, &slots, Order { way, once: None, seen: BTreeMap::new() }).await;
             for (what, slots) in righted.done {
                 all.done.entry(what).or_default().extend(slots.iter());
             }
@@ -187,7 +224,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, broken: &Br
 fn sides(model: &Model, slots: &SlotSet, targets: &BTreeMap<u16, NodeId>) -> (SlotSet, SlotSet) {
     let open = &model.topology().open;
     let ours = |slot: &u16| {
-        let marks = open.iter().filter(|open| open.slot == *slot && open.direction == Direction::Migrating);
+        let marks = open.iter().filter(|open| open.slot == *slot && open.direction == cluster::Direction::Migrating);
         marks.clone().count() > 0 && marks.clone().all(|open| Some(&open.peer) == targets.get(slot))
     };
     let (ours, theirs): (Vec<u16>, Vec<u16>) = slots.iter().partition(ours);
@@ -201,7 +238,7 @@ async fn others_end(telling: &Telling, model: &mut Model, slots: &SlotSet, targe
     loop {
         read::refresh(model, &telling.links, telling.clock).await;
         let open = &model.topology().open;
-        let given = open.iter().filter(|open| open.direction == Direction::Migrating && slots.contains(open.slot));
+        let given = open.iter().filter(|open| open.direction == cluster::Direction::Migrating && slots.contains(open.slot));
         if !given.clone().any(|open| targets.get(&open.slot) != Some(&open.peer)) || Instant::now() >= deadline {
             return;
         }
@@ -209,64 +246,104 @@ async fn others_end(telling: &Telling, model: &mut Model, slots: &SlotSet, targe
     }
 }
 
-/// Looks at these slots, repairs those together that need the same, and looks again, until none needs anything. `once`: this
-/// repair has been agreed to, and is all that is done.
-async fn put_right(
-    telling: &Telling,
-    meter: &Meter,
-    model: &mut Model,
-    slots: &SlotSet,
-    way: Way,
-    once: Option<&Repair>,
-) -> Righted {
+/// What these slots need.
+async fn look(telling: &Telling, model: &mut Model, slots: &[u16], way: Direction) -> Result<BTreeMap<u16, Found>, String> {
+    read::refresh(model, &telling.links, telling.clock).await;
+    let holders = survey::holders(&telling.links, model, slots).await?;
+    let found = |&slot: &u16| {
+        let evidence = plan::evidence(model, &holders, slot);
+        let has_keys = evidence.holders.values().any(|keys| *keys > 0);
+        (slot, Found { repair: plan::repair(model, slot, &evidence, way), has_keys })
+    };
+    Ok(slots.iter().map(found).collect())
+}
+
+fn needed(found: &BTreeMap<u16, Found>) -> BTreeMap<u16, Repair> {
+    let repair = |(slot, found): (&u16, &Found)| Some((*slot, found.repair.clone().ok()??));
+    found.iter().filter_map(repair).collect()
+}
+
+/// One look at all slots of a plan, a fence before anything is done about any of them. What it does not see is looked at again.
+async fn first_look(telling: &Telling, plan: &Plan, now: &mut Model, way: Direction) -> BTreeMap<u16, Repair> {
+    let slots =
+        |step: &plan::Step| if let StepKind::Repair { slots, .. } = &step.kind { slots.clone() } else { SlotSet::default() };
+    let slots: BTreeSet<u16> = plan.steps.iter().flat_map(|step| slots(step).iter().collect::<Vec<_>>()).collect();
+    let slots: Vec<u16> = slots.into_iter().collect();
+    let Ok(found) = look(telling, now, &slots, way).await else { return BTreeMap::new() };
+    sleep(fence(node_timeout(now))).await;
+    needed(&found)
+}
+
+/// Looks at these slots, repairs those together that need the same, and looks again, until none needs anything. Nothing is
+/// done but what two looks come to, a fence apart: what changes in between is somebody else's work.
+async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &SlotSet, order: Order<'_>) -> Righted {
+    let Order { way, once, mut seen } = order;
     let mut righted = Righted::default();
     let mut left: Vec<u16> = slots.iter().collect();
     let mut said: BTreeMap<u16, Vec<String>> = BTreeMap::new();
-    for look in 0..plan::LOOKS {
-        read::refresh(model, &telling.links, telling.clock).await;
-        let holders = match survey::holders(&telling.links, model, &left).await {
-            Ok(holders) => holders,
+    let mut moving = SlotSet::default();
+    for round in 0..plan::LOOKS {
+        // Who has not heard of the repair before hears by gossip.
+        let tells_again = |repair: &Repair| round > 0 && matches!(repair, Repair::Tell { .. });
+        let mut looked = look(telling, model, &left, way).await;
+        if let Ok(found) = &looked {
+            let needs = needed(found);
+            if needs.iter().any(|(slot, repair)| !tells_again(repair) && seen.get(slot) != Some(repair)) {
+                seen = needs;
+                sleep(fence(node_timeout(model))).await;
+                looked = look(telling, model, &left, way).await;
+            }
+        }
+        let found = match looked {
+            Ok(found) => found,
             Err(why) => {
                 righted.failed(why, left);
                 return told(righted, said);
             }
         };
+        moving = SlotSet::default();
         let mut groups: Vec<(Repair, Vec<u16>)> = Vec::new();
-        for slot in std::mem::take(&mut left) {
-            let evidence = plan::evidence(model, &holders, slot);
-            let repair = match plan::repair(model, &evidence, way) {
+        left.clear();
+        for (&slot, Found { repair, has_keys }) in &found {
+            let repair = match repair {
                 Err(why) => {
-                    righted.failed(why, [slot]);
+                    righted.failed(why.clone(), [slot]);
                     continue;
                 }
                 Ok(None) => {
                     said.entry(slot).or_default();
                     continue;
                 }
-                // Who has not heard of the repair before hears by gossip.
-                Ok(Some(Repair::Tell { .. })) if look > 0 => continue,
+                Ok(Some(repair)) if tells_again(repair) => continue,
+                Ok(Some(repair)) if seen.get(&slot) != Some(repair) => {
+                    moving.insert(slot);
+                    left.push(slot);
+                    continue;
+                }
                 Ok(Some(repair)) => repair,
             };
             // No node holds keys: the owner that the operator confirmed.
             let repair = match (once, repair) {
-                (Some(agreed @ Repair::Adopt { .. }), Repair::Adopt { .. }) if evidence.holders.values().all(|keys| *keys == 0) => {
-                    agreed.clone()
-                }
-                (_, repair) => repair,
+                (Some(agreed @ Repair::Adopt { .. }), Repair::Adopt { .. }) if !has_keys => agreed.clone(),
+                (_, repair) => repair.clone(),
             };
             match groups.iter_mut().find(|(other, slots)| *other == repair && slots.len() < OPEN) {
                 Some((_, slots)) => slots.push(slot),
                 None => groups.push((repair, vec![slot])),
             }
         }
+        seen = needed(&found);
         for (repair, slots) in groups {
             match carry(telling, meter, model, &repair, &slots).await {
-                Ok(remarks) => {
+                Ok(Carried { remarks, gone }) => {
                     righted.remarks.extend(remarks);
                     for &slot in &slots {
                         said.entry(slot).or_default().push(repair.done(model));
                     }
-                    left.extend(slots);
+                    match gone {
+                        Some(gone) => righted.gone.push(gone),
+                        None => left.extend(slots),
+                    }
                 }
                 Err(halt) => {
                     righted.at_risk.extend(halt.at_risk.iter());
@@ -276,25 +353,33 @@ async fn put_right(
         }
         // Keys that stay where they are look like work that is not done.
         if left.is_empty() || once.is_some() || !righted.remarks.is_empty() {
+            righted.moving(&moving);
             return told(righted, said);
         }
         left.sort_unstable();
     }
-    read::refresh(model, &telling.links, telling.clock).await;
-    let still = match survey::holders(&telling.links, model, &left).await {
-        Ok(holders) => {
-            let needs = |slot: &u16| match plan::repair(model, &plan::evidence(model, &holders, *slot), way) {
-                Ok(None | Some(Repair::Tell { .. })) => false,
-                Ok(Some(_)) | Err(_) => true,
+    let still = match look(telling, model, &left, way).await {
+        Ok(found) => {
+            let needs = |slot: &u16| match found.get(slot).map(|found| &found.repair) {
+                Some(Ok(None | Some(Repair::Tell { .. }))) => false,
+                Some(Ok(Some(_)) | Err(_)) | None => true,
             };
             left.into_iter().filter(needs).collect()
         }
         Err(_) => left,
     };
+    let (moving, still): (SlotSet, SlotSet) = partitioned(still, &moving);
+    righted.moving(&moving);
     if !still.is_empty() {
-        righted.failed(format!("still not well after {} repairs: run `fix` again", plan::LOOKS), still);
+        righted.failed(format!("still not well after {} repairs: run `fix` again", plan::LOOKS), still.iter());
     }
     told(righted, said)
+}
+
+/// Those among these slots, and the others.
+fn partitioned(slots: Vec<u16>, among: &SlotSet) -> (SlotSet, SlotSet) {
+    let (inside, outside): (Vec<u16>, Vec<u16>) = slots.into_iter().partition(|slot| among.contains(*slot));
+    (inside.into_iter().collect(), outside.into_iter().collect())
 }
 
 /// What was done, by slots with the same story.
@@ -307,43 +392,33 @@ fn told(mut righted: Righted, said: BTreeMap<u16, Vec<String>>) -> Righted {
     righted
 }
 
-/// One repair for these slots. Some: what could not be brought to its owner and stays where it was.
-async fn carry(telling: &Telling, meter: &Meter, model: &Model, repair: &Repair, slots: &[u16]) -> Result<Vec<String>, Halt> {
-    let carried = steps(telling, meter, model, repair, slots).await;
-    match (repair, carried) {
-        // The target takes no more: what it has is brought back at once.
-        (Repair::FinishAndBack { from, to, .. }, Err((halt, true))) => {
-            telling.note(format!("{}; what is over there is brought back at once", halt.why)).await;
-            let back = Repair::Return { at: vec![*to], owner: *from };
-            steps(telling, meter, model, &back, slots).await.map_err(|(halt, _)| halt)
+/// All that have gone over come back: one wait for all of them, then one group after the other.
+async fn come_back(telling: &Telling, meter: &Meter, model: &mut Model, gone: &[GoneOver]) -> Righted {
+    let mut righted = Righted::default();
+    if gone.is_empty() {
+        return righted;
+    }
+    read::refresh(model, &telling.links, telling.clock).await;
+    let (before, groups) = plan::way_back(gone, model);
+    let all: Vec<u16> = gone.iter().flat_map(|gone| gone.slots.iter().copied()).collect();
+    telling
+        .note(format!(
+            "{} with their targets whole: the way back begins when everybody has heard that",
+            crate::quantity::count(all.len() as u64, "slot")
+        ))
+        .await;
+    if let Err((halt, _)) = steps(telling, meter, model, &before, &all).await {
+        righted.at_risk.extend(halt.at_risk.iter());
+        righted.failed(halt.why, all);
+        return righted;
+    }
+    for (gone, back) in gone.iter().zip(&groups) {
+        if let Err((halt, _)) = steps(telling, meter, model, back, &gone.slots).await {
+            righted.at_risk.extend(halt.at_risk.iter());
+            righted.failed(halt.why, gone.slots.iter().copied());
         }
-        (_, carried) => carried.map_err(|(halt, _)| halt),
     }
-}
-
-/// The error comes with whether a server refused to take a key.
-async fn steps(
-    telling: &Telling,
-    meter: &Meter,
-    model: &Model,
-    repair: &Repair,
-    slots: &[u16],
-) -> Result<Vec<String>, (Halt, bool)> {
-    let keys = KeyMover::new(telling.clone(), meter.clone(), Pace::Calm, plan::migrate_patience(model, Pace::Calm));
-    let mut interpreter = Interpreter::new(telling.clone(), places(model), keys, node_timeout(model));
-    let mut carried = interpreter.run(&repair.steps(slots, model), Vec::new()).await;
-    if carried.is_ok() {
-        carried = interpreter.finish().await;
-    }
-    let differing: Vec<String> = interpreter.keys.differing.values().cloned().collect();
-    match carried {
-        Ok(()) if differing.is_empty() => Ok(Vec::new()),
-        Ok(()) => {
-            let slots: SlotSet = slots.iter().copied().collect();
-            Ok(vec![format!("{}: not all keys are with their owner: {}", named(&slots), differing.join("; "))])
-        }
-        Err(halt) => Err((halt, interpreter.keys.refused)),
-    }
+    righted
 }
 
 /// Waits until every node that answers names an owner for these slots. Those that never do refuse what comes next, and say so.

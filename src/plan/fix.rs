@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::{Model, NodeId, SlotSet};
 
 use super::fingerprint::Fingerprint;
-use super::protocol::Repair;
-use super::repairs::{Evidence, Way, course, evidence};
+use super::protocol::{Direction, Repair, SlotEvidence};
+use super::repairs::{course, evidence};
 use super::{Blast, Danger, Facts, Intent, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, migrate_patience, shown};
 
 /// Slots that need a look: open, without an owner, with two, with one that not every master knows, or with keys on a node
@@ -106,7 +106,7 @@ fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> 
     let holders = facts.slots.map_or(&nobody, |slots| &slots.holders);
     let (mut groups, mut repaired, mut reasons) = (Vec::<Group>::new(), SlotSet::default(), Vec::new());
     for slot in slots.iter() {
-        let course = match course(model, evidence(model, holders, slot), Way::asked(roll_back)) {
+        let course = match course(model, slot, evidence(model, holders, slot), Direction::asked(roll_back)) {
             Ok(course) => course,
             Err(reason) => {
                 reasons.push(reason);
@@ -147,7 +147,7 @@ struct Group {
 }
 
 impl Group {
-    fn add(&mut self, slot: u16, course: &[(Repair, Evidence)]) {
+    fn add(&mut self, slot: u16, course: &[(Repair, SlotEvidence)]) {
         self.slots.push(slot);
         for (all, (_, before)) in self.holders.iter_mut().zip(course) {
             before.holders.iter().for_each(|(node, keys)| *all.entry(*node).or_default() += keys);

@@ -54,7 +54,7 @@ pub use moves::{claims_quietly, migrate_patience, moves_atomically};
 pub use planner::{plan, plan_again};
 pub use preflight::{Preflight, preflight};
 pub use reach::server_addresses;
-pub use repairs::{Evidence, LOOKS, Way, evidence, repair, successor};
+pub use repairs::{GoneOver, LOOKS, evidence, repair, way_back};
 pub use replace::stand_in;
 pub use resolve::{master as resolve_master, node as resolve_node};
 pub use rights::{CHANNELS, Right};

@@ -54,8 +54,12 @@ impl Engine for KeyEngine {
         let heard = self.interpreter.finish().await;
         self.claimed.add(self.interpreter.claimed.keys().copied());
         match (carried, heard) {
-            (carried @ Err(_), _) | (carried, Ok(())) => carried,
-            (Ok(()), Err(halt)) => Err(Stop { reasons: vec![halt.why], ..Stop::default() }),
+            (carried, Ok(())) => carried,
+            (Ok(()), Err(halt)) => Err(Stop { reasons: vec![halt.why], at_risk: halt.at_risk, ..Stop::default() }),
+            (Err(mut stop), Err(halt)) => {
+                stop.at_risk.extend(halt.at_risk.iter());
+                Err(stop)
+            }
         }
     }
 }

@@ -19,7 +19,9 @@ use super::why::Why;
 use crate::cluster::{Address, NodeId, SlotSet};
 use crate::exec::telling::Telling;
 use crate::link::{Command, Failure, Lane, Reply};
-use crate::plan::protocol::{Act, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain, fence};
+use crate::plan::protocol::{
+    Act, Heard, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain, fence,
+};
 use crate::plan::{Progress, shown};
 
 /// SETSLOT may wait two seconds for replicas on Valkey, and everything for a big key that another worker moves.
@@ -110,7 +112,12 @@ impl Interpreter {
     pub(in crate::exec) async fn finish(&mut self) -> Result<(), Halt> {
         self.await_lagging(usize::MAX).await?;
         let at_end = std::mem::take(&mut self.at_end);
-        if at_end.is_empty() { Ok(()) } else { self.reader(at_end).wait().await }
+        if at_end.is_empty() {
+            return Ok(());
+        }
+        let mut reader = self.reader(at_end);
+        let held = reader.hold().await;
+        held.map_err(|halt| Halt { at_risk: reader.named_elsewhere(), ..halt })
     }
 
     async fn await_lagging(&mut self, sequence: usize) -> Result<(), Halt> {
@@ -367,6 +374,18 @@ impl Reader {
                 .chain(precondition.counts().map(|(node, _)| node))
                 .for_each(|node| self.heard.forget(node));
         }
+    }
+
+    /// Slots that a node lists on another's line than the owner's, to the last: whoever that is may have taken them.
+    fn named_elsewhere(&self) -> SlotSet {
+        let elsewhere = |precondition: &Precondition| match precondition {
+            Precondition::KnowsOwner { at, slots, owner } => {
+                let differs = |slot: &&u16| self.heard.owner(*at, **slot).is_some_and(|named| named != Some(*owner));
+                slots.iter().filter(differs).copied().collect::<Vec<u16>>()
+            }
+            _ => Vec::new(),
+        };
+        self.requires.iter().flat_map(elsewhere).collect()
     }
 
     /// The first that does not hold; one that time will not bring before others.

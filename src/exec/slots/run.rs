@@ -183,7 +183,7 @@ fn split(jobs: &[Job], workers: u32) -> VecDeque<Job> {
 /// The engine that the plan has chosen.
 enum Chosen {
     Keys(Box<KeyEngine>),
-    Atomic(AtomicEngine),
+    Atomic(Box<AtomicEngine>),
 }
 
 impl Engine for Chosen {
@@ -250,14 +250,14 @@ async fn carry_all(
     let (places, claimed) = (heard::places(model), Claimed::default());
     let serving: Vec<&Node> = model.nodes().filter(|node| node.health.serves()).collect();
     let engine = |job: &Job| match by_server {
-        true => Chosen::Atomic(AtomicEngine {
+        true => Chosen::Atomic(Box::new(AtomicEngine {
             telling: telling.clone(),
             meter: meter.clone(),
             journal: journal.clone(),
             halt: halt.clone(),
             pace,
             key_bytes: key_bytes(model, job.from),
-        }),
+        })),
         false => {
             let keys = KeyMover::new(telling.clone(), meter.clone(), pace, plan::migrate_patience(model, pace));
             let replica_of = |node: &&&Node| node.is_replica() && (node.master == Some(job.from) || node.master == Some(job.to));

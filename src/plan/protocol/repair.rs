@@ -38,7 +38,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    fn group(&self, source: NodeId, target: NodeId) -> MoveGroup {
+    pub fn group(&self, source: NodeId, target: NodeId) -> MoveGroup {
         MoveGroup {
             source,
             target,
