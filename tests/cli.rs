@@ -176,7 +176,8 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     assert_eq!(members.len(), 6);
     for node in &members {
         assert_eq!(keys(node), NODE_KEYS);
-        assert_eq!(node["health"], "up", "{node}");
+        // A busy machine may make an answer slow; it is one.
+        assert!(node["health"] == "up" || node["health"] == "slow", "{node}");
         assert!(node["latency_ms"].is_number() && node["ops_per_sec"].is_number() && node["cpu_percent"].is_null(), "{node}");
         assert!(node["memory_bytes"].as_u64().unwrap() > 0 && node["age_ms"].is_u64());
     }
@@ -185,7 +186,7 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     let replicas: Vec<_> = members.iter().filter(|node| node["role"] == "replica").collect();
     assert!(replicas.len() == 3 && replicas.iter().all(|node| members.iter().any(|other| other["id"] == node["replica_of"])));
     assert_eq!(json["slots"], serde_json::json!({"assigned": 16384, "served": 16384, "open": 0}));
-    assert_eq!(json["rooms"], serde_json::json!({"total": null, "players": null}), "nobody has counted");
+    assert_eq!(json["rooms"], serde_json::json!({"total": null, "players": null, "complete": null}), "nobody has counted");
 
     let node = cluster.seed();
     let on = |args: &[&str]| -> Vec<String> { ["--node", &node].iter().chain(args).map(ToString::to_string).collect() };
@@ -201,7 +202,7 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
     assert_eq!(text.stdout.lines().filter(|line| line.contains("● 127.0.0.1:")).count(), 6);
 
     let measured = look(&["status", "--rates", "--rooms", "--format", "json"]).await.json();
-    assert_eq!(measured["rooms"], serde_json::json!({"total": 1, "players": 2}));
+    assert_eq!(measured["rooms"], serde_json::json!({"total": 1, "players": 2, "complete": true}));
     let nodes = measured["nodes"].as_array().unwrap();
     assert!(nodes.iter().filter(|node| !node["id"].is_null()).all(|node| node["cpu_percent"].is_number()), "{measured}");
 

@@ -18,6 +18,8 @@ use crate::watch::{WatchSettings, look_up};
 
 /// How long a look may take, however many nodes are silent.
 const WITHIN: Duration = Duration::from_millis(1800);
+/// A sweep that was asked for, and brings nothing new for this long, is not waited for any more: a master does not answer.
+const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
 /// Keys of one master that a first sweep goes through within that time.
 const QUICKLY_SWEPT: u64 = 15_000;
 /// And for a deed that needs to know every room.
@@ -94,7 +96,7 @@ impl Sight {
         sight.session.survey(&mut sight.model, WITHIN, false).await;
         sight.second_look().await;
         if sight.sweeps {
-            sight.session.sweep(&mut sight.model, SWEPT_WITHIN, WITHIN).await;
+            sight.session.sweep(&mut sight.model, SWEPT_WITHIN, SWEEP_PATIENCE).await;
         }
         sight.rated = measure.rates;
         match measure.rates {

@@ -65,7 +65,8 @@ impl Picture {
     /// Null: not counted.
     pub(super) fn rooms_json(&self) -> Json {
         let counted = self.measured.rooms.then(|| self.model.rooms().total());
-        json!({"total": counted.map(|total| total.rooms), "players": counted.map(|total| total.players)})
+        let complete = self.measured.rooms.then_some(self.measured.rooms_complete);
+        json!({"total": counted.map(|total| total.rooms), "players": counted.map(|total| total.players), "complete": complete})
     }
 
     /// `at least 12 rooms, 30 players`.
