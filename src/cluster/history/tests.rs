@@ -1,3 +1,5 @@
+//! PURE. The memory of the cluster: what it keeps, what it compares, what it says of the past.
+
 use super::*;
 use crate::cluster::sample::Sample;
 use crate::cluster::{Fact, Observation, ShardName, SlotRange};
