@@ -121,6 +121,12 @@ impl Look {
         self.found(rule).into_iter().filter(|finding| finding["phase"] == "firing").collect()
     }
 
+    /// Something that counts is this severe.
+    pub fn has(&self, severity: &str) -> bool {
+        let findings = self.json["findings"].as_array().unwrap();
+        findings.iter().any(|finding| finding["phase"] == "firing" && finding["severity"] == severity)
+    }
+
     fn first(&self, rule: &str) -> &Json {
         self.found(rule).first().copied().unwrap_or_else(|| panic!("no {rule}: {}", self.says()))
     }
