@@ -167,7 +167,7 @@ impl Session {
         }
         self.feed(model, end, None, is_surveyed).await;
         // Whoever is asked second has as long to answer as who was asked first.
-        if model.awaits_recall() || model.history().recall().is_some_and(|recall| !recall.in_vain) {
+        if model.awaits_memory() || model.awaits_recall() || model.history().recall().is_some_and(|recall| !recall.in_vain) {
             self.feed(model, Instant::now() + within, None, is_surveyed).await;
         }
         if rooms {

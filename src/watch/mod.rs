@@ -68,15 +68,26 @@ pub struct Watch {
 
 /// Where nodes that are remembered are handed to a running watch: asked only when no seed tells who is in the cluster.
 #[derive(Clone, Debug, Default)]
-pub struct Offer(Arc<Mutex<Option<Memory>>>);
+pub struct Offer(Arc<Mutex<Offered>>);
+
+#[derive(Debug, Default)]
+struct Offered {
+    /// It has been looked whether any are remembered.
+    known: bool,
+    memory: Option<Memory>,
+}
 
 impl Offer {
     pub fn offer(&self, memory: Option<&Memory>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory.cloned();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Offered { known: true, memory: memory.cloned() };
     }
 
     fn take(&self) -> Option<Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).memory.take()
+    }
+
+    fn is_known(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).known
     }
 }
 

@@ -56,8 +56,8 @@ impl Recaller {
     /// What is new to tell: that they are asked, or that all was in vain. `tried` says whether an address has been.
     pub(super) fn news(&mut self, tried: impl Fn(&Address) -> bool) -> Option<Fact> {
         let Some(asked) = &mut self.asked else {
-            // Nobody need be waited for.
-            let news = !std::mem::replace(&mut self.told_nobody, true);
+            // Nobody need be waited for; while it is not known who is remembered, nobody knows that.
+            let news = self.offer.is_known() && !std::mem::replace(&mut self.told_nobody, true);
             return news.then_some(Fact::Recall(NOBODY));
         };
         let in_vain = asked.places.keys().all(tried);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::evidence::{Commands, counts, has_counted_since, orders, was_flushed, was_given_slots};
+use super::incident::TOGETHER;
 use super::{History, Lost, Newcomer, Owner, Picture, ShardPicture, What};
 use crate::cluster::{Info, Model, Node, NodeId, SlotSet, Time};
 
@@ -78,7 +79,8 @@ impl History {
             let had = self.tracks.get(&node.id).and_then(|track| track.brought.as_ref());
             let brought: SlotSet = had.into_iter().flatten().collect();
             let brought = if brought.is_empty() { node.slots.iter().collect() } else { brought };
-            let alarming = if self.watched && node.first_seen > picture.at { self.came_with_slots(node) } else { None };
+            // Its name may have been heard before the picture was taken: it was no part of the cluster then.
+            let alarming = if self.watched { self.came_with_slots(node) } else { None };
             if brought.is_empty() {
                 // It may not have told of its slots yet.
                 undecided |= had.is_none();
@@ -99,10 +101,7 @@ impl History {
             What::Joined { newcomers, ours } if newcomers.iter().any(|node| found.iter().any(|other| other.id == node.id)) => {
                 Some((newcomers.clone(), ours.clone()))
             }
-            // Those of one cluster do not all appear in the same moment.
-            What::Joined { newcomers, ours } if now - incident.at <= TimeDelta::minutes(1) => {
-                Some((newcomers.clone(), ours.clone()))
-            }
+            What::Joined { newcomers, ours } if now - incident.at <= TOGETHER => Some((newcomers.clone(), ours.clone())),
             _ => None,
         });
         let (mut newcomers, ours) = known.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! PURE. What happened to data or to owners without a known cause: kept until somebody acknowledges it.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Address, NodeId, ShardName, SlotSet, Time};
@@ -58,6 +59,39 @@ pub struct Owner {
     pub epoch: u64,
     pub replicas: Vec<NodeId>,
     pub lost: Lost,
+}
+
+/// Nodes of one cluster do not all appear in the same moment, nor to every program that watches.
+pub(super) const TOGETHER: TimeDelta = TimeDelta::minutes(1);
+
+impl Incident {
+    /// Both tell of the same incident, as two programs or two moments have seen it.
+    pub fn is(&self, other: &Incident) -> bool {
+        let both_joined = matches!((&self.what, &other.what), (What::Joined { .. }, What::Joined { .. }));
+        self.what.is(&other.what) || (both_joined && (self.at - other.at).abs() <= TOGETHER)
+    }
+
+    /// Takes in what somebody else has seen of the same incident: what was acknowledged stays acknowledged, who was seen
+    /// to join has joined.
+    pub fn take_in(&mut self, other: &Incident) {
+        self.acknowledged = self.acknowledged.or(other.acknowledged);
+        let (What::Joined { newcomers, ours }, What::Joined { newcomers: more, ours: others }) = (&mut self.what, &other.what)
+        else {
+            return;
+        };
+        self.at = self.at.min(other.at);
+        for node in more {
+            if !newcomers.iter().any(|known| known.id == node.id) {
+                newcomers.push(node.clone());
+            }
+        }
+        newcomers.sort_by(|a, b| a.address.cmp(&b.address));
+        for owner in others {
+            if !ours.iter().any(|known| known.id == owner.id) {
+                ours.push(owner.clone());
+            }
+        }
+    }
 }
 
 impl What {

@@ -147,15 +147,15 @@ impl Memory {
     }
 
     /// What two programs have seen of one cluster, this one later: letters that are written down stay, and what was
-    /// acknowledged stays acknowledged.
+    /// acknowledged stays acknowledged; this one may have read the file before the other saw the rest of an incident.
     pub fn merged_over(mut self, written: &Memory) -> Self {
         let mut letters = self.letters();
         letters.adopt(&written.letters());
         self.letters = letters.members().collect();
         self.letters_seen = letters.seen().collect();
         for incident in &written.incidents {
-            match self.incidents.iter_mut().find(|ours| ours.what.is(&incident.what)) {
-                Some(ours) => ours.acknowledged = ours.acknowledged.or(incident.acknowledged),
+            match self.incidents.iter_mut().find(|ours| ours.is(incident)) {
+                Some(ours) => ours.take_in(incident),
                 None => self.incidents.push(incident.clone()),
             }
         }

@@ -226,8 +226,8 @@ pub(super) fn recognise(model: &mut Model) {
     let history = &mut model.history;
     history.key.clone_from(&memory.key);
     for incident in &memory.incidents {
-        match history.incidents.iter_mut().find(|known| known.what.is(&incident.what)) {
-            Some(known) => known.acknowledged = known.acknowledged.or(incident.acknowledged),
+        match history.incidents.iter_mut().find(|known| known.is(incident)) {
+            Some(known) => known.take_in(incident),
             None => history.incidents.push(incident.clone()),
         }
     }

@@ -21,13 +21,17 @@ const GONE: TimeDelta = TimeDelta::hours(1);
 impl History {
     /// Notes who is in the cluster and who was not well.
     pub(super) fn know(&mut self, model: &Model) {
+        // What a node says of its own slots at first is kept also while the others do not know it yet.
+        for (node, view) in model.nodes().filter(|node| node.id.is_member()).filter_map(|node| Some((node, node.view.as_ref()?))) {
+            let track = self.tracks.entry(node.id).or_default();
+            if track.brought.is_none() {
+                track.brought = Some(view.myself().map(|me| me.slots.clone()).unwrap_or_default());
+            }
+        }
         for node in model.nodes().filter(|node| node.id.is_member() && node.counted) {
             let track = self.tracks.entry(node.id).or_default();
             if node.health.is_down() || node.flags.failed || node.flags.suspected {
                 track.down_at = node.heard.max(track.down_at);
-            }
-            if track.brought.is_none() && node.view.is_some() {
-                track.brought = Some(node.slots.clone());
             }
             let Some(seen) = node.last_answer.or(self.known.get(&node.id).map(|known| known.seen)) else { continue };
             match self.known.get_mut(&node.id) {

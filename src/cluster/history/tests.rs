@@ -163,6 +163,44 @@ fn a_cluster_that_joins_is_told_from_an_empty_node() {
 }
 
 #[test]
+fn a_newcomer_counts_with_the_slots_it_first_tells_of() {
+    // Its name is heard of before it can be asked; pictures are taken meanwhile.
+    let mut sample = watched(300);
+    let late = sample.meet(&[SlotRange::new(0, 8000)])[0];
+    sample.kill(late);
+    sample.seconds(40);
+    let joined = happened(&sample).len();
+    sample.revive(late);
+    sample.seconds(3);
+    let [What::Joined { newcomers, .. }] = happened(&sample)[..] else { panic!("{joined} {:?}", happened(&sample)) };
+    assert_eq!((newcomers.len(), newcomers[0].id), (1, sample.id(late)));
+}
+
+#[test]
+fn who_wrote_less_of_an_incident_takes_nothing_back() {
+    let mut sample = watched(0);
+    sample.meet(&[SlotRange::new(0, 8000), SlotRange::new(8001, 16383)]);
+    hand(&mut sample, Vec::new());
+    sample.seconds(2);
+    let all = sample.model.history().memory(&sample.model, sample.now).unwrap();
+    let mut fewer = all.clone();
+    let What::Joined { newcomers, ours } = &mut fewer.incidents[0].what else { panic!("{:?}", fewer.incidents) };
+    let last = newcomers.pop().unwrap();
+    ours.truncate(1);
+    assert_eq!(fewer.clone().merged_over(&all).incidents, all.incidents);
+    // Nor does a program that has seen only the others, a moment later.
+    let mut other = fewer.clone();
+    other.incidents[0].at += chrono::TimeDelta::seconds(9);
+    let What::Joined { newcomers, .. } = &mut other.incidents[0].what else { panic!("{:?}", other.incidents) };
+    *newcomers = vec![last];
+    let merged = other.merged_over(&all);
+    assert_eq!(merged.incidents.len(), 1);
+    let What::Joined { newcomers, .. } = &merged.incidents[0].what else { panic!("{:?}", merged.incidents) };
+    assert_eq!(newcomers.len(), 2);
+    assert_eq!(merged.incidents[0].at, all.incidents[0].at);
+}
+
+#[test]
 fn what_is_written_down_is_read_back_and_adopted_by_whoever_has_these_nodes() {
     let mut sample = watched(60);
     hand(&mut sample, Vec::new());
