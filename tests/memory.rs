@@ -245,6 +245,14 @@ async fn a_master_that_came_back_empty_is_said_until_it_is_acknowledged() {
     let program = Program::new(cluster.seed(), state.path());
     let status = program.status().await;
     assert_eq!((&status["verdict"], &status["rooms"]["total"]), (&"ok".into(), &300.into()));
+    // On a slow machine the first look may not have found all nodes well: then it takes no picture.
+    wait_until("rooms of every shard are written down", async || {
+        let _ = program.status().await;
+        let memory: Json = serde_json::from_str(&std::fs::read_to_string(program.file()).unwrap()).unwrap();
+        let shards = memory["picture"]["shards"].as_array();
+        shards.is_some_and(|shards| shards.len() == 3 && shards.iter().all(|shard| shard["rooms"].is_object()))
+    })
+    .await;
     let mut watching = Watching::start(&program);
     watching.knows(&cluster, 3).await;
 
