@@ -403,3 +403,83 @@ async fn copies_with_the_same_content_are_the_same_whatever_dump_says() {
     let Outcome::Failed(reasons) = &report.outcome else { panic!("{report:?}") };
     assert!(reasons[0].contains("not the same: it does not expire on") || reasons[0].contains("it expires in"), "{reasons:?}");
 }
+
+/// Keys of one slot in several databases: all of them are moved, or none.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_in_every_database_are_counted_and_moved() {
+    let args = ["--cluster-databases", "4"].map(str::to_owned).to_vec();
+    let bin = Some(common::server_bin("valkey9"));
+    let spec = rgc_tui::local::LocalSpec { masters: 3, replicas: 0, server_bin: bin, args, ..rgc_tui::local::LocalSpec::default() };
+    let cluster = Cluster::with(spec).await;
+    let mut desk = Desk::at(&cluster).await;
+    let slot = key_slot(b"KX9Q2");
+    let at = (0..3).find(|n| desk.model.node_at(&cluster.at(*n)).unwrap().slots.iter().any(|range| range.contains(slot))).unwrap();
+    let (owner, other) = (cluster.at(at), cluster.at((at + 1) % 3));
+    let within = async |desk: &Desk, at: &Address, database: u32, commands: Vec<Command>| {
+        let select = |number: u32| Command::words(&format!("SELECT {number}"));
+        let all: Vec<Command> = std::iter::once(select(database)).chain(commands).chain([select(0)]).collect();
+        desk.links.get(at, Lane::Work).pipeline(&all, Duration::from_secs(5)).await.unwrap()
+    };
+    for database in [0, 1, 3] {
+        let sets = (0..20).map(|n| Command::words(&format!("SET k{n}:{{KX9Q2}} {database}-{n}"))).collect();
+        within(&desk, &owner, database, sets).await;
+    }
+    for roll_back in [false, true] {
+        desk.look().await;
+        let (owner, other) = if cluster.owner(slot).await == Some(owner.clone()) { (&owner, &other) } else { (&other, &owner) };
+        let id = |at: &Address| desk.model.node_at(at).unwrap().id;
+        cluster.ok(other, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(owner))).await;
+        cluster.ok(owner, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(other))).await;
+        let words = format!("MIGRATE {} {} k1:{{KX9Q2}} 0 5000", other.host, other.port);
+        assert!(cluster.ask(owner, &words).await.is_ok());
+        let plan = desk.plan(Intent::Fix { slots: None, roll_back }).await.unwrap();
+        assert_eq!(plan.blast.tally.keys, 60, "{plan:?}");
+        let report = desk.run(plan).await;
+        assert_eq!(report.outcome, Outcome::Done, "{report:#?}");
+        assert_calm(&cluster).await;
+        let home = if roll_back { owner } else { other };
+        assert_eq!(cluster.owner(slot).await.as_ref(), Some(home));
+        for database in [0, 1, 3] {
+            let gets = (0..20).map(|n| Command::words(&format!("GET k{n}:{{KX9Q2}}"))).collect();
+            let values = within(&desk, home, database, gets).await;
+            for n in 0..20 {
+                assert_eq!(values[n + 1].text(), Some(format!("{database}-{n}")), "database {database}: {report:?}");
+            }
+        }
+    }
+}
+
+/// A mark that a replica alone has comes alive when it takes over: it is shown, and closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_that_only_a_replica_has_are_closed_on_valkey_8() {
+    let cluster = Cluster::start_on("valkey8", 3, 1).await;
+    let mut desk = Desk::at(&cluster).await;
+    let (master, replica) = (cluster.at(0), cluster.at(3));
+    let source = desk.model.node_at(&cluster.at(1)).unwrap().id;
+    // The mark comes with its master's; then the master forgets it while the replica does not hear that.
+    cluster.ok(&master, &format!("CLUSTER SETSLOT 6000 IMPORTING {source}")).await;
+    wait_until("the replica has it, too", async || !cluster.view(&replica).await.myself().unwrap().open.is_empty()).await;
+    cluster.fault(&replica, LocalFault::Freeze).await.unwrap();
+    cluster.ask(&master, "CONFIG SET repl-timeout 1").await;
+    wait_until("the master has given its replica up", async || {
+        cluster.info(&master, "connected_slaves").await.as_deref() == Some("0")
+    })
+    .await;
+    cluster.ok(&master, "CLUSTER SETSLOT 6000 STABLE").await;
+    cluster.ask(&master, "CONFIG SET repl-timeout 60").await;
+    cluster.fault(&replica, LocalFault::Thaw).await.unwrap();
+    wait_until("the replica is in sync again", async || {
+        cluster.info(&replica, "master_link_status").await.as_deref() == Some("up")
+    })
+    .await;
+    assert!(!cluster.view(&replica).await.myself().unwrap().open.is_empty(), "it has forgotten the mark by itself");
+    let failover = desk.plan(Intent::Failover { node: replica.to_string(), mode: rgc_tui::plan::Mode::Graceful }).await.unwrap();
+    assert!(failover.warnings.iter().any(|warning| warning.contains("has slots 6000 open")), "{:?}", failover.warnings);
+    let plan = desk.plan(Intent::Fix { slots: None, roll_back: false }).await.unwrap();
+    assert!(plan.prediction.notes.iter().any(|note| note.contains("open on a replica alone")), "{plan:?}");
+    let report = desk.run(plan).await;
+    assert_eq!(report.outcome, Outcome::Done, "{report:#?}");
+    wait_until("the replica has closed it", async || cluster.view(&replica).await.myself().unwrap().open.is_empty()).await;
+    let again = desk.plan(Intent::Fix { slots: None, roll_back: false }).await.unwrap_err();
+    assert!(again.fulfilled, "{again}");
+}

@@ -281,3 +281,40 @@ async fn valkey_9_moves_slots_by_itself_and_players_see_no_redirects() {
     after.retain(|key, _| !key.starts_with(b"play:"));
     assert_same(&before, &after);
 }
+
+/// A source that loses its last slot while it waits for its replica answers UNBLOCKED, or ends the connection: that is the end
+/// of the move, no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_gives_its_last_slot_away_on_valkey_8() {
+    let cluster = Cluster::start_on("valkey8", 3, 1).await;
+    // Most of what the last master has goes to the first one by decree: there is no key yet.
+    for address in cluster.addresses().iter().take(3) {
+        cluster.ok(address, "CLUSTER DELSLOTSRANGE 10923 16350").await;
+    }
+    cluster.ok(&cluster.at(0), "CLUSTER ADDSLOTSRANGE 10923 16350").await;
+    cluster.ask(&cluster.at(0), "CLUSTER BUMPEPOCH").await;
+    wait_until("everybody knows it", async || {
+        for address in cluster.addresses() {
+            let view = cluster.view(&address).await;
+            let owned: u32 = view.members.iter().map(|member| u32::from(member.slot_count())).sum();
+            if owned != 16384
+                || view
+                    .members
+                    .iter()
+                    .any(|member| member.slots.iter().any(|range| range.contains(16_351) && range.contains(16_350)))
+            {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    let mut desk = Desk::at(&cluster).await;
+    desk.fill_rooms(200).await;
+    let before = desk.digest(&cluster).await;
+    let report = desk.done(Intent::Drain { node: cluster.at(2).to_string() }).await;
+    println!("{report:?}");
+    assert!(cluster.view(&cluster.at(2)).await.myself().unwrap().slots.is_empty());
+    assert_calm(&cluster).await;
+    assert_same(&before, &desk.digest(&cluster).await);
+}

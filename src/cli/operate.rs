@@ -11,7 +11,7 @@ use super::look::Sight;
 use super::progress::Teller;
 use super::saved::Saved;
 use super::{intents, out, parting, plan_text, saved, settle};
-use crate::plan::{self, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished, shell};
+use crate::plan::{self, Code, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished, shell};
 
 const STALE: &str = "the cluster has changed since this plan was saved: plan again with --save-plan";
 
@@ -76,7 +76,7 @@ impl Deed<'_> {
         if let Some(saved) = &saved
             && !saved.is(&plan)
         {
-            return self.refused(&Refusal::because(STALE));
+            return self.refused(&Refusal::because(Code::ClusterChanged.because(STALE)));
         }
         if let Some(path) = &self.act.save_plan {
             self.save(path, &plan)?;
@@ -131,11 +131,13 @@ impl Deed<'_> {
     fn locked(&self) -> Option<Refusal> {
         let cluster = &self.sight.config.cluster;
         if self.global.read_only {
-            return Some(Refusal::because("--read-only refuses every deed; --dry-run shows the plan"));
+            return Some(Refusal::because(Code::ReadOnly.because("--read-only refuses every deed; --dry-run shows the plan")));
         }
         if let Some(unlock) = &self.act.unlock {
             // A name that is not this cluster's was meant for another, whether this one needs it or not.
-            let wrong = || Refusal::because(format!("--unlock {unlock}: this cluster's name is `{}`", cluster.name));
+            let wrong = || {
+                Refusal::because(Code::WrongName.because(format!("--unlock {unlock}: this cluster's name is `{}`", cluster.name)))
+            };
             return (*unlock != cluster.name).then(wrong);
         }
         if !cluster.protected {
@@ -145,7 +147,8 @@ impl Deed<'_> {
         let typed = if out::can_ask() { out::ask(&question) } else { None };
         (typed.as_deref() != Some(&cluster.name)).then(|| {
             let name = shell::word(&cluster.name);
-            Refusal::because(format!("cluster `{}` is protected: --unlock {name} unlocks it for this command", cluster.name))
+            let says = format!("cluster `{}` is protected: --unlock {name} unlocks it for this command", cluster.name);
+            Refusal::because(Code::Protected.because(says))
         })
     }
 
@@ -158,22 +161,23 @@ impl Deed<'_> {
         }
         if let Some(name) = &self.act.confirm {
             // A name that is not this cluster's was meant for another.
-            let wrong = || Refusal::because(format!("--confirm {}: this cluster's name is `{}`", shell::word(name), plan.cluster));
+            let says = || format!("--confirm {}: this cluster's name is `{}`", shell::word(name), plan.cluster);
+            let wrong = || Refusal::because(Code::WrongName.because(says()));
             return if *name == plan.cluster { Ok(true) } else { Err(wrong()) };
         }
         if plan.steps.is_empty() || self.act.yes && plan.danger == Danger::Normal {
             return Ok(true);
         }
         if !out::can_ask() || self.act.yes {
-            return Err(Refusal::because(match plan.danger {
+            return Err(Refusal::because(Code::NotConfirmed.because(match plan.danger {
                 Danger::Normal => {
-                    "there is no terminal to ask on: add --yes to carry it out, or --dry-run to see the plan only".into()
+                    "there is no terminal to ask on: add --yes to carry it out, or --dry-run to see the plan only".to_owned()
                 }
                 _ => format!(
                     "this can lose data or cut somebody off: --confirm {} carries it out, --dry-run shows the plan only",
                     shell::word(&plan.cluster)
                 ),
-            }));
+            })));
         }
         Ok(match plan.danger {
             Danger::Normal => {
@@ -236,7 +240,7 @@ impl Deed<'_> {
         if refusal.fulfilled && !self.act.dry_run {
             let away = self.sight.session.executor().put_away_repaired(&self.sight.model).await;
             let says = |it: &Unfinished| format!("`{}` left nothing open: {} and stay where they are", it.intent, it.progress());
-            refusal.reasons.extend(away.iter().map(says));
+            refusal.reasons.extend(away.iter().map(says).map(Into::into));
         }
         self.refused(&refusal)
     }
@@ -252,10 +256,8 @@ impl Deed<'_> {
             return Ok(Exit::Done);
         }
         let exit = if refusal.usage { Exit::Usage } else { Exit::Refused };
-        let (first, more) =
-            refusal.reasons.split_first().map_or((String::new(), Vec::new()), |(first, more)| (first.clone(), more.to_vec()));
-        let more: String = more.iter().map(|reason| format!("\n  also: {reason}")).collect();
-        Err(Stop::new(exit, format!("{} refused: {first}{more}", self.intent.name())))
+        let reasons = refusal.reasons.join("\n  also: ");
+        Err(Stop::new(exit, format!("{} refused: {reasons}", self.intent.name())))
     }
 }
 

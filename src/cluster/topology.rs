@@ -61,6 +61,8 @@ pub struct Topology {
     pub assigned: SlotSet,
     pub conflicts: Vec<Conflict>,
     pub open: Vec<OpenSlot>,
+    /// Marks of replicas that their masters do not have: they come alive when the replica takes over.
+    pub open_on_replicas: Vec<OpenSlot>,
     /// Slots whose owner is known by the others' word alone.
     pub(in crate::cluster) hearsay: SlotSet,
     /// Slots that were given to somebody who has not spoken since: to whom, and when the giver said so.
@@ -76,6 +78,7 @@ impl Default for Topology {
             assigned: SlotSet::default(),
             conflicts: Vec::new(),
             open: Vec::new(),
+            open_on_replicas: Vec::new(),
             hearsay: SlotSet::default(),
             handed: BTreeMap::new(),
         }

@@ -136,8 +136,13 @@ impl Executor {
         log::info!("begins: {}", plan.intent);
         // A move in the same shards is not refused beside: it stops for a failover.
         let way = match self.locked.load(Ordering::Relaxed) {
-            true => Ok(()),
+            true => Ok(None),
             false => give_way::before(&telling, &self.settings.journal_dir, &plan, &model).await,
+        };
+        let (plan, way) = match way {
+            Ok(Some(again)) => (again, Ok(())),
+            Ok(None) => (plan, Ok(())),
+            Err(why) => (plan, Err(why)),
         };
         let (report, journal) = match way.and_then(|()| self.occupy(&plan)) {
             Ok(_occupied) => {
@@ -198,7 +203,7 @@ impl Executor {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
-            return (telling.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
+            return (telling.report(Outcome::Refused(refusal.sentences()), Vec::new()), None);
         }
         let mut obstacles = preflight::obstacles(&self.links, &now, plan).await;
         if obstacles.is_empty() {

@@ -10,25 +10,20 @@ use tokio::time::{Instant, sleep};
 use super::telling::Telling;
 use super::{agree, read, turn};
 use crate::cluster::{Model, NodeId, SlotRange, View};
-use crate::plan::{Intent, Mode, Plan, StepKind};
+use crate::plan::{self, Facts, Intent, Mode, Plan, StepKind};
 
 /// A group with a big key takes its time; a move that waits for an election does not end before it.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
 const HEARS_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Before a failover: our own move in the same shards stops, and the candidate has heard what the masters own. The error is
-/// why not; an emergency goes on without.
-pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model: &Model) -> Result<(), String> {
-    let Intent::Failover { mode, .. } = &plan.intent else { return Ok(()) };
-    let Some((replica, master)) = plan.steps.iter().find_map(|step| match &step.kind {
-        StepKind::Promote { replica, master, .. } => Some((*replica, *master)),
-        _ => None,
-    }) else {
-        return Ok(());
-    };
+/// Before a failover: our own move in the same shards stops, and the candidate has heard what the masters own. Gives the plan
+/// as it is after that: the same change of master, of other slots. The error is why not; an emergency goes on without.
+pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model: &Model) -> Result<Option<Plan>, String> {
+    let Intent::Failover { mode, .. } = &plan.intent else { return Ok(None) };
+    let Some((replica, master)) = change(plan) else { return Ok(None) };
     let touched: BTreeSet<NodeId> = [Some(replica), master].into_iter().flatten().collect();
-    let Some(asked) = turn::ask_to_yield(folder, model, &touched) else { return Ok(()) };
+    let Some(asked) = turn::ask_to_yield(folder, model, &touched) else { return Ok(None) };
     telling.note(format!("{}: it is asked to stop where nothing is open", asked.what)).await;
     let deadline = Instant::now() + STOPS_WITHIN;
     while asked.is_held() && Instant::now() < deadline {
@@ -39,16 +34,28 @@ pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model:
     if why.is_none() {
         why = unheard(telling, replica, model).await;
     }
+    let mut now = model.clone();
+    read::refresh(&mut now, &telling.links, telling.clock).await;
+    let again = plan::plan(&plan.intent, &Facts::of(&now), telling.clock.now()).ok();
+    let again = again.filter(|again| change(again) == change(plan));
     match (why, mode) {
-        (None, _) => Ok(()),
+        (None, _) => Ok(again),
         (Some(why), Mode::Graceful) => {
             Err(format!("{why}: nothing was sent, since keys of the slots that have moved could be lost"))
         }
         (Some(why), _) => {
             telling.note(format!("{why}: slots that have moved a moment ago may lose keys")).await;
-            Ok(())
+            Ok(again)
         }
     }
+}
+
+/// Who takes over from whom.
+fn change(plan: &Plan) -> Option<(NodeId, Option<NodeId>)> {
+    plan.steps.iter().find_map(|step| match &step.kind {
+        StepKind::Promote { replica, master, .. } => Some((*replica, *master)),
+        _ => None,
+    })
 }
 
 /// What the candidate has not heard of what the masters own.

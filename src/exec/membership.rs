@@ -88,7 +88,7 @@ async fn all_forget(telling: &Telling, plan: &Plan, model: &Model, steps: &[Step
     };
     let dead = match plan::resolve_node(model, node) {
         Ok(dead) => dead,
-        Err(refusal) => return refusal.reasons,
+        Err(refusal) => return refusal.sentences(),
     };
     // The copy may have taken minutes: one that has come back meanwhile is not thrown out.
     let limit = telling.links.settings().timeout;
@@ -251,7 +251,7 @@ async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> V
 /// Everything was sent, and what came of it could not be looked up: that is no success.
 fn unverified(refusal: Refusal) -> Vec<String> {
     let why = "everything was sent, and what came of it could not be read back".to_owned();
-    std::iter::once(why).chain(refusal.reasons).collect()
+    std::iter::once(why).chain(refusal.sentences()).collect()
 }
 
 async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address, master: NodeId) -> Vec<String> {

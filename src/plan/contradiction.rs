@@ -3,7 +3,7 @@
 
 use crate::cluster::{Health, Model, Node, NodeId, Time, standing};
 
-use super::{Danger, Intent, Mode, Plan, Refusal, StepKind, resolve};
+use super::{Code, Danger, Intent, Mode, Plan, Refusal, StepKind, resolve};
 use crate::quantity;
 
 /// Why a plan is contradicted, as `--override` and JSON have it.
@@ -19,7 +19,7 @@ impl Objection {
     /// The stable code.
     pub fn code(self) -> &'static str {
         match self {
-            Self::NodeIsHealthy => "node_is_healthy",
+            Self::NodeIsHealthy => Code::NodeIsHealthy.word(),
         }
     }
 }
@@ -40,6 +40,9 @@ impl Contradiction {
             self.says.clone(),
             format!("to do it against their word: --confirm {name} --override {}", self.objection.code()),
         ])
+        .coded(match self.objection {
+            Objection::NodeIsHealthy => Code::NodeIsHealthy,
+        })
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Info, Model, Node, Role, Server, Shard, Time, age};
+use crate::cluster::{Health, Info, Model, Node, Role, Server, Shard, Time, age};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::{self, is_up};
-use super::{Danger, Facts, Intent, Mode, Plan, Prediction, Refusal, Step, StepKind, blast, resolve};
+use super::{Code, Danger, Facts, Intent, Mode, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, resolve};
 use crate::cluster::election::{self, Candidate, DEFAULT_NODE_TIMEOUT, Votes};
 use crate::quantity;
 
@@ -81,7 +81,8 @@ fn is_master(model: &Model, shard: &Shard, master: &Node, timeout: Duration, now
             vec![format!("for another master {instead}")],
         );
     }
-    Refusal::because(format!("{at} is the master of shard {name} already, and {}: {instead}", master.health.says()))
+    let says = format!("{at} is the master of shard {name} already, and {}: {instead}", master.health.says());
+    Refusal::because(Code::MasterDown.because(says))
 }
 
 /// A shard was named: the best of its replicas is meant.
@@ -99,37 +100,49 @@ fn choose<'a>(model: &'a Model, shard: &Shard, master: &Node, timeout: Duration,
         if candidates.is_empty() {
             reasons.push(format!("give it one: node add HOST:PORT --replica-of {}", master.address));
         }
-        Refusal::all(reasons)
+        Refusal::all(reasons).coded(Code::NoCandidate)
     })
 }
 
+/// Only this console does not reach the master: others within reach call it healthy, and it is not that it hangs.
+fn vouched(case: &Case<'_>) -> bool {
+    let hangs = |master: &Node| master.health == Health::Frozen;
+    let healthy = |master: &Node| !crate::cluster::standing(case.model, master.id, case.now).healthy.is_empty();
+    case.master.is_some_and(|master| !hangs(master) && healthy(master))
+}
+
 /// What every mode needs: a replica that answers and knows whose place it takes.
-fn standing(case: &Case<'_>) -> Vec<String> {
+fn standing(case: &Case<'_>) -> Vec<Reason> {
     let (replica, mut reasons) = (case.replica, Vec::new());
     if replica.health.is_down() || !replica.health.serves() {
         let since = quantity::span(age(case.now, replica.health_since));
         let says = replica.health.says();
-        reasons.push(format!("{} {says} (for {since}), and a failover is started on the replica itself", replica.address));
+        reasons.push(
+            Code::NodeDown
+                .because(format!("{} {says} (for {since}), and a failover is started on the replica itself", replica.address)),
+        );
     }
     if replica.master.is_none() {
-        reasons.push(format!("{} does not know its master, so it cannot take its slots", replica.address));
+        reasons.push(
+            Code::MasterUnknown.because(format!("{} does not know its master, so it cannot take its slots", replica.address)),
+        );
     }
     reasons
 }
 
-fn graceful(case: &Case<'_>) -> Vec<String> {
+fn graceful(case: &Case<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if let Some(master) = case.master
         && !is_up(master)
-        && !master.is_out_of_reach()
+        && !vouched(case)
     {
         let what = if master.health.is_down() { master.health.says() } else { "is marked as failed by the other masters" };
         let hope = preflight::preflight(case.model, case.shard.name, case.now).map(|flight| flight.sentence()).unwrap_or_default();
-        reasons.push(format!(
+        reasons.push(Code::MasterDown.because(format!(
             "the master {} {what}, and a graceful failover needs it alive: wait ({hope}), or use --mode force and accept that \
              writes it had not replicated are lost",
             master.address
-        ));
+        )));
         return reasons;
     }
     reasons.extend(replication(case));
@@ -141,82 +154,90 @@ fn graceful(case: &Case<'_>) -> Vec<String> {
         .collect();
     let agreeing = opinions.iter().filter(|member| member.role == Role::Replica && member.master == case.replica.master).count();
     if agreeing * 2 <= opinions.len() && !opinions.is_empty() {
-        reasons.push(format!(
+        reasons.push(Code::NodesDisagree.because(format!(
             "only {agreeing} of {} masters know {} as a replica of {}: wait until gossip has told the others",
             opinions.len(),
             case.replica.address,
             master_name(case)
-        ));
+        )));
     }
     let open = open_slots(case);
     if !open.is_empty() && !keeps_open_slots(case.info.and_then(|info| info.server.as_ref())) {
-        reasons.push(format!(
+        reasons.push(Code::SlotsOpen.because(format!(
             "{} {} open on shard {}, and a promoted replica forgets open slots on this server: finish or roll back first with `fix {}`",
             quantity::count(open.len(), "slot"),
             if open.len() == 1 { "is" } else { "are" },
             case.shard.name,
             quantity::list(&open.iter().map(u16::to_string).collect::<Vec<_>>())
-        ));
+        )));
     }
     reasons
 }
 
 /// The replication link between the two: without it the server answers OK, stops writes for five seconds and does nothing.
-fn replication(case: &Case<'_>) -> Vec<String> {
+fn replication(case: &Case<'_>) -> Vec<Reason> {
     let (replica, mut reasons) = (&case.replica.address, Vec::new());
     let Some(info) = case.info else {
-        return vec![format!("nothing is known of {replica}'s replication: INFO has not been answered")];
+        return vec![
+            Code::ReplicationUnknown.because(format!("nothing is known of {replica}'s replication: INFO has not been answered")),
+        ];
     };
     let futile = "CLUSTER FAILOVER would answer OK, stop writes for 5 s and change nothing";
     if info.master_sync_in_progress {
-        reasons.push(format!("{replica} is still copying its master's data: wait until it is done"));
+        reasons.push(Code::ReplicaSyncing.because(format!("{replica} is still copying its master's data: wait until it is done")));
     } else if info.master_link_up != Some(true) {
         let down = u64::try_from(info.master_link_down_seconds.unwrap_or(0)).unwrap_or(0);
-        reasons.push(format!(
+        reasons.push(Code::ReplicationLinkDown.because(format!(
             "the replication link from {replica} to {} has been down for {}: {futile}; repair the link first (masterauth, TLS, network)",
             master_name(case),
             quantity::span(Duration::from_secs(down))
-        ));
+        )));
     } else if let Some(seconds) = info.master_last_io_seconds.filter(|&seconds| seconds > LAST_IO_LIMIT) {
-        reasons.push(format!(
+        reasons.push(Code::ReplicationLinkDown.because(format!(
             "{replica} has heard nothing from its master for {seconds} s, and {LAST_IO_LIMIT} s is the most that is normal: {futile}"
-        ));
+        )));
     }
     let theirs = case.master.and_then(|master| master.info.as_ref()?.replid.clone());
     if reasons.is_empty() && theirs.is_some() && info.replid != theirs {
-        reasons
-            .push(format!("{replica} and {} are in different replication histories: a full copy is due first", master_name(case)));
+        reasons.push(Code::ReplicationHistoryDiffers.because(format!(
+            "{replica} and {} are in different replication histories: a full copy is due first",
+            master_name(case)
+        )));
     }
     if let Some(lag) = case.replica.lag_bytes.filter(|&lag| lag > LAG_LIMIT) {
-        reasons.push(format!(
+        reasons.push(Code::ReplicaBehind.because(format!(
             "{replica} is {} behind, more than {} cannot be counted on to arrive while writes stand still: wait or throttle the writers",
             quantity::bytes(lag),
             quantity::bytes(LAG_LIMIT)
-        ));
+        )));
     }
     reasons
 }
 
-fn quorum(case: &Case<'_>) -> Vec<String> {
+fn quorum(case: &Case<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let Votes { alive, needed, voters } = case.votes;
     if !case.votes.suffice() {
-        reasons.push(format!(
-            "an election needs the votes of {needed} of {voters} masters with slots, and {alive} answer: bring masters back first \
-             (--mode takeover needs no votes, for when they will not come back)"
-        ));
+        reasons.push(Code::QuorumLost.because(format!(
+            "an election needs the votes of {needed} of {voters} masters with slots, and {alive} answer: {}",
+            if vouched(case) {
+                "others call its master healthy, so look from another host"
+            } else {
+                "bring masters back first (--mode takeover needs no votes, for when they will not come back)"
+            }
+        )));
     }
     let again = election::timing(case.info.and_then(|info| info.server.as_ref()), case.node_timeout).again;
     if let Some(demoted) = case.master.and_then(|master| master.demoted_at) {
         let since = age(case.now, demoted);
         if since < again {
-            reasons.push(format!(
+            reasons.push(Code::ElectionTooSoon.because(format!(
                 "{} won an election only {} ago, and these servers do not get through another within {}: wait {}",
                 case.replica.address,
                 quantity::span(since),
                 quantity::span(again),
                 quantity::span(again - since)
-            ));
+            )));
         }
     }
     reasons
@@ -311,6 +332,11 @@ fn lag_at_death(case: &Case<'_>) -> Option<u64> {
 
 fn warnings(case: &Case<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
+    let alone = case.model.topology().open_on_replicas.iter().filter(|open| open.node == case.replica.id);
+    let alone: crate::cluster::SlotSet = alone.map(|open| open.slot).collect();
+    if !alone.is_empty() {
+        warnings.push(format!("{} has slots {alone} open that its master has not: `fix {alone}` first", case.replica.address));
+    }
     let (replica, master_up) = (&case.replica.address, case.master.is_some_and(is_up));
     match case.mode {
         Mode::Graceful => {}

@@ -53,14 +53,12 @@ fn a_shard_means_its_best_replica_and_a_master_is_one_already() {
     assert!(!gone.fulfilled && gone.to_string().contains("10.0.0.5:7004"), "{gone}");
 }
 
-/// Every master but `n` is no longer connected to it.
-fn doubted(model: &mut Model, n: usize) {
-    for speaker in (1..=3).filter(|speaker| *speaker != n) {
-        let said = nodes_text(speaker, "");
-        let line = format!("{} {}@", id(n), super::testing::place(n));
-        let doubt =
-            |text: &str| if text.starts_with(&line) { text.replace(" connected", " disconnected") } else { text.to_owned() };
-        let said: Vec<String> = said.lines().map(doubt).collect();
+/// The masters that are left are no longer connected to these.
+fn doubted(model: &mut Model, gone: &[usize]) {
+    for speaker in (1..=3).filter(|speaker| !gone.contains(speaker)) {
+        let is_gone = |text: &str| gone.iter().any(|n| text.starts_with(&id(*n)));
+        let doubt = |text: &str| if is_gone(text) { text.replace(" connected", " disconnected") } else { text.to_owned() };
+        let said: Vec<String> = nodes_text(speaker, "").lines().map(doubt).collect();
         speak(model, speaker, &(said.join("\n") + "\n"), &info_text(speaker, ""), 1);
     }
     model.settle(at(1));
@@ -75,9 +73,12 @@ fn what_reachable_masters_call_healthy_is_taken_over_from_only_against_their_wor
     let says = contradiction.refusal("prod").to_string();
     assert!(says.contains("10.0.0.2:7001 and 10.0.0.3:7002 are connected to it and call it healthy"), "{says}");
     assert!(says.contains("--confirm prod --override node_is_healthy"), "{says}");
+    // With the master's help nothing is lost, and it needs no help of ours.
+    let graceful = failover(&model, "10.0.0.4:7003", Mode::Graceful).unwrap();
+    assert!(!matches!(graceful.danger, Danger::Contradicted(_)), "{graceful:?}");
     let forget = plan(&Intent::Forget { node: "10.0.0.1:7000".into() }, &Facts::of(&model), at(5));
     assert!(forget.is_err(), "it has slots and a replica");
-    doubted(&mut model, 1);
+    doubted(&mut model, &[1]);
     let typed = agreed(&model);
     assert_eq!(typed.danger, Danger::Typed);
     // Agreed to before somebody was well again: not done any more.
@@ -120,10 +121,14 @@ fn a_broken_replication_link_is_refused_with_what_would_happen() {
 fn a_dead_master_needs_force_and_force_needs_votes() {
     let mut model = three_shards();
     down(&mut model, "10.0.0.1:7000");
-    let text = refused(&model, "A", Mode::Graceful);
+    doubted(&mut model, &[1]);
+    let refusal = failover(&model, "A", Mode::Graceful).unwrap_err();
+    let text = refusal.to_string();
     assert!(text.contains("10.0.0.1:7000 refuses connections") && text.contains("--mode force"), "{text}");
+    assert_eq!(refusal.reasons[0].code.word(), "master_down");
     assert!(failover(&model, "A", Mode::Force).unwrap().warnings.iter().any(|warning| warning.contains("quorum is thin")));
     down(&mut model, "10.0.0.2:7001");
+    doubted(&mut model, &[1, 2]);
     let text = refused(&model, "A", Mode::Force);
     assert!(text.contains("2 of 3 masters with slots, and 1 answer"), "{text}");
     assert!(failover(&model, "A", Mode::Takeover).is_ok());

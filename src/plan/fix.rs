@@ -17,6 +17,7 @@ pub fn in_need(facts: &Facts<'_>) -> SlotSet {
     for slot in (0..crate::cluster::SLOTS).filter(|&slot| topology.owner(slot).is_none()) {
         slots.insert(slot);
     }
+    slots.extend(topology.open_on_replicas.iter().map(|open| open.slot));
     for conflict in &topology.conflicts {
         slots.insert(conflict.slot);
     }
@@ -62,11 +63,21 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     let repairs: Vec<&Repair> = steps.iter().flat_map(|step| step.kind.repairs()).collect();
     let adopts = repairs.iter().any(|repair| matches!(repair, Repair::Adopt { .. } | Repair::Settle { .. }));
     let mut warnings = Vec::new();
+    let alone: SlotSet =
+        model.topology().open_on_replicas.iter().map(|open| open.slot).filter(|&slot| repaired.contains(slot)).collect();
+    if !alone.is_empty() {
+        notes.push(format!("{alone} open on a replica alone: that would come alive with its next failover"));
+    }
     if adopts {
         warnings.push("who owns a slot is decided here, by where the keys are: read the steps before saying yes".into());
     }
     if repairs.iter().any(|repair| matches!(repair, Repair::Return { .. })) {
         warnings.push("keys that are brought to their owner cannot be seen by players for a moment".into());
+    }
+    let carries = repairs.iter().any(|repair| !matches!(repair, Repair::Adopt { .. } | Repair::Close { .. } | Repair::Tell { .. }));
+    let bytes_at_risk = if carries { None } else { Some(0) };
+    if carries {
+        notes.push(super::moves::UNREPLICATED.into());
     }
     Ok(Plan {
         intent: Intent::Fix { slots: named.cloned(), roll_back },
@@ -75,7 +86,7 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         steps,
         moves: Vec::new(),
         engine: None,
-        prediction: Prediction { bytes_at_risk: Some(0), notes, ..Prediction::default() },
+        prediction: Prediction { bytes_at_risk, notes, ..Prediction::default() },
         blast: touched(facts, &repaired),
         before: Vec::new(),
         after: Vec::new(),

@@ -119,7 +119,8 @@ pub fn refusal(intent: &Intent, refusal: &Refusal) -> Value {
         "operation": intent.name(),
         "outcome": if refusal.fulfilled { Outcome::Done } else { Outcome::Refused(Vec::new()) }.word(),
         "seconds": 0.0,
-        "reasons": refusal.reasons,
+        "reasons": refusal.reasons.iter().map(|reason| &*reason.says).collect::<Vec<_>>(),
+        "codes": refusal.reasons.iter().map(|reason| reason.code.word()).collect::<Vec<_>>(),
         "figures": {},
         "plan": null,
     })

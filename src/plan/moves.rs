@@ -8,11 +8,16 @@ use crate::cluster::{Model, Node, NodeId, SLOTS, Server, SlotSet};
 use super::fingerprint::Fingerprint;
 use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
 use super::protocol::{MoveGroup, move_group};
-use super::{Danger, Engine, Facts, Intent, Move, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, shown};
+use super::{
+    Code, Danger, Engine, Facts, Intent, Move, OPEN, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, shown,
+};
 use crate::quantity;
 
 /// What a key's transfer holds both servers up for: from (one string) to (many small members), by megabyte.
 const BLOCK_PER_MB: (Duration, Duration) = (Duration::from_millis(6), Duration::from_millis(26));
+/// What a move by MIGRATE does not wait for.
+pub(super) const UNREPLICATED: &str = "a source deletes a key when its target has it: a target that dies before its replica \
+                                       has the last batch loses that (nothing else is lost)";
 /// A key from which on a move is felt.
 const BIG: u64 = 1 << 20;
 
@@ -128,7 +133,8 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
     majority(model, &moves, &mut warnings);
     other_open(model, &slots, &moves, &mut warnings);
     for id in facts.slots.iter().flat_map(|slots| &slots.numbered_databases) {
-        reasons.push(format!("{} has keys in databases above 0, which MIGRATE of database 0 would leave behind", model.label(*id)));
+        let says = format!("{} has keys in databases above 0, which MIGRATE of database 0 would leave behind", model.label(*id));
+        reasons.push(says.into());
     }
     if let Some(obstacle) = facts.slots.and_then(|slots| slots.atomic_obstacle.as_ref()) {
         warnings.push(format!("moved key by key: {obstacle}"));
@@ -244,6 +250,7 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
                     "commands are shown for the first slot of each move; at most {OPEN} of a move are open at a time"
                 ));
             }
+            notes.push(UNREPLICATED.into());
             let block = block(biggest.unwrap_or(0));
             (ms(1).max(block.0), ms(if pace == Pace::Fast { 20 } else { 10 }).max(block.1))
         }
@@ -263,7 +270,9 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
     Prediction {
         winner: None,
         pause: Some(pause),
-        bytes_at_risk: Some(0),
+        // Atomic moves end when the target's side has it all; MIGRATE knows nothing of replicas, and WAIT counts the writes of
+        // its own connection alone.
+        bytes_at_risk: if engine == Engine::Keys { None } else { Some(0) },
         takes: Some(Duration::from_secs_f64(takes / 1000.0)),
         notes,
     }
@@ -281,7 +290,7 @@ fn big_keys(
     part: &Move,
     engine: Engine,
     warnings: &mut Vec<String>,
-    reasons: &mut Vec<String>,
+    reasons: &mut Vec<Reason>,
     danger: &mut Danger,
 ) {
     let Some(slots) = facts.slots.filter(|_| engine == Engine::Keys) else { return };
@@ -301,7 +310,8 @@ fn big_keys(
         quantity::range(time)
     );
     if time.0 > timeout {
-        reasons.push(format!("{what}, longer than the node timeout of {}: the others would fail it over", quantity::span(timeout)));
+        let says = format!("{what}, longer than the node timeout of {}: the others would fail it over", quantity::span(timeout));
+        reasons.push(Code::KeyTooBig.because(says));
     } else {
         if time.1 > timeout {
             *danger = Danger::Typed;
@@ -313,7 +323,7 @@ fn big_keys(
 }
 
 /// The takers' memory limits.
-fn room_for(facts: &Facts<'_>, moves: &[Move], reasons: &mut Vec<String>) {
+fn room_for(facts: &Facts<'_>, moves: &[Move], reasons: &mut Vec<Reason>) {
     let mut incoming: BTreeMap<NodeId, u64> = BTreeMap::new();
     for part in moves {
         *incoming.entry(part.to).or_default() += part.bytes;
@@ -323,12 +333,12 @@ fn room_for(facts: &Facts<'_>, moves: &[Move], reasons: &mut Vec<String>) {
         let limit = info.maxmemory.filter(|&limit| limit > 0);
         let free = limit.map(|limit| limit.saturating_sub(info.used_memory.unwrap_or(0)));
         if let Some(free) = free.filter(|&free| bytes > free) {
-            reasons.push(format!(
+            reasons.push(Code::TargetOutOfMemory.because(format!(
                 "{} has {} left below its maxmemory, and {} would come: raise maxmemory or move less",
                 node.address,
                 quantity::bytes(free),
                 quantity::bytes(bytes)
-            ));
+            )));
         }
     }
 }

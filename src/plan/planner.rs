@@ -3,7 +3,7 @@
 use crate::cluster::{Address, SlotSet, Time};
 
 use super::moves::Targets;
-use super::{Facts, Intent, Plan, Refusal, contradiction, failover, fix, membership, rebalance, replace, slots};
+use super::{Code, Facts, Intent, Plan, Refusal, contradiction, failover, fix, membership, rebalance, replace, slots};
 
 /// The steps that would do what the operator wants, or why it cannot be done. Changes nothing; asked again with newer
 /// facts it gives a plan with the same fingerprint, or the world has changed.
@@ -13,7 +13,8 @@ pub fn plan(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refus
 
 fn draw_up(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refusal> {
     if facts.model.nodes().next().is_none() {
-        return Err(Refusal::because(format!("nothing is known of cluster {} yet: no node has answered", facts.model.name)));
+        let says = format!("nothing is known of cluster {} yet: no node has answered", facts.model.name);
+        return Err(Refusal::because(Code::ClusterUnknown.because(says)));
     }
     match intent {
         Intent::Failover { node, mode } => failover::plan(node, *mode, facts, now),

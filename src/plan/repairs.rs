@@ -30,6 +30,7 @@ fn becomes(now: &mut SlotEvidence, repair: &Repair) {
     }
     now.migrating.retain(|(node, _)| !closed.contains(node));
     now.importing.retain(|(node, _)| !closed.contains(node));
+    now.open_on_replica.retain(|node| !closed.contains(node));
     let told = |node: &NodeId| !matches!(repair, Repair::Return { .. } | Repair::Close { .. }) || brought.contains(node);
     now.named.iter_mut().filter(|(node, _)| told(node)).for_each(|(_, named)| *named = Some(owner));
     let epoch = now.owners.get(&owner).copied().unwrap_or(0);
@@ -185,6 +186,9 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
             found.silent = Some(node.id);
         }
     }
+    let alone = model.topology().open_on_replicas.iter().filter(|open| open.slot == slot);
+    let masters: BTreeSet<NodeId> = alone.filter_map(|open| model.node(open.node)?.master).collect();
+    found.open_on_replica = masters.into_iter().collect();
     for open in model.topology().open.iter().filter(|open| open.slot == slot) {
         match open.direction {
             crate::cluster::Direction::Migrating => found.migrating.push((open.node, open.peer)),

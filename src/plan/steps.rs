@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::{Address, NodeId, RoomTally, ShardName, SlotSet};
 
 use super::protocol::Repair;
-use super::{Contradiction, Figure, Intent, Objective};
+use super::{Code, Contradiction, Figure, Intent, Objective, Reason};
 
 /// How much asking a plan needs before it is carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Each a sentence; the first is the most important.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
     /// The request itself was wrong (an unknown node, a bad range): exit 64 rather than 3.
     pub usage: bool,
     /// What is wanted is so already: nothing to do is no failure, and the exit is 0.
@@ -200,22 +200,33 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn because(reason: impl Into<String>) -> Self {
+    pub fn because(reason: impl Into<Reason>) -> Self {
         Self::all(vec![reason.into()])
     }
 
-    pub fn usage(reason: impl Into<String>) -> Self {
-        Self { usage: true, ..Self::because(reason) }
+    pub fn usage(reason: impl Into<Reason>) -> Self {
+        Self { usage: true, ..Self::because(reason) }.coded(Code::BadRequest)
     }
 
-    pub fn all(reasons: Vec<String>) -> Self {
-        Self { reasons, usage: false, fulfilled: false }
+    pub fn all(reasons: Vec<impl Into<Reason>>) -> Self {
+        Self { reasons: reasons.into_iter().map(Into::into).collect(), usage: false, fulfilled: false }
+    }
+
+    /// Reasons without a code of their own have this one.
+    pub fn coded(mut self, code: Code) -> Self {
+        self.reasons.iter_mut().filter(|reason| reason.code == Code::Other).for_each(|reason| reason.code = code);
+        self
+    }
+
+    /// The sentences alone.
+    pub fn sentences(self) -> Vec<String> {
+        self.reasons.into_iter().map(Into::into).collect()
     }
 
     /// "nothing to do: …", and what else is worth knowing.
     pub fn nothing(why: impl Display, more: Vec<String>) -> Self {
-        let reasons = std::iter::once(format!("nothing to do: {why}")).chain(more).collect();
-        Self { fulfilled: true, ..Self::all(reasons) }
+        let reasons: Vec<String> = std::iter::once(format!("nothing to do: {why}")).chain(more).collect();
+        Self { fulfilled: true, ..Self::all(reasons) }.coded(Code::NothingToDo)
     }
 }
 

@@ -26,8 +26,11 @@ async fn nobody_takes_over_from_a_master_that_others_call_healthy_without_a_seco
             let args = [&["--config", &file, "failover", &replica, "--mode", mode, "--format", "json"], more].concat();
             let refused = run(&args).await;
             assert_eq!(refused.code, 3, "{mode}: {}{}", refused.stdout, refused.stderr);
-            let reasons = refused.last_json()["reasons"].to_string();
+            let last = refused.last_json();
+            let reasons = last["reasons"].to_string();
+            assert_eq!(last["codes"].as_array().unwrap().len(), last["reasons"].as_array().unwrap().len());
             if mode == "takeover" {
+                assert_eq!(last["codes"][0], "node_is_healthy");
                 assert!(
                     reasons.contains("calls it healthy") && reasons.contains("--confirm prod --override node_is_healthy"),
                     "{reasons}"

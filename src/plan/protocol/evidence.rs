@@ -30,6 +30,8 @@ pub struct SlotEvidence {
     pub silent: Option<NodeId>,
     /// Who is the master in place of a node that is none any more, or does not answer.
     pub successors: BTreeMap<NodeId, NodeId>,
+    /// Masters of which a replica alone has it open: Valkey's replicas are told by their masters.
+    pub open_on_replica: Vec<NodeId>,
 }
 
 /// What becomes of a move that somebody has begun.
@@ -105,6 +107,9 @@ impl SlotEvidence {
         let mut open: Vec<NodeId> = self.migrating.iter().chain(&self.importing).map(|(node, _)| *node).collect();
         open.sort_unstable();
         open.dedup();
+        if open.is_empty() && strays.is_empty() && !self.open_on_replica.is_empty() {
+            return Ok(Some(Repair::Close { at: self.open_on_replica.clone(), owner }));
+        }
         if open.is_empty() && strays.is_empty() {
             let unaware: Vec<NodeId> = self.named.iter().filter(|(_, named)| **named != Some(owner)).map(|(id, _)| *id).collect();
             return Ok((!unaware.is_empty()).then_some(Repair::Tell { owner, unaware }));

@@ -29,16 +29,19 @@ pub(super) fn picture(model: &Model, now: Time) -> Topology {
             topology.served.insert(slot);
         }
     }
+    let me = |node: &'_ Node| node.view.as_deref().and_then(|view| view.myself()).map(|me| (me.role, me.open.clone()));
     for node in model.nodes.values().filter(|node| node.health.is_alive()) {
-        // Valkey's replicas repeat their master's open slots; a replica cannot have one of its own.
-        let me = node.view.as_deref().and_then(|view| view.myself()).filter(|me| me.role == Role::Master);
-        let open = me.into_iter().flat_map(|me| &me.open);
-        topology.open.extend(open.map(|open| OpenSlot {
-            slot: open.slot,
-            node: node.id,
-            direction: open.direction,
-            peer: open.peer,
-        }));
+        let Some((role, open)) = me(node) else { continue };
+        let marks = open.iter().map(|open| OpenSlot { slot: open.slot, node: node.id, direction: open.direction, peer: open.peer });
+        if role == Role::Master {
+            topology.open.extend(marks);
+            continue;
+        }
+        // Valkey's replicas repeat their master's open slots; what the master does not have open is the replica's alone.
+        let above = node.master.and_then(|master| model.nodes.get(&master)).filter(|master| master.health.is_alive());
+        let Some((Role::Master, of_master)) = above.and_then(me) else { continue };
+        let alone = |mark: &OpenSlot| !of_master.iter().any(|open| open.slot == mark.slot && open.direction == mark.direction);
+        topology.open_on_replicas.extend(marks.filter(alone));
     }
     topology.open.sort_by_key(|open| (open.slot, open.node));
     topology.shards = shards(model, &owners, now);
