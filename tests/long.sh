@@ -6,3 +6,6 @@ cd "$(dirname "$0")/.."
 PROTOCOL_WAYS="${PROTOCOL_WAYS:-0}" cargo test --locked --test protocol -- --nocapture --test-threads 1
 # Moves that meet each other on real servers, two hundred times each.
 RGC_ROUNDS="${RGC_ROUNDS:-200}" cargo test --locked --test races -- --nocapture --test-threads 1
+# The storm and the readers of bytes, each time with other cases; those that fail are kept beside the tests.
+RGC_STORM_CASES="${RGC_STORM_CASES:-50000}" RGC_PARSER_CASES="${RGC_PARSER_CASES:-100000}" \
+    cargo test --profile storm --locked --test storm --test parsers
