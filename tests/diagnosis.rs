@@ -85,7 +85,7 @@ async fn masters_behind_dead_tunnels_are_out_of_reach_and_not_down() {
     assert!(look.found("node.down").is_empty() && look.found("slots.unserved").is_empty(), "{}", look.says());
     // Whoever saw them well before says the same.
     watch.until("the verdict is a warning", |line| line["kind"] == "verdict" && line["verdict"] == "warning").await;
-    watch.from_the_start().until("both are told", |line| line["rule"] == "console.minority" && line["phase"] == "firing").await;
+    watch.rewound().until("both are told", |line| line["rule"] == "console.minority" && line["phase"] == "firing").await;
     let told = watch.lines().join("\n");
     for wrong in ["\"critical\"", "--mode takeover", "--mode force", "no master", "no majority"] {
         assert!(!told.contains(wrong), "{wrong}: {told}");
@@ -284,7 +284,7 @@ async fn a_spare_replica_that_dies_is_a_warning_at_once_and_later() {
     let look = console.until("it is down, still", warns).await;
     assert_eq!((look.code, look.severity("node.down"), look.found("shard.no_replica").len()), (1, "warning", 0));
     watch.until("the console tells it", |line| line["rule"] == "node.down" && line["phase"] == "firing").await;
-    watch.from_the_start().until("the same verdict", |line| line["kind"] == "verdict" && line["verdict"] == "warning").await;
+    watch.rewound().until("the same verdict", |line| line["kind"] == "verdict" && line["verdict"] == "warning").await;
     assert!(!watch.lines().join("\n").contains("\"critical\""), "{:#?}", watch.lines());
 }
 

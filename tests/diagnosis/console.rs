@@ -183,7 +183,7 @@ impl Watch {
     }
 
     /// Looks at all lines again, from the first.
-    pub fn from_the_start(&mut self) -> &mut Self {
+    pub fn rewound(&mut self) -> &mut Self {
         self.at = 0;
         self
     }
