@@ -226,6 +226,12 @@ pub fn claims_quietly(model: &Model, id: NodeId) -> bool {
     server.is_some_and(|server| !server.is_valkey() || server.release() < (8, 0))
 }
 
+/// Valkey 9 refuses `IMPORTING` from the node itself; a server that is not known might be one.
+pub(super) fn imports_from_itself(model: &Model, id: NodeId) -> bool {
+    let server = model.node(id).and_then(|node| node.info.as_ref()?.server.as_ref());
+    server.is_some_and(|server| !server.is_valkey() || server.release() < (9, 0))
+}
+
 fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> Prediction {
     let (slots, bytes): (u64, u64) = moves.iter().fold((0, 0), |(s, b), part| (s + part.slots.len() as u64, b + part.bytes));
     let keys: u64 = moves.iter().map(|part| part.keys).sum();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::{Model, Node, NodeId, Role};
 
 use super::claims_quietly;
+use super::moves::imports_from_itself;
 use super::preflight::is_up;
 use super::protocol::{
     Act, Direction, MoveGroup, Obstacle, Precondition, Purpose, Repair, SlotCommand, SlotEvidence, SlotStep, Surroundings,
@@ -100,7 +101,8 @@ impl Repair {
         let of_them = |node: &&Node| node.master.is_some_and(|master| concerned.contains(&master));
         let replicas = model.nodes().filter(|node| node.is_replica()).filter(of_them).filter(serving).map(|node| node.id);
         let quiet = slots.len() > 2 && masters.iter().all(|&id| claims_quietly(model, id));
-        Surroundings { slots: slots.to_vec(), replicas: replicas.collect(), masters, quiet }
+        let may_import_from_itself = masters.iter().all(|&id| imports_from_itself(model, id));
+        Surroundings { slots: slots.to_vec(), replicas: replicas.collect(), masters, quiet, may_import_from_itself }
     }
 
     /// Its steps for these slots in this cluster: what the plan shows, and what is carried out.

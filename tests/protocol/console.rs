@@ -441,6 +441,7 @@ fn repair_steps(repair: &Repair, slots: &[u16], head: usize, rules: Rules) -> Ve
         masters: vec![id(head), id(B), id(C)],
         replicas: if concerned(A) { vec![id(A1)] } else { Vec::new() },
         quiet: rules == Rules::Redis7,
+        may_import_from_itself: true,
     };
     protocol::repair_steps(repair, &around)
 }

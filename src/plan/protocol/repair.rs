@@ -35,6 +35,8 @@ pub struct Surroundings {
     /// Replicas of the nodes concerned.
     pub replicas: Vec<NodeId>,
     pub quiet: bool,
+    /// A node may be marked as importing from itself: every server but Valkey 9 and later.
+    pub may_import_from_itself: bool,
 }
 
 impl Surroundings {
@@ -132,7 +134,8 @@ fn tell(owner: NodeId, nodes: &[NodeId], around: &Surroundings) -> Vec<SlotStep>
 
 /// Keys of nodes that do not own the slots go to the one that does. First nobody imports any more, so that a claim that is
 /// being checked fails; then, after the fence, no claim that was checked can come. While keys leave a stray, it is marked as
-/// importing from itself: MIGRATE asks for a mark, and no claim is checked against this one.
+/// importing from itself: MIGRATE asks for a mark, and no claim is checked against this one. Servers that refuse that get the
+/// owner's mark.
 fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<SlotStep> {
     let slots = || around.slots.clone();
     let owned = || Owns { node: owner, slots: slots() };
@@ -147,7 +150,8 @@ fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<Sl
     for &stray in strays {
         // A closed slot does not let go, and who holds what is not its own may not have heard whose it is.
         let believe = around.set(|slot| SlotCommand::Node { slot, owner });
-        let import = around.set(|slot| SlotCommand::Importing { slot, from: stray });
+        let from = if around.may_import_from_itself { stray } else { owner };
+        let import = around.set(|slot| SlotCommand::Importing { slot, from });
         let transfer = Act::MoveKeys { from: stray, to: owner, slots: slots(), transfer: Transfer::Home };
         steps.extend([
             SlotStep::send(Purpose::Inform, stray, believe.into_iter().chain(import).collect()).requires(vec![
