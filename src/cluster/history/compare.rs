@@ -111,10 +111,11 @@ impl History {
         }
         newcomers.extend(fresh);
         newcomers.sort_by(|a, b| a.address.cmp(&b.address));
-        let all = newcomers.iter().fold(SlotSet::default(), |all, node| all.plus(&node.slots));
+        // All of them from the start: who loses is seen later, when the picture may be another one.
         let mut owners: Vec<Owner> = ours;
-        for shard in picture.shards.iter().filter(|shard| !shard.slots.both(&all).is_empty()) {
-            if !owners.iter().any(|owner| owner.id == shard.owner) {
+        for shard in &picture.shards {
+            let is_known = owners.iter().any(|owner| owner.id == shard.owner);
+            if !is_known && !newcomers.iter().any(|node| node.id == shard.owner) {
                 owners.push(owner(shard, picture.at));
             }
         }
