@@ -77,7 +77,7 @@ fn second(ui: &Ui<'_>, start: u16, area: Rect, buf: &mut Buffer) {
         if headline.outlook.is_some() {
             pen.put(format!(" {} ", ui.glyphs.dot), ui.style(Role::Muted));
         }
-        pen.sentence(next, ui.style(Role::Accent));
+        pen.clauses(next, ui.style(Role::Accent));
     }
 }
 

@@ -66,6 +66,20 @@ impl<'b> Pen<'b> {
         self.put(format!("{} {ellipsis}", whole.trim_end_matches([' ', '·', ',', ':'])), style)
     }
 
+    /// The same, but what does not fit ends with a whole clause where one fits: `nothing to do yet …`.
+    pub(super) fn clauses(&mut self, text: &str, style: impl Into<Style>) -> &mut Self {
+        let room = usize::from(self.room()).saturating_sub(self.ellipsis.width() + 1);
+        let ends = text.match_indices("; ").filter_map(|(at, _)| text.get(..at));
+        let whole = ends.take_while(|head| escape::line(head).width() <= room).last();
+        match whole.filter(|_| escape::line(text).width() > usize::from(self.room())) {
+            Some(head) => {
+                let ellipsis = self.ellipsis;
+                self.put(format!("{head} {ellipsis}"), style)
+            }
+            None => self.sentence(text, style),
+        }
+    }
+
     /// Writes the text when all of it fits, else nothing.
     pub(super) fn whole(&mut self, text: impl AsRef<str>, style: impl Into<Style>) -> bool {
         let text = &*escape::line(text.as_ref());
@@ -150,6 +164,12 @@ mod tests {
                 pen.sentence("a line · too long", plain);
             }),
             "a line …    "
+        );
+        assert_eq!(
+            line(|pen| {
+                pen.clauses("wait; then act at once", plain);
+            }),
+            "wait …      "
         );
         assert_eq!(
             line(|pen| {
