@@ -1,6 +1,6 @@
 //! IO. The engine for every server: SETSLOT and MIGRATE, key by key, a few slots open at a time.
 //!
-//! What is sent, in which order, and what must be true before and after each command is [`plan::protocol::move_group`].
+//! What is sent, in which order, and what must be true before and after each command is [`crate::plan::protocol::move_group`].
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
