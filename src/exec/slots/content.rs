@@ -73,7 +73,11 @@ pub(super) fn read(kind: &str, reply: Reply, expiring: Option<Reply>) -> Content
     if let Reply::Error(error) = &reply {
         return Content::Unknown(error.to_string());
     }
-    let items = reply.array().unwrap_or_default();
+    let shown = if kind == "string" { Some(&[][..]) } else { reply.array() };
+    // Two copies that nobody could read are not the same copy.
+    let Some(items) = shown.filter(|_| !matches!(reply, Reply::Nil)) else {
+        return Content::Unknown("the server did not show what is in it".into());
+    };
     let parts = match kind {
         "string" | "stream" => vec![vec![flat(&reply)]],
         "list" => items.iter().map(|item| vec![flat(item)]).collect(),
@@ -89,7 +93,10 @@ pub(super) fn read(kind: &str, reply: Reply, expiring: Option<Reply>) -> Content
         None => never,
         Some(Reply::Error(error)) if error.detail.contains("unknown command") => never,
         Some(Reply::Error(error)) => return Content::Unknown(error.to_string()),
-        Some(reply) => reply.array().unwrap_or_default().iter().map(|at| at.int().unwrap_or(-1)).collect(),
+        Some(reply) => match reply.array().unwrap_or_default().iter().map(Reply::int).collect::<Option<Vec<i64>>>() {
+            Some(expiry) => expiry,
+            None => return Content::Unknown("the server did not show when its fields expire".into()),
+        },
     };
     if expiry.len() != parts.len() {
         return Content::Unknown("it changed while it was looked at".into());
@@ -132,6 +139,16 @@ fn flat(reply: &Reply) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::link::ServerError;
+
+    #[test]
+    fn what_was_not_shown_is_not_known() {
+        for kind in ["string", "hash", "set", "zset", "list", "stream"] {
+            assert!(matches!(read(kind, Reply::Nil, None), Content::Unknown(_)), "{kind}");
+        }
+        assert!(matches!(read("set", Reply::Int(1), None), Content::Unknown(_)));
+        let pair = Reply::Array(vec![Reply::Bytes(b"f".to_vec()), Reply::Bytes(b"v".to_vec())]);
+        assert!(matches!(read("hash", pair, Some(Reply::Array(vec![Reply::Nil]))), Content::Unknown(_)));
+    }
 
     fn words(words: &[&str]) -> Reply {
         Reply::Array(words.iter().map(|word| Reply::Bytes(word.as_bytes().to_vec())).collect())
