@@ -51,6 +51,7 @@ fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
     let node = |rules: &[&str], id: NodeId| rules.iter().find_map(|rule| find(rule, &|subject| *subject == Subject::Node(id)));
     let any = |rules: &[&str]| rules.iter().find_map(|rule| find(rule, &|_| true));
     let shard = |name: ShardName| look.model.topology().shard(name);
+    let deposed = || look.nodes().filter(|node| node.is_master() && node.is_down() && node.slot_count == 0);
     match (finding.rule, &finding.subject) {
         ("slots.unserved" | "shard.no_master", Subject::Shard(name)) => {
             let master = shard(*name)?.master?;
@@ -59,12 +60,14 @@ fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
         // A master that is busy or loading does not answer the cluster's questions either.
         ("cluster.down", _) => {
             let dead = look.owning().filter_map(|shard| shard.master).find_map(|master| node(&["node.down"], master));
-            any(&["quorum.lost"]).or(dead).or_else(|| find("slots.unserved", &|subject| *subject == Subject::Cluster))
+            let unserved = || find("slots.unserved", &|subject| *subject == Subject::Cluster);
+            // Its replica has been elected, and not every master has heard of that yet: still the same incident.
+            let succeeded = || deposed().find_map(|dead| node(&["node.down"], dead.id));
+            any(&["quorum.lost"]).or(dead).or_else(unserved).or_else(succeeded)
         }
         ("shard.no_replica" | "shard.lost_writes", Subject::Shard(name)) => {
             let shard = shard(*name)?;
             let below = || shard.former.iter().chain(&shard.replicas).copied();
-            let deposed = || look.nodes().filter(|node| node.is_master() && node.is_down() && node.slot_count == 0);
             let dead = below().find_map(|id| node(&["node.down"], id));
             let broken = || below().find_map(|id| node(&["replica.link_down"], id));
             let unknown = || deposed().filter(|_| below().next().is_none()).find_map(|dead| node(&["node.down"], dead.id));

@@ -121,6 +121,17 @@ fn told(model: &Model, findings: &[Finding], chosen: &Finding, tree: &[&Finding]
     let mut bare: Vec<ShardName> =
         findings.iter().filter(|finding| finding.rule == "shard.no_replica").filter_map(shard_of).collect();
     bare.sort_unstable();
+    if let Some(refusing) = tree.iter().find(|finding| finding.rule == "cluster.down" && chosen.rule == "node.down") {
+        let who = refusing.message.split(':').next().unwrap_or_default();
+        let led = |shard: &&Shard| shard.former.iter().any(|id| chosen.subject == Subject::Node(*id));
+        let mut renewed: Vec<ShardName> = model.topology().shards.iter().filter(led).map(|shard| shard.name).collect();
+        if renewed.is_empty() {
+            renewed
+                .extend(tree.iter().filter(|finding| finding.rule == "shard.no_replica").filter_map(|finding| shard_of(finding)));
+        }
+        let cause = if renewed.is_empty() { "a master was replaced".to_string() } else { lack(&renewed, "a new master") };
+        return Headline { cause, effect: vec![who.to_string()], ..Headline::default() };
+    }
     if tree.iter().any(|finding| finding.rule == "shard.no_replica") && chosen.severity < Severity::Critical {
         let down = findings.iter().filter(|finding| finding.rule == "node.down").collect::<Vec<_>>();
         let mut line = Headline::from(lack(&bare, "no replica"));

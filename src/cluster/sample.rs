@@ -65,6 +65,8 @@ pub struct Fake {
     pub silent_info: bool,
     /// Its `min-replicas-to-write`.
     pub min_replicas: u64,
+    /// It says `cluster_state:fail` whatever the others know: the news has not reached it yet.
+    pub uninformed: bool,
     /// Only this console cannot reach it: the others are connected.
     pub out_of_reach: bool,
     /// It is copying everything from its master (with the link down, as servers say).
@@ -410,6 +412,7 @@ impl Fake {
             priority: 100,
             silent_info: false,
             min_replicas: 0,
+            uninformed: false,
             out_of_reach: false,
             syncing: false,
             lag: 0,

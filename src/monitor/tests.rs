@@ -49,7 +49,16 @@ fn the_verdict_keeps_its_subject_from_a_masters_death_to_its_return() {
     bench.sample.fail(0);
     bench.second();
     assert!(bench.first().starts_with("shard A has no master · no slot is served · "), "{}", bench.first());
+    // A replica has been elected, and the other masters have yet to hear of it.
     bench.sample.promote(3);
+    bench.sample.servers[1].uninformed = true;
+    bench.sample.servers[2].uninformed = true;
+    bench.second();
+    assert_eq!(bench.monitor.verdict, Verdict::Critical);
+    let told = "shard A has a new master · 2 of 3 living masters answer CLUSTERDOWN · 10923 slots unserved · ";
+    assert!(bench.first().starts_with(told), "{}", bench.first());
+    bench.sample.servers[1].uninformed = false;
+    bench.sample.servers[2].uninformed = false;
     bench.second();
     assert_eq!(bench.monitor.verdict, Verdict::Warning);
     assert_eq!(bench.first(), "shard A has no replica · 10.0.0.1:7000 is refused · all 16384 slots served");

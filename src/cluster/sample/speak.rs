@@ -74,7 +74,8 @@ pub(super) fn round(sample: &mut Sample) -> Vec<Observation> {
             let view = server.stuck.clone().unwrap_or_else(|| Arc::new(spoken(&table, server)));
             tell(Fact::View(view));
         }
-        tell(Fact::ClusterInfo(Arc::new(ClusterInfo { my_epoch: server.epoch, ..common.clone() })));
+        let ok = common.ok && !server.uninformed;
+        tell(Fact::ClusterInfo(Arc::new(ClusterInfo { ok, my_epoch: server.epoch, ..common.clone() })));
     }
     round
 }
