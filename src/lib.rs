@@ -8,20 +8,22 @@
 //! # Layers
 //!
 //! A pure module never reads the clock or the environment, never spawns and never prints: `now` is an argument.
-//! `tests/layers.rs` holds the imports of every file against this table.
+//! `tests/layers.rs` reads this table and holds the imports of every file against it; inside a module no two files may
+//! need each other.
 //!
 //! | module | | what it is | may name |
 //! | --- | --- | --- | --- |
 //! | [`quantity`] | pure | counts, bytes and spans as sentences say them | |
 //! | [`escape`] | pure | what others wrote, made visible: names, sentences, JSON, cells | |
+//! | [`nearest`] | pure | the nearest of some names to what was typed | |
 //! | [`cluster`] | pure | what servers said and what follows: the model | quantity escape |
 //! | [`plan`] | pure | intent → plan, or refusal with reasons; one planner a file | cluster quantity escape |
 //! | [`alerts`] | pure | rules that do not hold (findings), which explains which, and since when (alerts) | cluster plan quantity |
 //! | [`monitor`] | pure | the one fold from model to findings, alerts, verdict and what is new | cluster alerts |
 //! | [`metrics`] | pure | figures for other programs: one table, written as Prometheus text, JSON or CSV | cluster alerts monitor plan |
-//! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | |
+//! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | nearest |
 //! | [`theme`] | pure | roles → styles | |
-//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts monitor plan keys escape |
+//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts monitor plan keys escape nearest |
 //! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts monitor plan keys theme quantity escape |
 //! | [`private`] | IO | files and folders that are this user's alone | |
 //! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity escape |
@@ -31,10 +33,10 @@
 //! | [`session`] | IO | link + watch + exec of one open cluster, for console and command line alike | link watch exec memory plan cluster |
 //! | [`local`] | IO | real servers on this machine, for the demo and the tests | link cluster |
 //! | [`play`] | IO | the demo's players, who keep account of every write | link cluster |
-//! | [`config`] | pure, but `load` | the one TOML file, checked as a whole | keys theme plan alerts cluster |
+//! | [`config`] | pure but `load` | the one TOML file, checked as a whole | keys theme plan alerts cluster nearest |
 //! | [`term`] | IO | the terminal, taken and given back once; its bytes as keys | app escape |
-//! | [`tui`] | IO | the console's loop: events in, effects out, frames when something changed | all but cli |
-//! | [`cli`] | IO | the command line: one command a file, and an exit code | all |
+//! | [`tui`] | IO | the console's loop: events in, effects out, frames when something changed | app ui keys theme term session exec config alerts cluster plan local play link watch private memory |
+//! | [`cli`] | IO | the command line: one command a file, and an exit code | tui term session config local play exec watch link keys theme plan alerts monitor metrics cluster app ui quantity escape private memory nearest |
 //!
 //! # Words
 //!
@@ -71,6 +73,10 @@
 //!
 //! No new dialog: plans and refusals show themselves.
 
+#![cfg_attr(
+    all(doc, not(feature = "console")),
+    allow(rustdoc::broken_intra_doc_links, reason = "this page tells of the console, too, whose modules are not there then")
+)]
 // The program itself never panics, prints or reads a clock where it should not; tests, benches and examples may.
 #![warn(unreachable_pub)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
@@ -78,19 +84,15 @@
 
 // PURE
 pub mod alerts;
-pub mod app;
 pub mod cluster;
 pub mod config;
 pub mod escape;
-pub mod keys;
 pub mod metrics;
 pub mod monitor;
+pub mod nearest;
 pub mod plan;
 pub mod quantity;
-pub mod theme;
-pub mod ui;
 // IO
-pub mod cli;
 pub mod exec;
 pub mod link;
 pub mod local;
@@ -98,6 +100,19 @@ pub mod memory;
 pub mod play;
 pub mod private;
 pub mod session;
-pub mod term;
-pub mod tui;
 pub mod watch;
+// The console and the command line
+#[cfg(feature = "console")]
+pub mod app;
+#[cfg(feature = "console")]
+pub mod cli;
+#[cfg(feature = "console")]
+pub mod keys;
+#[cfg(feature = "console")]
+pub mod term;
+#[cfg(feature = "console")]
+pub mod theme;
+#[cfg(feature = "console")]
+pub mod tui;
+#[cfg(feature = "console")]
+pub mod ui;

@@ -1,55 +1,32 @@
 //! Who may name whom: the imports of `src/` held against the table of layers, and the habits every file keeps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module and the modules of ours it may name besides itself.
-const LAYERS: &[(&str, &[&str])] = &[
-    ("quantity", &[]),
-    ("escape", &[]),
-    ("private", &[]),
-    ("cluster", &["quantity", "escape"]),
-    ("plan", &["cluster", "quantity", "escape"]),
-    ("alerts", &["cluster", "plan", "quantity"]),
-    ("monitor", &["cluster", "alerts"]),
-    ("metrics", &["cluster", "alerts", "monitor", "plan"]),
-    ("keys", &[]),
-    ("theme", &[]),
-    ("app", &["cluster", "alerts", "monitor", "plan", "keys", "escape"]),
-    ("ui", &["app", "cluster", "alerts", "monitor", "plan", "keys", "theme", "quantity", "escape"]),
-    ("deploy", &["cluster"]),
-    ("link", &["cluster", "quantity", "escape"]),
-    ("watch", &["link", "cluster", "escape"]),
-    ("exec", &["link", "plan", "cluster", "quantity", "escape", "private"]),
-    ("record", &["cluster", "plan"]),
-    ("rooms", &["link", "cluster"]),
-    ("local", &["link", "cluster"]),
-    ("play", &["link", "cluster"]),
-    ("memory", &["cluster", "private"]),
-    ("session", &["link", "watch", "exec", "record", "memory", "plan", "cluster"]),
-    ("config", &["keys", "theme", "plan", "alerts", "cluster"]),
-    ("term", &["app", "escape"]),
-    (
-        "tui",
-        &[
-            "app", "ui", "keys", "theme", "term", "session", "exec", "config", "alerts", "cluster", "plan", "local", "play",
-            "link", "watch", "record", "private", "memory",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "tui", "term", "session", "record", "config", "local", "play", "rooms", "exec", "watch", "link", "deploy", "keys",
-            "theme", "plan", "alerts", "monitor", "metrics", "cluster", "app", "ui", "quantity", "escape", "private", "memory",
-        ],
-    ),
-    ("main", &["cli"]),
-];
+/// One row of the table of layers.
+struct Layer {
+    module: String,
+    /// Every file of it is pure.
+    pure: bool,
+    /// The modules of ours it may name besides itself.
+    may_name: Vec<String>,
+}
 
-/// Modules that never touch the world: every file of theirs says so.
-const PURE: &[&str] =
-    &["quantity", "escape", "cluster", "alerts", "monitor", "metrics", "plan", "keys", "theme", "app", "ui", "deploy"];
+/// The table in the documentation of the crate: the one place where it is written.
+fn layers(lib: &str) -> Vec<Layer> {
+    let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | [`"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [name, kind, _, may_name, ""] = cells.as_slice() else { panic!("a row of the table of layers has four cells: {row}") };
+        Layer {
+            module: name.trim_end_matches("`]").to_string(),
+            pure: *kind == "pure",
+            may_name: may_name.split_whitespace().map(String::from).collect(),
+        }
+    })
+    .collect()
+}
 
 /// What a pure file has no business naming.
 const IMPURE: &[&str] = &[
@@ -183,20 +160,20 @@ fn segments(text: &str) -> Vec<String> {
 }
 
 /// Everything that is against the rules, each as `file:line: what`.
-fn violations(sources: &[Source]) -> Vec<String> {
+fn violations(sources: &[Source], layers: &[Layer]) -> Vec<String> {
     let modules: BTreeSet<String> =
         sources.iter().map(Source::module).filter(|module| module != "lib" && module != "main").collect();
     let mut wrong = Vec::new();
-    for source in sources.iter().filter(|source| source.module() != "lib") {
+    for source in sources.iter().filter(|source| source.module() != "lib" && source.module() != "main") {
         let file = source.path.display();
         let module = source.module();
-        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
-            wrong.push(format!("src/{file}:1: `{module}` has no row in the table of layers (tests/layers.rs)"));
+        let Some(layer) = layers.iter().find(|layer| layer.module == module) else {
+            wrong.push(format!("src/{file}:1: `{module}` has no row in the table of layers (src/lib.rs)"));
             continue;
         };
         for (line, path) in paths(source) {
             let Some(named) = path.first().filter(|named| modules.contains(*named)) else { continue };
-            if *named != module && !allowed.contains(&named.as_str()) {
+            if *named != module && !layer.may_name.contains(named) {
                 wrong.push(format!("src/{file}:{line}: `{module}` must not name `{named}`"));
             }
             // The command line may show a picture, not reach into how it is drawn.
@@ -209,7 +186,7 @@ fn violations(sources: &[Source]) -> Vec<String> {
         let pure = first.starts_with("//! PURE.");
         if !pure && !first.starts_with("//! IO.") {
             wrong.push(format!("src/{file}:1: the first line must be `//! PURE. …` or `//! IO. …`"));
-        } else if !pure && PURE.contains(&module.as_str()) {
+        } else if !pure && layer.pure {
             wrong.push(format!("src/{file}:1: every file of `{module}` is PURE"));
         }
         if pure {
@@ -232,10 +209,105 @@ fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| !line[..at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word))
 }
 
+/// Files and folders of one module that need each other, each circle once: nobody can understand one of them alone.
+fn circles(sources: &[Source]) -> Vec<String> {
+    let child = |source: &Source| -> Option<String> {
+        let mut parts = source.path.iter().skip(1);
+        let first = parts.next()?.to_string_lossy().trim_end_matches(".rs").to_string();
+        (first != "mod" && first != "tests").then_some(first)
+    };
+    let mut needs: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for source in sources {
+        let Some(own) = child(source) else { continue };
+        let module = source.module();
+        // From a file of the module `super` is the module itself; from deeper below it takes one more.
+        let above = vec!["super"; source.depth() - 1].join("::");
+        let siblings: BTreeSet<String> =
+            sources.iter().filter(|other| other.module() == module).filter_map(child).filter(|other| *other != own).collect();
+        let text = source.production().join("\n");
+        for root in [format!("crate::{module}::"), format!("{above}::")] {
+            for (at, _) in
+                text.match_indices(&root).filter(|(at, _)| !text[..*at].ends_with("::") && !text[..*at].ends_with(is_word))
+            {
+                for (_, path) in branches(&text[at + root.len()..]) {
+                    if let Some(named) = path.first().filter(|named| siblings.contains(*named)) {
+                        needs.entry((module.clone(), own.clone())).or_default().insert(named.clone());
+                    }
+                }
+            }
+        }
+    }
+    let reach = |from: &(String, String)| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from.1.clone()]);
+        while let Some(at) = open.pop() {
+            for next in needs.get(&(from.0.clone(), at)).into_iter().flatten() {
+                if seen.insert(next.clone()) {
+                    open.push(next.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&(String, String), BTreeSet<String>> = needs.keys().map(|from| (from, reach(from))).collect();
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    for (from, seen) in &reached {
+        let back = |other: &&String| reached.get(&(from.0.clone(), (*other).clone())).is_some_and(|seen| seen.contains(&from.1));
+        let mut circle: Vec<&String> = seen.iter().filter(back).collect();
+        circle.sort_unstable();
+        if circle.len() > 1 {
+            let names: Vec<&str> = circle.iter().map(|name| name.as_str()).collect();
+            found.insert(format!("src/{}: these need each other: {}", from.0, names.join(", ")));
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn table() -> Vec<Layer> {
+    let lib = sources().into_iter().find(|source| source.path == Path::new("lib.rs")).unwrap();
+    layers(&lib.text)
+}
+
 #[test]
 fn every_file_keeps_to_its_layer() {
-    let wrong = violations(&sources());
+    let wrong = violations(&sources(), &table());
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_has_every_module_and_no_ghost_and_no_arrow_back() {
+    let (sources, table) = (sources(), table());
+    let modules: BTreeSet<String> = sources.iter().map(Source::module).filter(|name| name != "lib" && name != "main").collect();
+    let rows: BTreeSet<String> = table.iter().map(|layer| layer.module.clone()).collect();
+    assert_eq!(rows, modules);
+    let mut above = BTreeSet::new();
+    let order: Vec<&str> = table.iter().map(|layer| layer.module.as_str()).collect();
+    for layer in &table {
+        for name in &layer.may_name {
+            assert!(modules.contains(name), "{} may name {name}, which does not exist", layer.module);
+            above.insert((layer.module.as_str(), name.as_str()));
+        }
+    }
+    let back: Vec<_> = above.iter().filter(|(from, to)| above.contains(&(to, from))).collect();
+    assert!(back.is_empty(), "{order:?}: {back:?}");
+}
+
+#[test]
+fn no_two_files_of_a_module_need_each_other() {
+    let found = circles(&sources());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn a_planted_circle_is_named() {
+    let planted = [
+        Source::new("exec/mod.rs", "//! IO. Runs.\n"),
+        Source::new("exec/journal.rs", "//! IO. One.\nuse super::ledger::Line;\n"),
+        Source::new("exec/ledger.rs", "//! IO. Two.\nuse super::slots::Move;\n"),
+        Source::new("exec/slots/mod.rs", "//! IO. Three.\n"),
+        Source::new("exec/slots/run.rs", "//! IO. Four.\nuse super::super::{journal::Journal, read};\n"),
+        Source::new("exec/read.rs", "//! IO. Five.\n"),
+    ];
+    assert_eq!(circles(&planted), ["src/exec: these need each other: journal, ledger, slots"]);
 }
 
 #[test]
@@ -263,7 +335,10 @@ fn a_planted_violation_is_named_with_its_place() {
             "//! PURE. Fine, as crate::link says.\n// crate::exec\nuse crate::theme::Role;\n#[cfg(test)]\nmod tests {\n    use crate::ui;\n}\n",
         ),
     ];
-    let wrong = violations(&planted);
+    let table = layers(
+        "//! | [`cluster`] | pure | a | |\n//! | [`exec`] | IO | b | cluster |\n//! | [`link`] | IO | c | |\n//! | [`app`] | pure | d | |\n//! | [`ui`] | pure | e | |\n//! | [`cli`] | IO | f | ui |\n//! | [`plan`] | pure | g | |\n//! | [`theme`] | pure | h | |\n",
+    );
+    let wrong = violations(&planted, &table);
     let expected = [
         "src/cluster/mod.rs:2: `cluster` must not name `link`",
         "src/cluster/deep.rs:2: `cluster` must not name `exec`",
@@ -273,7 +348,7 @@ fn a_planted_violation_is_named_with_its_place() {
         "src/app/mod.rs:2: a PURE file must not name `Instant::now`",
         "src/ui/mod.rs:1: every file of `ui` is PURE",
         "src/cli/mod.rs:3: `cli` must not reach into `ui`",
-        "src/misc.rs:1: `misc` has no row in the table of layers (tests/layers.rs)",
+        "src/misc.rs:1: `misc` has no row in the table of layers (src/lib.rs)",
         "src/plan/mod.rs:501: 501 lines without tests, 500 are allowed",
     ];
     assert_eq!(wrong, expected);

@@ -2,7 +2,7 @@
 
 use super::filter::complete;
 use super::{App, names};
-use crate::keys::nearest;
+use crate::nearest::nearest;
 use crate::plan::{Mode, Objective, Pace};
 
 /// What a command does, before its arguments.

@@ -1,7 +1,7 @@
 //! PURE. Dialogs carry data, not closures; they start on Cancel and show the consequence.
 
-use super::{Fault, Way};
-use crate::cluster::NodeId;
+use super::{App, Fault, Way};
+use crate::cluster::{NodeId, Time};
 use crate::plan::{Plan, Refusal, Unfinished};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,4 +104,17 @@ impl Dialog {
             _ => None,
         }
     }
+}
+
+/// Why Enter does nothing.
+pub(super) const UNSEEN: &str = "that choice is not on the screen: make the window larger, or leave with esc";
+
+/// This entry of the list was on the screen; else that is said.
+pub(super) fn seen(app: &mut App, entry: Option<usize>, now: Time) -> bool {
+    let shown = |dialog: &Dialog| entry.is_some_and(|entry| dialog.shown.entries.contains(&entry));
+    let seen = app.dialog.as_ref().is_some_and(shown);
+    if !seen {
+        app.refuse(UNSEEN, now);
+    }
+    seen
 }

@@ -2,13 +2,10 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, leftover, menu, names};
+use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, dialog, leftover, menu, names};
 use crate::cluster::Time;
 use crate::keys::Chord;
 use crate::plan::{Intent, Mode, Objective, Pace};
-
-/// Why Enter does nothing.
-const UNSEEN: &str = "that choice is not on the screen: make the window larger, or leave with esc";
 
 impl Dialog {
     /// It has a Confirm button beside Cancel.
@@ -250,7 +247,7 @@ fn enter(app: &mut App, now: Time) -> Vec<Effect> {
         return Vec::new();
     }
     if !dialog.shown.buttons {
-        app.refuse(UNSEEN, now);
+        app.refuse(dialog::UNSEEN, now);
         app.dialog = Some(dialog);
         return Vec::new();
     }
@@ -277,7 +274,7 @@ fn node_menu(app: &mut App, node: crate::cluster::NodeId, at: usize, chord: Chor
     };
     if let Some(item) = chosen {
         let place = items.iter().position(|one| one == item);
-        return if seen(app, place, now) { menu::choose(app, node, item, now) } else { Vec::new() };
+        return if dialog::seen(app, place, now) { menu::choose(app, node, item, now) } else { Vec::new() };
     }
     let next = match chord.code {
         KeyCode::Up => at.saturating_sub(1),
@@ -290,22 +287,12 @@ fn node_menu(app: &mut App, node: crate::cluster::NodeId, at: usize, chord: Chor
     Vec::new()
 }
 
-/// This entry of the list was on the screen; else that is said.
-pub(super) fn seen(app: &mut App, entry: Option<usize>, now: Time) -> bool {
-    let shown = |dialog: &Dialog| entry.is_some_and(|entry| dialog.shown.entries.contains(&entry));
-    let seen = app.dialog.as_ref().is_some_and(shown);
-    if !seen {
-        app.refuse(UNSEEN, now);
-    }
-    seen
-}
-
 fn candidate(app: &mut App, now: Time) -> Vec<Effect> {
     let Some(Dialog { kind: DialogKind::ChooseCandidate { mode, replicas, cursor, .. }, .. }) = &app.dialog else {
         return Vec::new();
     };
     let (mode, place, chosen) = (*mode, *cursor, replicas.get(*cursor).copied());
-    if !seen(app, Some(place), now) {
+    if !dialog::seen(app, Some(place), now) {
         return Vec::new();
     }
     let Some(node) = chosen.map(|id| app.model.label(id)) else { return Vec::new() };
@@ -317,7 +304,7 @@ fn target(app: &mut App, now: Time) -> Vec<Effect> {
         Some(DialogKind::ChooseTarget { cursor, .. }) => Some(*cursor),
         _ => None,
     };
-    if !seen(app, place, now) {
+    if !dialog::seen(app, place, now) {
         return Vec::new();
     }
     let Some(Dialog { kind: DialogKind::ChooseTarget { codes, slots, masters, cursor, .. }, .. }) = app.dialog.take() else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::commands::{Command, Verb};
 use super::{App, names};
 use crate::cluster::{SlotRange, SlotSet};
-use crate::keys::nearest;
+use crate::nearest::nearest;
 use crate::plan::{Intent, Mode, Objective, Pace};
 
 /// Words split into flags with values, flags alone, and the rest.

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use super::{App, Dialog, DialogKind, Effect, deeds, dialogs};
+use super::{App, Dialog, DialogKind, Effect, deeds, dialog};
 use crate::cluster::{SlotSet, Time};
 use crate::keys::Chord;
 use crate::plan::{Intent, Unfinished};
@@ -91,7 +91,7 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
     };
     let slots = in_flight(all);
     let place = Way::ALL.iter().position(|way| *way == chosen);
-    if chosen != Way::Later && !dialogs::seen(app, place, now) {
+    if chosen != Way::Later && !dialog::seen(app, place, now) {
         return Vec::new();
     }
     app.dialog = None;

@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::cluster::{NodeId, ShardName};
-use crate::keys::nearest;
+use crate::nearest::nearest;
 
 /// The node meant by an address, a host name, a port alone, the start of an id, or a shard (then its master).
 pub(super) fn node(app: &App, text: &str) -> Result<NodeId, String> {

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::problem::place;
-use super::value::{Reader, found, unknown};
+use super::value::{Reader, found, spanned, unknown};
 use super::{Config, ConfigError, Kind, Outside, Problem, SECTIONS, SETTINGS, Setting};
-use crate::keys::Keymap;
-use crate::keys::nearest;
+use crate::nearest::nearest;
 
 impl Config {
     /// Reads the text of a configuration file. `path` is what messages call it; `outside` looks up `{ env = … }` and
@@ -28,6 +26,8 @@ impl Config {
         if reader.problems.is_empty() {
             sections(&mut reader, document.get_ref(), &mut config);
             whole(&mut reader, document.get_ref(), &config);
+            #[cfg(feature = "console")]
+            super::console::complete(&mut reader, document.get_ref(), &mut config);
         }
         if reader.problems.is_empty() {
             return Ok(config);
@@ -102,15 +102,6 @@ fn keys(reader: &mut Reader<'_>, table: &DeTable<'_>, config: &mut Config) {
             }
         }
     }
-    match Keymap::with(config.keys.iter().map(|(action, chord)| (action.as_str(), chord.as_str()))) {
-        Ok(keymap) => config.keymap = keymap,
-        Err(errors) => {
-            for error in errors {
-                let entry = table.iter().find(|(action, _)| action.get_ref() == &*error.id);
-                reader.wrong(entry.map_or(0, |(action, _)| action.span().start), error.message);
-            }
-        }
-    }
 }
 
 /// What only shows when the sections are looked at together.
@@ -133,8 +124,4 @@ fn whole(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &Config) {
         let message = format!("[cluster] needs `{key}`, for example {key} = {example}");
         reader.wrong(given(key).unwrap_or(at), message);
     }
-}
-
-fn spanned(table: &DeTable<'_>, key: &str) -> Option<usize> {
-    table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value): (_, &Spanned<DeValue<'_>>)| value.span().start)
 }

@@ -3,6 +3,8 @@
 //! [`Config::parse`] is pure; [`load`] finds and reads the file, the environment and the files that it names.
 
 mod address_map;
+#[cfg(feature = "console")]
+mod console;
 mod document;
 pub mod load;
 mod problem;
@@ -19,14 +21,16 @@ use secrecy::SecretString;
 
 use crate::alerts::Thresholds;
 use crate::cluster::Address;
-use crate::keys::Keymap;
-use crate::theme::Theme;
+#[cfg(feature = "console")]
+use crate::{keys::Keymap, theme::Theme};
 
 pub use address_map::{MapFrom, MapTo, Mapping};
+#[cfg(feature = "console")]
+pub use console::theme;
 pub use problem::{ConfigError, Problem};
 pub use sample::sample;
 pub use settings::{SECTIONS, SETTINGS, Setting};
-pub use value::{Outside, Reference, theme};
+pub use value::{Outside, Reference};
 
 /// Everything the file says, with the defaults where it says nothing.
 #[derive(Clone, Debug)]
@@ -40,6 +44,7 @@ pub struct Config {
     /// `[keys]`: the changes as written.
     pub keys: BTreeMap<String, String>,
     /// The table of actions with those changes.
+    #[cfg(feature = "console")]
     pub keymap: Keymap,
     pub ui: Ui,
 }
@@ -105,6 +110,7 @@ pub struct Rooms {
 pub struct Ui {
     /// As it was named.
     pub theme: String,
+    #[cfg(feature = "console")]
     pub look: Theme,
     pub mouse: bool,
     pub ascii: bool,
@@ -129,8 +135,15 @@ impl Default for Config {
             alerts: Thresholds::default(),
             rooms: Rooms { key: "room:{CODE}:state".into(), idle: Duration::from_secs(2 * 60 * 60) },
             keys: BTreeMap::new(),
+            #[cfg(feature = "console")]
             keymap: Keymap::default(),
-            ui: Ui { theme: "dusk".into(), look: Theme::default(), mouse: false, ascii: false },
+            ui: Ui {
+                theme: "dusk".into(),
+                #[cfg(feature = "console")]
+                look: Theme::default(),
+                mouse: false,
+                ascii: false,
+            },
         }
     }
 }

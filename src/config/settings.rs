@@ -278,12 +278,7 @@ pub const SETTINGS: &[Setting] = &[
         default: Some(r#""dusk""#),
         example: r#""dawn""#,
         says: "Name of a built-in theme, or the path of a theme file ending in .toml.",
-        put: |config, value| {
-            if let Value::Theme(look, name) = value {
-                config.ui.theme = name;
-                config.ui.look = *look;
-            }
-        },
+        put: put!(Text => ui.theme),
         get: |config| json!(config.ui.theme),
     },
     Setting {

@@ -9,8 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Mapping, Tls};
 use crate::cluster::Address;
-use crate::keys::nearest;
-use crate::theme::Theme;
+use crate::nearest::nearest;
 
 /// A value that stands elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +80,6 @@ pub(super) enum Value {
     Addresses(Vec<Address>),
     Tls(Option<Tls>),
     AddressMap(Vec<Mapping>),
-    Theme(Box<Theme>, String),
 }
 
 /// Reads values and collects what is wrong, each with the byte where it is.
@@ -133,11 +131,8 @@ impl Reader<'_> {
             }
             Shape::Tls => self.tls(name, shape, value).map(Value::Tls),
             Shape::AddressMap => self.address_map(name, shape, value).map(Value::AddressMap),
-            Shape::Theme => {
-                let text = self.text(name, shape, value)?;
-                let theme = theme(&text, self.outside).map_err(|why| self.wrong(value.span().start, format!("`{name}`: {why}")));
-                theme.ok().map(|theme| Value::Theme(Box::new(theme), text))
-            }
+            // Whether there is such a theme is looked at where themes are: with the console.
+            Shape::Theme => self.text(name, shape, value).map(Value::Text),
         }
     }
 
@@ -246,19 +241,9 @@ impl Reader<'_> {
     }
 }
 
-/// A theme by name or by path; the error says what there is.
-pub fn theme(name: &str, outside: Outside<'_>) -> Result<Theme, String> {
-    if name.ends_with(".toml") {
-        let text = outside(&Reference::File(name.to_owned())).map_err(|why| format!("the theme file {name} {why}"))?;
-        return Theme::parse(&text, name).map_err(|error| error.to_string());
-    }
-    Theme::builtin(name).ok_or_else(|| {
-        let says = format!("there is no theme \"{name}\"");
-        match nearest(name, Theme::names()) {
-            Some(meant) => format!("{says}; did you mean \"{meant}\"?"),
-            None => format!("{says}; there are {}", Theme::names().collect::<Vec<_>>().join(", ")),
-        }
-    })
+/// Where in the text a value of this table stands.
+pub(super) fn spanned(table: &DeTable<'_>, key: &str) -> Option<usize> {
+    table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value): (_, &Spanned<DeValue<'_>>)| value.span().start)
 }
 
 /// "unknown key …; did you mean …?", or the valid names when none is near.

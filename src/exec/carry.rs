@@ -1,6 +1,5 @@
 //! IO. One repair carried out for slots that need the same.
 
-use super::repair::named;
 use super::slots::heard::places;
 use super::slots::interpret::{Halt, Interpreter};
 use super::slots::keys::KeyMover;
@@ -71,4 +70,8 @@ pub(super) async fn steps(
         }
         Err(halt) => Err((halt, interpreter.keys.refused)),
     }
+}
+
+pub(super) fn named(slots: &SlotSet) -> String {
+    format!("{} {slots}", if slots.len() == 1 { "slot" } else { "slots" })
 }

@@ -12,7 +12,7 @@ use super::presence::Presence;
 use super::running::{Controls, Running};
 use super::telling::Telling;
 use super::turn::{NoTurn, Turn};
-use super::{failover, give_way, ledger, membership, preflight, read, repair, slots, survey, trial};
+use super::{failover, give_way, ledger, membership, preflight, read, repair, reshard, slots, survey, trial};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
 use crate::plan::protocol::Direction;
@@ -220,7 +220,7 @@ impl Executor {
                 report
             }
             _ if !plan.moves.is_empty() => {
-                let (report, journal) = slots::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
+                let (report, journal) = reshard::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
                 // Whoever leaves the cluster has given its slots now.
                 let Some(moved) = plan.after_moves().filter(|_| report.outcome == Outcome::Done) else {
                     if report.outcome == Outcome::Done {
@@ -232,7 +232,7 @@ impl Executor {
                 read::refresh(&mut now, &self.links, self.clock).await;
                 let rest = membership::run(telling, plan, &now, moved).await;
                 if let Some(journal) = &journal {
-                    slots::end(telling, journal, &rest.outcome, &SlotSet::default()).await;
+                    reshard::end(telling, journal, &rest.outcome, &SlotSet::default()).await;
                 }
                 return (Report { figures: report.figures, ..rest }, journal);
             }

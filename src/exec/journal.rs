@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::cluster::{NodeId, SlotSet, Time};
 use crate::plan::{Outcome, Plan, Unfinished};
 
-use super::ledger;
+use super::who::who;
 use crate::private;
 
 /// For tests: the operation drops dead when this many records have been written, as if the console had been killed.
@@ -62,7 +62,7 @@ impl Journal {
             })
             .collect();
         journal
-            .record(json!({"begin": plan.intent.to_string(), "cluster": plan.cluster, "who": ledger::who(),
+            .record(json!({"begin": plan.intent.to_string(), "cluster": plan.cluster, "who": who(),
                            "at": now.to_rfc3339_opts(SecondsFormat::Secs, true), "moves": moves}))
             .await?;
         Ok(journal)

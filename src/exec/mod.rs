@@ -18,12 +18,14 @@ mod preflight;
 mod presence;
 mod read;
 mod repair;
+mod reshard;
 mod running;
 mod slots;
 mod survey;
 mod telling;
 mod trial;
 mod turn;
+mod who;
 
 pub use executor::{Executor, ExecutorSettings};
 pub use journal::{under_way, unfinished};

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::ledger;
+use super::who::who;
 use crate::cluster::{Address, Model, Time};
 use crate::link::{Command, Failure, Lane, Links, Reply};
 use crate::plan::{CHANNELS, Other, Plan};
@@ -77,7 +77,7 @@ impl Presence {
         let id = format!("{}-{}", now.format("%Y%m%dT%H%M%S%9fZ"), std::process::id());
         let what: String = plan.intent.to_string().chars().take(LONGEST).collect();
         let since = now.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-        let who = format!("{} on {}, pid {}", ledger::who(), host(), std::process::id());
+        let who = format!("{} on {}, pid {}", who(), host(), std::process::id());
         let channel = format!("{PREFIX}{}", json!({"id": id, "who": who, "what": what, "since": since}));
         let mut attempt = 0;
         loop {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::carry::{Carried, carry, steps};
+use super::carry::{Carried, carry, named, steps};
 use super::slots::meter::Meter;
 use super::slots::node_timeout;
 use super::telling::Telling;
@@ -68,10 +68,6 @@ impl Righted {
     fn left(&self) -> SlotSet {
         self.troubles.values().flat_map(SlotSet::iter).collect()
     }
-}
-
-pub(super) fn named(slots: &SlotSet) -> String {
-    format!("{} {slots}", if slots.len() == 1 { "slot" } else { "slots" })
 }
 
 /// What may have happened to keys, as a reason.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::ledger;
+use super::who::who;
 use crate::cluster::{Model, Node, NodeId, Time};
 use crate::plan::Plan;
 use crate::private;
@@ -54,7 +54,7 @@ impl Turn {
         locked.try_lock().map_err(|error| unknown(error.into()))?;
         let turn = Self { path, locked };
         let nodes: Vec<String> = model.nodes().map(|node| node.id.to_string()).collect();
-        let line = json!({"intent": plan.intent.to_string(), "who": ledger::who(), "pid": std::process::id(), "nodes": nodes,
+        let line = json!({"intent": plan.intent.to_string(), "who": who(), "pid": std::process::id(), "nodes": nodes,
                           "touches": touches(plan, model)});
         (&turn.locked).write_all(format!("{line}\n").as_bytes()).map_err(unknown)?;
         drop(gate);
@@ -192,7 +192,7 @@ mod tests {
         let take = |at: i64| Turn::take(folder.path(), &plan, &model, noon() + chrono::TimeDelta::seconds(at));
         let first = take(0).unwrap();
         let NoTurn::Taken(why) = take(1).unwrap_err() else { panic!() };
-        let named = format!("(`{}`, begun by {}, pid {})", plan.intent, ledger::who(), std::process::id());
+        let named = format!("(`{}`, begun by {}, pid {})", plan.intent, who(), std::process::id());
         assert!(why.contains(&named), "{why}");
         // Another cluster of the same name.
         assert!(!concerns(&json!({"nodes": ["f".repeat(40)]}), &model));

@@ -1,5 +1,6 @@
 //! PURE. A chord: one key with its modifiers, as terminals send it and as the configuration spells it.
 
+use crate::nearest::nearest;
 use std::fmt;
 use std::str::FromStr;
 
@@ -110,7 +111,7 @@ impl FromStr for Chord {
                 "alt" => KeyModifiers::ALT,
                 "shift" => KeyModifiers::SHIFT,
                 other => {
-                    let hint = match super::nearest(other, ["ctrl", "alt", "shift"]) {
+                    let hint = match nearest(other, ["ctrl", "alt", "shift"]) {
                         Some(near) => format!("did you mean `{near}-`?"),
                         None => "expected `ctrl-`, `alt-` or `shift-`".into(),
                     };
@@ -129,7 +130,7 @@ impl FromStr for Chord {
                 let named = NAMES.iter().find(|(known, _)| *known == name).map(|(_, code)| *code);
                 let function = name.strip_prefix('f').and_then(|n| n.parse().ok()).filter(|n| (1..=12).contains(n));
                 named.or(function.map(KeyCode::F)).ok_or_else(|| {
-                    let near = super::nearest(&name, NAMES.iter().map(|(known, _)| *known));
+                    let near = nearest(&name, NAMES.iter().map(|(known, _)| *known));
                     let hint = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
                     wrong(&format!("there is no key `{rest}`{hint}"))
                 })?

@@ -1,6 +1,7 @@
 //! PURE. Which chord means what: the table's defaults with the configuration's changes, checked as a whole.
 
-use super::{Action, Chord, Context, HelpLine, Hint, Scope, TABLE, nearest};
+use super::{Action, Chord, Context, HelpLine, Hint, Scope, TABLE};
+use crate::nearest::nearest;
 
 /// A mistake in `[keys]`: which entry, and a sentence with the nearest valid choice.
 #[derive(Clone, Debug, PartialEq, Eq)]

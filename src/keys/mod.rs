@@ -4,13 +4,11 @@ mod action;
 mod chord;
 mod context;
 mod keymap;
-mod nearest;
 
 pub use action::{Action, Spec, TABLE};
 pub use chord::Chord;
 pub use context::{Context, Need, Scope};
 pub use keymap::{KeyError, Keymap};
-pub use nearest::nearest;
 
 /// A hint of the footer: the chord, a word, and whether it can be used now (and if not, why).
 #[derive(Clone, Debug, PartialEq, Eq)]

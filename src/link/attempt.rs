@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::dial::{ByteStream, Dialer};
-use super::links::Shared;
+use super::shared::Shared;
 use super::{greet, trouble};
 use crate::cluster::{Address, Health, Trouble};
 use crate::quantity::span;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::attempt::{Stage, attempt};
 use super::connection::Connection;
-use super::links::Shared;
+use super::shared::Shared;
 use super::{Command, Failure, Reply};
 use crate::cluster::{Address, Health, Trouble};
 use crate::quantity::span;

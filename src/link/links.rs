@@ -1,13 +1,13 @@
 //! IO. All links of one cluster, made when first asked for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::tls::Tls;
+use super::shared::Shared;
 use super::{Clock, Link, LinkSettings, attempt};
-use crate::cluster::{Address, Health, Trouble};
+use crate::cluster::Address;
 
 /// Which of a node's two connections: probes never wait behind work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,25 +16,6 @@ pub enum Lane {
     Probe,
     /// What may take its time: MIGRATE, SCAN, operations.
     Work,
-}
-
-/// What all links of one cluster share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) settings: LinkSettings,
-    clock: Clock,
-    tls: OnceLock<Result<Option<Tls>, String>>,
-}
-
-impl Shared {
-    /// The TLS configuration, read from its files once.
-    pub(super) fn tls(&self) -> Result<Option<&Tls>, Trouble> {
-        let read = || self.settings.tls.as_ref().map(Tls::read).transpose();
-        match self.tls.get_or_init(read) {
-            Ok(tls) => Ok(tls.as_ref()),
-            Err(why) => Err(Trouble::new(Health::Tls, why.clone())),
-        }
-    }
 }
 
 /// The links of one cluster. Clones are the same set.
@@ -46,7 +27,7 @@ pub struct Links {
 
 impl Links {
     pub fn new(settings: LinkSettings, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { settings, clock, tls: OnceLock::new() }), made: Arc::default() }
+        Self { shared: Arc::new(Shared::new(settings, clock)), made: Arc::default() }
     }
 
     /// The link to an announced address. Connects at its first call, not here.

@@ -23,6 +23,7 @@ mod links;
 pub(crate) mod memory;
 mod message;
 mod settings;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod tls;

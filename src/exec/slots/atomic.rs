@@ -47,14 +47,14 @@ fn keys_at_once(pace: Pace, bytes: f64) -> u64 {
     f64::max(1.0, at_once / bytes.max(1.0)).min(keys) as u64
 }
 
-pub(super) struct AtomicEngine {
-    pub(super) telling: Telling,
-    pub(super) meter: Meter,
-    pub(super) journal: Journal,
-    pub(super) halt: Arc<AtomicBool>,
-    pub(super) pace: Pace,
+pub(in crate::exec) struct AtomicEngine {
+    pub(in crate::exec) telling: Telling,
+    pub(in crate::exec) meter: Meter,
+    pub(in crate::exec) journal: Journal,
+    pub(in crate::exec) halt: Arc<AtomicBool>,
+    pub(in crate::exec) pace: Pace,
     /// Of the source's keys, on average.
-    pub(super) key_bytes: f64,
+    pub(in crate::exec) key_bytes: f64,
 }
 
 impl Engine for AtomicEngine {

@@ -18,7 +18,7 @@ use crate::quantity;
 const PACE: Duration = Duration::from_millis(200);
 
 /// Looks at `evicted_keys` of every target beside the move, and halts the move when one has grown.
-pub(super) struct Evictions {
+pub(in crate::exec) struct Evictions {
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<Seen>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Evictions {
 type Seen = BTreeMap<Address, Option<(u64, u64)>>;
 
 impl Evictions {
-    pub(super) async fn begin(links: &Links, targets: impl IntoIterator<Item = Address>, halt: Arc<AtomicBool>) -> Self {
+    pub(in crate::exec) async fn begin(links: &Links, targets: impl IntoIterator<Item = Address>, halt: Arc<AtomicBool>) -> Self {
         let mut seen = Seen::new();
         for target in targets {
             seen.entry(target).or_default();
@@ -51,7 +51,7 @@ impl Evictions {
     }
 
     /// What was evicted since the beginning, each a sentence; and what nobody can tell.
-    pub(super) async fn end(self) -> (Vec<String>, Vec<String>) {
+    pub(in crate::exec) async fn end(self) -> (Vec<String>, Vec<String>) {
         self.stop.send_replace(true);
         let Ok(seen) = self.task.await else { return (Vec::new(), vec!["evictions could not be followed".into()]) };
         let mut reasons = Vec::new();

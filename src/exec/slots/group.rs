@@ -18,31 +18,31 @@ use crate::link::Lane;
 use crate::plan::OPEN;
 use crate::plan::protocol::{MoveGroup, everybody_knows, move_group};
 
-pub(super) struct KeyEngine {
-    pub(super) interpreter: Interpreter,
-    pub(super) meter: Meter,
-    pub(super) journal: Journal,
+pub(in crate::exec) struct KeyEngine {
+    pub(in crate::exec) interpreter: Interpreter,
+    pub(in crate::exec) meter: Meter,
+    pub(in crate::exec) journal: Journal,
     /// Set when another job of the same operation has stopped.
-    pub(super) halt: Arc<AtomicBool>,
+    pub(in crate::exec) halt: Arc<AtomicBool>,
     /// The target's claims may be one transaction: not where a command in it waits for replicas.
-    pub(super) quiet: bool,
+    pub(in crate::exec) quiet: bool,
     /// Every master that answers.
-    pub(super) masters: Vec<NodeId>,
+    pub(in crate::exec) masters: Vec<NodeId>,
     /// Replicas of both that answer.
-    pub(super) replicas: Vec<NodeId>,
-    pub(super) claimed: Claimed,
+    pub(in crate::exec) replicas: Vec<NodeId>,
+    pub(in crate::exec) claimed: Claimed,
 }
 
 /// Slots that targets of an operation have claimed, whichever worker sent the claims.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Claimed(Arc<Mutex<SlotSet>>);
+pub(in crate::exec) struct Claimed(Arc<Mutex<SlotSet>>);
 
 impl Claimed {
     fn add(&self, slots: impl IntoIterator<Item = u16>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(slots);
     }
 
-    pub(super) fn slots(&self) -> SlotSet {
+    pub(in crate::exec) fn slots(&self) -> SlotSet {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

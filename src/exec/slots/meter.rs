@@ -47,14 +47,14 @@ impl Meter {
         self.counts().slots += u32::try_from(done).unwrap_or(u32::MAX);
     }
 
-    pub(super) fn keys(&self, keys: u64, bytes: u64) {
+    pub(in crate::exec) fn keys(&self, keys: u64, bytes: u64) {
         let mut counts = self.counts();
         counts.keys += keys;
         counts.bytes += bytes;
     }
 
     /// A batch held its servers up for so long.
-    pub(super) fn batch(&self, keys: u64, bytes: u64, took: Duration) {
+    pub(in crate::exec) fn batch(&self, keys: u64, bytes: u64, took: Duration) {
         self.keys(keys, bytes);
         let mut counts = self.counts();
         counts.longest = counts.longest.max(took);
@@ -92,7 +92,7 @@ impl Meter {
         }
     }
 
-    pub(super) fn figures(&self) -> Vec<(Figure, f64)> {
+    pub(in crate::exec) fn figures(&self) -> Vec<(Figure, f64)> {
         let counts = self.counts();
         let seconds = counts.began.elapsed().as_secs_f64().max(0.001);
         let mut figures = vec![

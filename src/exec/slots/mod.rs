@@ -1,12 +1,12 @@
 //! IO. Slots on their way from master to master. Two engines behind one trait; what they have in common is here.
 
-mod atomic;
+pub(super) mod atomic;
 pub(super) mod batch;
 mod content;
 mod copies;
 pub(super) mod databases;
-mod evictions;
-mod group;
+pub(super) mod evictions;
+pub(super) mod group;
 pub(super) mod heard;
 pub(super) mod interpret;
 pub(super) mod keys;
@@ -14,13 +14,20 @@ mod listing;
 pub(super) mod meter;
 pub(super) mod migrate;
 mod migrations;
-mod run;
 mod why;
 
 pub(super) use atomic::on_their_way;
-pub(super) use run::{end, node_timeout, run};
 
-use crate::cluster::{Address, NodeId, SlotSet};
+use std::time::Duration;
+
+use crate::cluster::{Address, Model, NodeId, SlotSet};
+
+const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The servers' own patience with each other; the default is a long one.
+pub(super) fn node_timeout(model: &Model) -> Duration {
+    model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT)
+}
 
 /// Slots to go from one master to another.
 #[derive(Clone, Debug)]

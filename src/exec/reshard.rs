@@ -10,20 +10,20 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::atomic::AtomicEngine;
-use super::evictions::Evictions;
-use super::group::{Claimed, KeyEngine};
-use super::heard;
-use super::interpret::Interpreter;
-use super::keys::KeyMover;
-use super::meter::Meter;
-use super::{Engine, Job, Stop};
+use super::agree::{self, Agreement};
+use super::journal::{Fuse, Journal};
+use super::repair::{self, Broken, may_be_lost};
+use super::slots::atomic::AtomicEngine;
+use super::slots::evictions::Evictions;
+use super::slots::group::{Claimed, KeyEngine};
+use super::slots::heard;
+use super::slots::interpret::Interpreter;
+use super::slots::keys::KeyMover;
+use super::slots::meter::Meter;
+use super::slots::{Engine, Job, Stop, node_timeout};
+use super::telling::Telling;
+use super::{read, survey};
 use crate::cluster::{Address, Model, Node, NodeId, Role, SlotSet, View};
-use crate::exec::agree::{self, Agreement};
-use crate::exec::journal::{Fuse, Journal};
-use crate::exec::repair::{self, Broken, may_be_lost};
-use crate::exec::telling::Telling;
-use crate::exec::{read, survey};
 use crate::link::{Command, Lane, Reply};
 use crate::plan::{self, Figure, Intent, Outcome, Pace, Plan, Report, StepKind, WORKERS};
 
@@ -35,15 +35,9 @@ const AGREE_WITHIN: Duration = Duration::from_secs(15);
 const AT_ONCE: usize = 16;
 /// For one question after the last slot.
 const SETTLES: Duration = Duration::from_secs(2);
-const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// The servers' own patience with each other; the default is a long one.
-pub(in crate::exec) fn node_timeout(model: &Model) -> Duration {
-    model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT)
-}
 
 /// Where the servers know each other: MIGRATE is dialled by the source, not by us.
-pub(in crate::exec) fn jobs(plan: &Plan) -> Vec<Job> {
+pub(super) fn jobs(plan: &Plan) -> Vec<Job> {
     let job = |part: &crate::plan::Move| Job {
         from: part.from,
         from_at: part.from_address.clone(),
@@ -55,7 +49,7 @@ pub(in crate::exec) fn jobs(plan: &Plan) -> Vec<Job> {
 }
 
 /// The report, and the journal of what was begun.
-pub(in crate::exec) async fn run(
+pub(super) async fn run(
     telling: &mut Telling,
     plan: &Plan,
     model: &Model,
@@ -165,7 +159,7 @@ fn shard_of(before: &Model, master: NodeId) -> BTreeSet<NodeId> {
 }
 
 /// The journal says how it ended.
-pub(in crate::exec) async fn end(telling: &Telling, journal: &Journal, outcome: &Outcome, left: &SlotSet) {
+pub(super) async fn end(telling: &Telling, journal: &Journal, outcome: &Outcome, left: &SlotSet) {
     if let Err(error) = journal.end(outcome, left).await {
         telling.note(error).await;
     }
