@@ -20,7 +20,7 @@ pub(super) fn text(app: &App) -> Option<String> {
             Some(shard.slot_set().to_string())
         }
         Some(Item::Room(code)) => Some(code.to_string()),
-        Some(Item::Alert(id)) => {
+        Some(Item::Alert(id) | Item::Follow(id)) => {
             let alert = app.monitor.log.alerts().iter().find(|alert| alert.id == id)?;
             Some(format!("{} {} {}", alert.finding.rule, alert.finding.label, alert.finding.message))
         }

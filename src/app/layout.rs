@@ -1,24 +1,21 @@
 //! PURE. Where things are on the screen: one function that `update` scrolls by and `ui` draws by, so they cannot disagree.
 //!
-//! Home from 100×30 on shows five tiles, whose borders overlap by one cell (draw them merged); below that, and in every
-//! other view, one body under a bar of tabs or breadcrumbs.
+//! Heights come from needs: the heading takes the lines that it has to say, alerts as many as are loud (one line at rest),
+//! nodes one each, and the rest is shared. Home from 100×30 on shows five tiles, whose borders overlap by one cell (draw
+//! them merged); below that, and in every other view, one body under a bar of tabs or breadcrumbs.
 
 use ratatui::layout::Rect;
 
-use super::{Pane, SlotScreen, View};
-use crate::cluster::{Model, SLOTS, SlotRange};
-use crate::monitor::Monitor;
+use super::{App, Heading, Pane, SlotScreen, View};
+use crate::cluster::{SLOTS, SlotRange};
 
 /// From this size on the home screen shows tiles.
 pub const TILES: (u16, u16) = (100, 30);
 
-/// From this size on the verdict has a second line when there is something to say on it.
-pub const TWO_LINES: (u16, u16) = (120, 30);
-
 /// The areas of one frame. Empty ones have no height.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Areas {
-    /// The verdict line, always the first, and the one below it where there is room.
+    /// The verdict and what goes with it, always at the top.
     pub verdict: Rect,
     /// What players feel, below the verdict; only while there is play.
     pub play: Rect,
@@ -43,34 +40,42 @@ pub fn is_tiled(size: (u16, u16)) -> bool {
     size.0 >= TILES.0 && size.1 >= TILES.1
 }
 
-/// What of the cluster decides how much room the tiles need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What decides how much room each part needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Content {
+    /// Lines of the heading.
+    pub heading: u16,
     /// Somebody plays (the demo).
     pub play: bool,
-    /// There is more to say than the verdict: what happens by itself, and what to do.
-    pub second: bool,
     pub nodes: usize,
+    /// Rows of the list of alerts, and of those the first that want to be read now: none at rest.
+    pub alerts: usize,
+    pub loud: usize,
 }
 
 impl Content {
-    pub fn of(model: &Model, monitor: &Monitor) -> Self {
-        let second = monitor.headline.second().is_some();
-        Self { play: model.play().is_some(), second, nodes: model.nodes().count() }
+    pub fn of(app: &App, heading: &Heading) -> Self {
+        Self {
+            heading: heading.height(),
+            play: app.model.play().is_some(),
+            nodes: app.model.nodes().count(),
+            alerts: app.rows.alerts.len(),
+            loud: app.rows.loud,
+        }
     }
 }
 
 /// Places everything for a screen of this size.
 pub fn areas(size: (u16, u16), view: &View, focus: Pane, content: Content) -> Areas {
     let mut rest = Rect::new(0, 0, size.0, size.1);
-    let verdict = take_top(&mut rest, 1 + u16::from(content.second && size.0 >= TWO_LINES.0 && size.1 >= TWO_LINES.1));
+    let verdict = take_top(&mut rest, content.heading.max(1));
     let footer = take_bottom(&mut rest, 1);
     let play = take_top(&mut rest, u16::from(content.play));
     let tiled = *view == View::Home && is_tiled(size);
     let bar = take_top(&mut rest, u16::from(!tiled));
     let panes = match view {
-        View::Home if tiled => tiles(rest, content.nodes),
-        View::Home => vec![(focus, rest)],
+        View::Home if tiled => tiles(rest, focus, content),
+        View::Home => small(rest, focus, content),
         other => own_pane(other).map(|pane| (pane, rest)).into_iter().collect(),
     };
     Areas { verdict, play, bar, body: rest, panes, footer }
@@ -88,25 +93,63 @@ pub fn own_pane(view: &View) -> Option<Pane> {
     }
 }
 
-/// Left: topology over rooms. Right: nodes, slots, alerts. Neighbours share a border line. The two that have a line for
-/// each node take no more than they need: few nodes leave the room to rooms and alerts.
-fn tiles(body: Rect, nodes: usize) -> Vec<(Pane, Rect)> {
-    // Borders, and a line to breathe.
-    let needs = |pane| u16::try_from(nodes).unwrap_or(u16::MAX).saturating_add(titles(pane) + 3);
-    let left_width = (body.width * 9 / 20).max(50);
-    let left = Rect { width: left_width.min(body.width), ..body };
-    let right = Rect { x: body.x + left.width - 1, width: body.width - left.width + 1, ..body };
-    let (topology, rooms) = stack(left, needs(Pane::Topology).min(body.height * 11 / 20));
-    // Sixteen lines of 64 cells, or eight, or four where there is no room for more.
-    let slot_lines = match body.height {
-        50.. => 19,
-        34.. => 11,
-        _ => 7,
+/// Alerts across the top: a line at rest, else as tall as they need. Below them topology beside nodes, which have a line for
+/// each node, and then rooms beside slots, which take what there is. Neighbours share a border line.
+fn tiles(body: Rect, focus: Pane, content: Content) -> Vec<(Pane, Rect)> {
+    let (alerts, rest) = match alerts_height(body.height, focus, content) {
+        0 | 1 => (Rect { height: 1.min(body.height), ..body }, Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body }),
+        height => stack(body, height),
     };
-    let nodes_lines = (body.height - slot_lines + 2) / 2;
-    let (nodes, rest) = stack(right, needs(Pane::Nodes).min(nodes_lines));
-    let (slots, alerts) = stack(rest, slot_lines);
-    vec![(Pane::Topology, topology), (Pane::Nodes, nodes), (Pane::Slots, slots), (Pane::Alerts, alerts), (Pane::Rooms, rooms)]
+    let nodes = needs(Pane::Nodes, content.nodes).min(rest.height * 11 / 20);
+    let (upper, lower) = stack(rest, nodes);
+    let width = (body.width * 9 / 20).max(50).min(body.width);
+    let left = |area: Rect| Rect { width, ..area };
+    let right = |area: Rect| Rect { x: area.x + width - 1, width: area.width - width + 1, ..area };
+    vec![
+        (Pane::Alerts, alerts),
+        (Pane::Topology, left(upper)),
+        (Pane::Nodes, right(upper)),
+        (Pane::Rooms, left(lower)),
+        (Pane::Slots, right(lower)),
+    ]
+}
+
+/// One at rest; with its border while something is loud; and with room for the chosen alert in full while it has the focus.
+fn alerts_height(body: u16, focus: Pane, content: Content) -> u16 {
+    /// What an alert says in full.
+    const IN_FULL: u16 = 9;
+    let loud = if content.loud > 0 { needs(Pane::Alerts, content.loud).min(body / 3) } else { 1 };
+    let open = if focus == Pane::Alerts && content.alerts > 0 {
+        needs(Pane::Alerts, content.alerts).saturating_add(IN_FULL).min(body / 2)
+    } else {
+        0
+    };
+    loud.max(open)
+}
+
+/// One pane under tabs. Below a list that needs less the newest alerts and changes stand; they have a third of the screen
+/// while something is loud.
+fn small(body: Rect, focus: Pane, content: Content) -> Vec<(Pane, Rect)> {
+    const WORTH_IT: u16 = 4;
+    let upper = match focus {
+        Pane::Topology | Pane::Nodes => needs(focus, content.nodes),
+        Pane::Slots | Pane::Alerts | Pane::Rooms => body.height,
+    };
+    let loud = if content.loud > 0 { needs(Pane::Alerts, content.loud).min(body.height / 3) } else { 0 };
+    let upper = match focus {
+        Pane::Alerts | Pane::Slots => body.height,
+        _ => upper.min((body.height + 1).saturating_sub(loud.max(1))),
+    };
+    if body.height + 1 < upper + WORTH_IT {
+        return vec![(focus, body)];
+    }
+    let (upper, lower) = stack(body, upper);
+    vec![(focus, upper), (Pane::Alerts, lower)]
+}
+
+/// The lines that a pane with so many rows fills.
+fn needs(pane: Pane, rows: usize) -> u16 {
+    u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(titles(pane) + 2)
 }
 
 /// Two areas one over the other, sharing one line.
@@ -261,12 +304,9 @@ mod tests {
                 let screen = Rect::new(0, 0, width, height);
                 for view in [View::Home, View::Nodes, View::Slots, View::Help] {
                     for play in [false, true] {
-                        let areas = areas(
-                            (width, height),
-                            &view,
-                            Pane::Rooms,
-                            Content { play, second: play, nodes: usize::from(width) % 40 },
-                        );
+                        let rows = usize::from(width) % 40;
+                        let content = Content { play, heading: height % 6, nodes: rows, alerts: rows, loud: rows / 2 };
+                        let areas = areas((width, height), &view, Pane::Rooms, content);
                         let all = areas.panes.iter().map(|(_, area)| *area);
                         for area in all.chain([areas.verdict, areas.play, areas.bar, areas.body, areas.footer]) {
                             let parts = slot_parts(area);
@@ -281,12 +321,32 @@ mod tests {
     }
 
     #[test]
-    fn small_screens_have_one_pane_and_large_ones_five() {
-        assert_eq!(areas((80, 24), &View::Home, Pane::Slots, Content { play: true, second: true, nodes: 6 }).panes.len(), 1);
-        let large = areas((120, 40), &View::Home, Pane::Slots, Content { play: false, second: false, nodes: 6 });
-        assert_eq!(large.panes.iter().map(|(pane, _)| *pane).collect::<Vec<_>>(), Pane::ALL);
+    fn large_screens_have_five_panes_and_small_ones_what_fits() {
+        let rest = Content { heading: 1, play: false, nodes: 6, alerts: 0, loud: 0 };
+        let panes = |size, focus, content| areas(size, &View::Home, focus, content).panes;
+        let shown = |size, focus, content| panes(size, focus, content).into_iter().map(|(pane, _)| pane).collect::<Vec<_>>();
+        assert_eq!(shown((80, 24), Pane::Slots, rest), [Pane::Slots]);
+        assert_eq!(shown((80, 24), Pane::Topology, rest), [Pane::Topology, Pane::Alerts]);
+        assert_eq!(shown((80, 24), Pane::Topology, Content { nodes: 60, ..rest }), [Pane::Topology]);
+        let many = Content { nodes: 60, alerts: 5, loud: 3, heading: 4, ..rest };
+        assert_eq!(shown((80, 24), Pane::Topology, many), [Pane::Topology, Pane::Alerts]);
+        let large = areas((120, 40), &View::Home, Pane::Slots, rest);
+        let mut all: Vec<Pane> = large.panes.iter().map(|(pane, _)| *pane).collect();
+        all.sort_unstable();
+        assert_eq!(all, Pane::ALL);
         assert_eq!(large.bar.height, 0);
         assert!(large.pane(Pane::Slots).is_some_and(|area| slot_parts(area).map.width >= 64));
+    }
+
+    #[test]
+    fn alerts_are_as_tall_as_they_need() {
+        let height = |size, focus, content| areas(size, &View::Home, focus, content).pane(Pane::Alerts).unwrap().height;
+        let rest = Content { heading: 1, play: false, nodes: 6, alerts: 4, loud: 0 };
+        assert_eq!(height((120, 40), Pane::Topology, rest), 1);
+        assert_eq!(height((120, 40), Pane::Topology, Content { loud: 3, ..rest }), 5);
+        assert_eq!(height((120, 40), Pane::Topology, Content { loud: 30, ..rest }), 12);
+        assert_eq!(height((120, 40), Pane::Alerts, rest), 15);
+        assert_eq!(height((80, 24), Pane::Topology, rest), 14);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! PURE. What the operator looks at and does: `update(app, event, now)` gives the effects to carry out.
 
+mod alert_rows;
 pub mod columns;
 pub mod commands;
 mod copy;
@@ -8,6 +9,7 @@ mod dialog;
 mod dialogs;
 mod event;
 mod filter;
+mod heading;
 mod intents;
 pub mod layout;
 mod leftover;
@@ -26,8 +28,10 @@ mod slotmap;
 mod update;
 mod views;
 
+pub use alert_rows::{following, is_caused};
 pub use dialog::{Button, Dialog, DialogKind, Shown};
 pub use event::{Control, Effect, Event, Fault};
+pub use heading::{Badge, Heading, Part};
 pub use leftover::{Way, in_flight};
 pub use menu::MenuItem;
 pub use operation::{Operation, OperationId, Stage};

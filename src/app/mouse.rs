@@ -65,6 +65,7 @@ fn click(app: &mut App, at: Position) {
                 views::enter(app);
             } else {
                 list.at = row;
+                list.touched = row != 0;
                 list.selected = Some(item);
             }
         }

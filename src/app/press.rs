@@ -17,7 +17,7 @@ impl App {
             shard: self.selected_shard().is_some(),
             room: !self.chosen_rooms().is_empty(),
             slots: self.on_slots(),
-            alert: matches!(self.selected(), Some(super::Item::Alert(_))),
+            alert: matches!(self.selected(), Some(super::Item::Alert(_) | super::Item::Follow(_))),
             list: list.is_some(),
             columns: list.is_some_and(|(kind, _)| !kind.columns().is_empty()),
             marks: list.is_some_and(|(_, list)| !list.marks.is_empty()),
@@ -162,8 +162,8 @@ fn next_sort(kind: ListKind, list: &super::ListState, forward: bool) -> Option<S
 }
 
 fn acknowledge(app: &mut App, now: Time) {
-    let marked: Vec<u64> = app.screen.alerts.marks.iter().filter_map(alert_id).collect();
-    let chosen = if marked.is_empty() { app.selected().as_ref().and_then(alert_id).into_iter().collect() } else { marked };
+    let marked: Vec<u64> = app.screen.alerts.marks.iter().flat_map(|item| alert_ids(app, item)).collect();
+    let chosen = if marked.is_empty() { app.selected().map(|item| alert_ids(app, &item)).unwrap_or_default() } else { marked };
     for id in &chosen {
         app.monitor.log.acknowledge(*id);
         if let Some(finding) = app.monitor.log.get(*id).map(|alert| alert.finding.clone()) {
@@ -173,10 +173,12 @@ fn acknowledge(app: &mut App, now: Time) {
     app.tell(if chosen.len() == 1 { "acknowledged".into() } else { format!("{} acknowledged", chosen.len()) }, false, now);
 }
 
-fn alert_id(item: &super::Item) -> Option<u64> {
+/// The alert of a row; of a folded one all that are in it.
+fn alert_ids(app: &App, item: &super::Item) -> Vec<u64> {
     match item {
-        super::Item::Alert(id) => Some(*id),
-        _ => None,
+        super::Item::Alert(id) => vec![*id],
+        super::Item::Follow(id) => super::following(app, *id).iter().map(|alert| alert.id).collect(),
+        _ => Vec::new(),
     }
 }
 

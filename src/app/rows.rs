@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::filter::Matching;
-use super::{App, Filter, Item, ListKind, ListState, OperationId, Sort};
-use crate::alerts::{Alert, Phase, Subject};
+use super::{App, Filter, Item, ListKind, ListState, OperationId, Sort, alert_rows};
+use crate::alerts::Subject;
 use crate::cluster::{METRICS, Metric, Node, NodeId, Room};
 
 /// The rows that the lists show now.
@@ -17,8 +17,10 @@ pub struct Rows {
     pub topology: Vec<Item>,
     pub nodes: Vec<NodeId>,
     pub rooms: Vec<Arc<str>>,
-    /// Alert ids.
-    pub alerts: Vec<u64>,
+    /// Alerts, and at home what follows from one folded beneath it.
+    pub alerts: Vec<Item>,
+    /// So many of the first of them want to be read now.
+    pub loud: usize,
     pub operations: Vec<OperationId>,
     /// What `rooms` was built from.
     built: Option<RoomsKey>,
@@ -59,7 +61,7 @@ impl Rows {
             ListKind::Topology => self.topology.get(at).cloned(),
             ListKind::Nodes => self.nodes.get(at).copied().map(Item::Node),
             ListKind::Rooms => self.rooms.get(at).cloned().map(Item::Room),
-            ListKind::Alerts => self.alerts.get(at).copied().map(Item::Alert),
+            ListKind::Alerts => self.alerts.get(at).cloned(),
             ListKind::Operations => self.operations.get(at).copied().map(Item::Operation),
         }
     }
@@ -69,7 +71,7 @@ impl Rows {
             (ListKind::Topology, item) => self.topology.iter().position(|row| row == item),
             (ListKind::Nodes, Item::Node(id)) => self.nodes.iter().position(|row| row == id),
             (ListKind::Rooms, Item::Room(code)) => self.rooms.iter().position(|row| row == code),
-            (ListKind::Alerts, Item::Alert(id)) => self.alerts.iter().position(|row| row == id),
+            (ListKind::Alerts, item) => self.alerts.iter().position(|row| row == item),
             (ListKind::Operations, Item::Operation(id)) => self.operations.iter().position(|row| row == id),
             _ => None,
         }
@@ -81,7 +83,7 @@ pub(super) fn rebuild(app: &mut App, list: ListKind) {
     match list {
         ListKind::Topology => app.rows.topology = topology(app),
         ListKind::Nodes => app.rows.nodes = nodes(app),
-        ListKind::Alerts => app.rows.alerts = alerts(app),
+        ListKind::Alerts => (app.rows.alerts, app.rows.loud) = alert_rows::rows(app),
         ListKind::Operations => app.rows.operations = operations(app),
         ListKind::Rooms => {
             let state = &app.screen.rooms;
@@ -212,34 +214,13 @@ fn rooms(app: &App) -> Vec<Arc<str>> {
             "node" => by(&mut kept, sort, |room| topology.owner(room.slot)),
             _ => by(&mut kept, sort, |room| Some(room.code.clone())),
         },
-        None => matching.rank(&mut kept, |room| room.code.to_string()),
+        None => {
+            matching.rank(&mut kept, |room| room.code.to_string());
+            // In an incident those that are hit come first.
+            kept.sort_by_key(|room| topology.served.contains(room.slot));
+        }
     }
     kept.into_iter().map(|room| room.code.clone()).collect()
-}
-
-fn alerts(app: &App) -> Vec<u64> {
-    let state = &app.screen.alerts;
-    let mut matching = Matching::new(&state.filter);
-    let kept = app.monitor.log.alerts().iter().filter(|alert| !state.only_faults || alert.phase != Phase::Resolved);
-    let mut kept: Vec<&Alert> = kept
-        .filter(|alert| {
-            let finding = &alert.finding;
-            matching.is_match(&[finding.rule, &finding.label, &finding.message, finding.severity.word()])
-        })
-        .collect();
-    match state.sort {
-        Some(sort) => match sort.column {
-            "severity" => by(&mut kept, sort, |alert| Some(alert.finding.severity)),
-            "rule" => by(&mut kept, sort, |alert| Some(alert.finding.rule)),
-            "subject" => by(&mut kept, sort, |alert| Some(alert.finding.label.clone())),
-            "message" => by(&mut kept, sort, |alert| Some(alert.finding.message.clone())),
-            "phase" => by(&mut kept, sort, |alert| Some(alert.phase as u8)),
-            "for" => by(&mut kept, sort, |alert| Some(alert.resolved_at.map_or(i64::MAX, |at| (at - alert.since).num_seconds()))),
-            _ => by(&mut kept, sort, |alert| Some(alert.since)),
-        },
-        None => matching.rank(&mut kept, |alert| alert.finding.label.clone()),
-    }
-    kept.into_iter().map(|alert| alert.id).collect()
 }
 
 fn operations(app: &App) -> Vec<OperationId> {
@@ -279,7 +260,7 @@ impl PartialOrd for Number {
 }
 
 /// Sorts stably by a value; rows without one come last in either direction.
-fn by<T, K: Ord>(rows: &mut Vec<&T>, sort: Sort, value: impl Fn(&T) -> Option<K>) {
+pub(super) fn by<T, K: Ord>(rows: &mut Vec<&T>, sort: Sort, value: impl Fn(&T) -> Option<K>) {
     let mut keyed: Vec<(Option<K>, &T)> = rows.iter().map(|row| (value(row), *row)).collect();
     keyed.sort_by(|(a, _), (b, _)| match (a, b) {
         (Some(a), Some(b)) if sort.descending => b.cmp(a),
@@ -294,9 +275,15 @@ pub(super) fn subject(app: &App, alert: u64) -> Option<&Subject> {
     app.monitor.log.alerts().iter().find(|known| known.id == alert).map(|known| &known.finding.subject)
 }
 
-/// Keeps a list's selection on a row that is there, and on the screen.
-pub(super) fn keep(rows: &Rows, kind: ListKind, state: &mut ListState, height: usize) {
+/// Keeps a list's selection on a row that is there, and on the screen. One that nobody has touched stays at the top while
+/// the operator is elsewhere: what comes first is what is to be seen.
+pub(super) fn keep(rows: &Rows, kind: ListKind, state: &mut ListState, focused: bool, height: usize) {
     let count = rows.len(kind);
+    if !focused && !state.touched {
+        (state.at, state.first) = (0, 0);
+        state.selected = rows.item(kind, 0);
+        return;
+    }
     let there = |at: usize, item: &Item| rows.item(kind, at).as_ref() == Some(item);
     let at = match &state.selected {
         Some(item) if there(state.at, item) => Some(state.at),

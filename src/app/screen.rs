@@ -51,6 +51,8 @@ pub enum Item {
     Node(NodeId),
     Room(Arc<str>),
     Alert(u64),
+    /// What follows from this alert, folded.
+    Follow(u64),
     Operation(OperationId),
 }
 
@@ -82,6 +84,8 @@ pub struct Sort {
 #[derive(Clone, Debug, Default)]
 pub struct ListState {
     pub selected: Option<Item>,
+    /// The operator has moved away from the top.
+    pub touched: bool,
     /// Where the selection is among the rows.
     pub at: usize,
     /// Index into the rows of the first visible one; kept by `update` so that the selection is on screen.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{App, Item, ListState, Pane, Screen, View, layout};
+use super::{App, Heading, Item, ListState, Pane, Screen, View, layout};
 use crate::alerts::Subject;
 use crate::cluster::{NodeId, ShardName};
 
@@ -101,7 +101,8 @@ impl App {
 
     /// Where things are on the screen as it is now.
     pub fn areas(&self) -> layout::Areas {
-        layout::areas(self.size, self.screen.view(), self.screen.focus, layout::Content::of(&self.model, &self.monitor))
+        let heading = Heading::of(self, self.snapshot, self.size);
+        layout::areas(self.size, self.screen.view(), self.screen.focus, layout::Content::of(self, &heading))
     }
 
     /// How many rows of a list are visible; 0 when it is not on the screen.
@@ -131,7 +132,7 @@ impl App {
         match self.selected()? {
             Item::Node(id) => Some(id),
             Item::Shard(name) => self.model.topology().shard(name)?.master,
-            Item::Alert(id) => match super::rows::subject(self, id)? {
+            Item::Alert(id) | Item::Follow(id) => match super::rows::subject(self, id)? {
                 Subject::Node(node) => Some(*node),
                 Subject::Shard(name) => self.model.topology().shard(*name)?.master,
                 _ => None,
@@ -145,7 +146,7 @@ impl App {
     pub fn selected_shard(&self) -> Option<ShardName> {
         match self.selected()? {
             Item::Shard(name) => Some(name),
-            Item::Alert(id) => match super::rows::subject(self, id)? {
+            Item::Alert(id) | Item::Follow(id) => match super::rows::subject(self, id)? {
                 Subject::Shard(name) => Some(*name),
                 _ => None,
             },

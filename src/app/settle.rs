@@ -53,8 +53,11 @@ impl App {
         }
         for kind in ListKind::ALL {
             rows::rebuild(self, kind);
-            let height = self.list_height(kind);
-            rows::keep(&self.rows, kind, self.screen.list_mut(kind), height);
+        }
+        // How many rows are seen depends on how many others there are.
+        for kind in ListKind::ALL {
+            let (height, focused) = (self.list_height(kind), self.list_kind() == Some(kind));
+            rows::keep(&self.rows, kind, self.screen.list_mut(kind), focused, height);
         }
     }
 

@@ -77,6 +77,7 @@ pub(super) fn enter(app: &mut App) {
         (_, Some(Item::Node(id))) => Some(View::Node(id)),
         (_, Some(Item::Room(code))) => Some(View::Room(code)),
         (_, Some(Item::Operation(id))) => Some(View::Operation(id)),
+        (_, Some(Item::Follow(_))) => Some(View::Alerts),
         (_, Some(Item::Alert(id))) => match super::rows::subject(app, id).cloned() {
             Some(Subject::Node(node)) => Some(View::Node(node)),
             Some(Subject::Shard(name)) => Some(View::Shard(name)),
@@ -150,6 +151,7 @@ pub(super) fn go(app: &mut App, to: Go) {
     let item = app.rows.item(kind, at);
     let list = app.screen.list_mut(kind);
     list.at = at;
+    list.touched = at != 0;
     list.selected = item;
 }
 
@@ -215,7 +217,7 @@ pub(super) fn prune_marks(app: &mut App) {
             Item::Shard(name) => model.topology().shard(*name).is_some(),
             Item::Node(id) => model.node(*id).is_some(),
             Item::Room(code) => model.rooms().get(code).is_some(),
-            Item::Alert(id) => alerts.alerts().iter().any(|alert| alert.id == *id),
+            Item::Alert(id) | Item::Follow(id) => alerts.alerts().iter().any(|alert| alert.id == *id),
             Item::Operation(id) => operations.iter().any(|operation| operation.id == *id),
         };
         let screen = &mut app.screen;

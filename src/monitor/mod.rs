@@ -79,6 +79,13 @@ impl Monitor {
         News { changes, alerts, verdict }
     }
 
+    /// Since when what leads the verdict line has been so.
+    pub fn since(&self) -> Option<Time> {
+        let lead = self.lead.as_ref()?;
+        let alerts = self.log.alerts().iter().filter(|alert| alert.phase != Phase::Resolved);
+        alerts.filter(|alert| alert.finding.is(lead)).map(|alert| alert.since).min()
+    }
+
     /// The findings that count, and those that are pending.
     pub fn phase(&self, finding: &Finding) -> Phase {
         let alert = self.log.alerts().iter().find(|alert| {

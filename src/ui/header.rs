@@ -10,19 +10,16 @@ use unicode_width::UnicodeWidthStr;
 use super::pen::Pen;
 use super::{Ui, format, is_home, pane, signs};
 use crate::alerts::Verdict;
-use crate::app::{Pane, View, layout};
+use crate::app::{Badge, Heading, Pane, Part, View, layout};
+use crate::cluster::age;
 use crate::quantity;
 use crate::theme::Role;
 
-/// ` prod  ✖ CRITICAL  shard C has no master …          cluster · redis 7.0.15 · 6 nodes   14:02:11Z`
-pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
+/// The heading, line by line; the clock, the badges and who is watched at the right of the first.
+pub(super) fn verdict(ui: &Ui<'_>, heading: &Heading, area: Rect, buf: &mut Buffer) {
     let app = ui.app;
     let (glyph, role) = signs::verdict(ui, app.monitor.verdict);
     let word = app.monitor.verdict.word().to_uppercase();
-    let headline = app.monitor.headline.first();
-    let badges = badges(ui, frozen);
-    let clock = format!("{}Z", format::clock(ui.now));
-
     let mut pen = Pen::new(buf, area, 0, ui.glyphs.ellipsis);
     pen.gap(1);
     let name = if app.settings.protected { Role::Protected } else { Role::Title };
@@ -30,72 +27,62 @@ pub(super) fn verdict(ui: &Ui<'_>, frozen: bool, area: Rect, buf: &mut Buffer) {
     let strong = ui.style(role).add_modifier(Modifier::BOLD);
     let seal = if app.monitor.verdict == Verdict::Critical { strong.add_modifier(Modifier::REVERSED) } else { strong };
     pen.put(format!(" {glyph} {word} "), seal).gap(1);
+    let mut after = pen.x;
 
-    let width = |text: &str| u16::try_from(text.width()).unwrap_or(u16::MAX);
-    let badge_width: u16 = badges.iter().map(|(text, _)| width(text) + 1).sum();
-    let clock_width = width(&clock) + 2;
-    let right = if pen.room() > badge_width + clock_width + 20 { badge_width + clock_width } else { badge_width };
-    let sentence = if app.monitor.verdict == Verdict::Critical { ui.style(role) } else { ui.style(Role::Text) };
-    let start = pen.x;
-    pen.reserve(right).sentence(&headline, sentence);
-    let after = pen.x;
-    second(ui, start, area, buf);
-
-    // Who is watched, where it does not cost the sentence a letter: with tabs or breadcrumbs it stands beside those.
-    let facts = facts(ui);
-    let mut x = area.right().saturating_sub(right);
-    let facts_width = width(&facts) + 3;
-    if layout::is_tiled((buf.area.width, buf.area.height)) && is_home(ui) && x.saturating_sub(after) >= facts_width {
-        let at = Rect { x: x - facts_width, width: facts_width, ..area };
-        Pen::new(buf, at, 0, "").put(&facts, ui.style(Role::Muted));
-    }
-    for (text, role) in badges {
-        let at = Rect { x, width: area.right().saturating_sub(x), ..area };
-        x = x.saturating_add(width(&text) + 1);
-        let style = ui.style(role);
-        let style = if role == Role::Protected { style.add_modifier(Modifier::REVERSED) } else { style };
-        Pen::new(buf, at, 0, "").put(text, style);
-    }
-    if right > badge_width {
-        let at = Rect { x: area.right().saturating_sub(clock_width - 1), width: clock_width - 1, ..area };
-        Pen::new(buf, at, 0, "").put(clock, ui.style(Role::Muted));
-    }
-}
-
-/// What happens by itself and by when, and what to do: below the sentence, where there is a line for it.
-fn second(ui: &Ui<'_>, start: u16, area: Rect, buf: &mut Buffer) {
-    if area.height < 2 {
-        return;
-    }
-    let at = Rect { x: start, width: area.right().saturating_sub(start), ..area };
-    let mut pen = Pen::new(buf, at, 1, ui.glyphs.ellipsis);
-    let headline = &ui.app.monitor.headline;
-    if let Some(outlook) = &headline.outlook {
-        pen.put(outlook, ui.style(Role::Text));
-    }
-    if let Some(next) = &headline.next {
-        if headline.outlook.is_some() {
-            pen.put(format!(" {} ", ui.glyphs.dot), ui.style(Role::Muted));
+    let first = if app.monitor.verdict == Verdict::Critical { ui.style(role) } else { ui.style(Role::Text) };
+    for (number, line) in (0..).zip(&heading.lines) {
+        let from = if number == 0 { heading.start } else { heading.indent };
+        let at = Rect { x: area.x.saturating_add(from), width: area.width.saturating_sub(from), ..area };
+        let mut pen = Pen::new(buf, at, number, ui.glyphs.ellipsis);
+        for (part, text) in line {
+            let style = match part {
+                Part::First => first,
+                Part::Outlook => ui.style(Role::Text),
+                Part::Next => ui.style(Role::Accent),
+                Part::Cut => ui.style(Role::Muted),
+            };
+            pen.put(text, style);
         }
-        pen.clauses(next, ui.style(Role::Accent));
+        after = if number == 0 { pen.x } else { after };
     }
+    beside(ui, heading, after, area, buf);
 }
 
-fn badges(ui: &Ui<'_>, frozen: bool) -> Vec<(String, Role)> {
-    let settings = &ui.app.settings;
-    let mut badges = Vec::new();
-    if settings.protected {
-        badges.push((" PROTECTED ".into(), Role::Protected));
+/// At the right end of the first line.
+fn beside(ui: &Ui<'_>, heading: &Heading, after: u16, area: Rect, buf: &mut Buffer) {
+    let width = |text: &str| u16::try_from(text.width()).unwrap_or(u16::MAX);
+    let home = layout::is_tiled((buf.area.width, buf.area.height)) && is_home(ui);
+    // From right to left, each with a gap behind it.
+    let mut put = |end: &mut u16, text: &str, style, gap: u16| {
+        let Some(x) = end.checked_sub(width(text) + gap).filter(|x| *x >= area.x) else { return };
+        Pen::new(buf, Rect { x, width: width(text), ..area }, 0, "").put(text, style);
+        *end = x;
+    };
+    let mut end = area.right();
+    if heading.clock {
+        put(&mut end, &format!("{}Z", format::clock(ui.now)), ui.style(Role::Muted), 0);
+        end = end.saturating_sub(2);
     }
-    if ui.app.locked() {
-        badges.push((" READ-ONLY ".into(), Role::Badge));
-    } else if settings.read_only || settings.protected {
-        badges.push((" UNLOCKED ".into(), Role::Badge));
+    for badge in heading.badges.iter().rev() {
+        let style = match badge {
+            Badge::Protected => ui.style(Role::Protected).add_modifier(Modifier::REVERSED),
+            _ => ui.style(Role::Badge),
+        };
+        put(&mut end, badge.text(), style, 1);
     }
-    if frozen {
-        badges.push((" FROZEN SCREEN ".into(), Role::Badge));
+    // Who is watched, and for how long it has been so, where that does not cost the sentence a letter.
+    let left = end.saturating_sub(after);
+    if let Some(since) = ui.app.monitor.since().filter(|_| ui.app.monitor.verdict >= Verdict::Warning) {
+        let text = format!("for {}", format::span(age(ui.now, since)));
+        if left >= width(&text) + 4 {
+            put(&mut end, &text, ui.style(Role::Text), 2);
+        }
     }
-    badges
+    let facts = facts(ui);
+    let left = end.saturating_sub(after);
+    if home && left >= width(&facts) + 3 {
+        put(&mut end, &facts, ui.style(Role::Muted), 3);
+    }
 }
 
 /// `cluster · redis 7.0.15 · 6 nodes`

@@ -29,7 +29,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use crate::app::{App, Pane, Screen, Shown, View, layout};
+use crate::app::{App, Heading, Pane, Screen, Shown, View, layout};
 use crate::cluster::{ShardName, Time};
 use crate::theme::{Role, SHARD_COLOURS, Theme};
 use glyphs::Glyphs;
@@ -86,8 +86,9 @@ pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) 
     let screen = &shown.screen;
     let ui = Ui { app: shown, screen, theme, now, glyphs };
     let size = (area.width, area.height);
-    let areas = layout::areas(size, screen.view(), screen.focus, layout::Content::of(&shown.model, &shown.monitor));
-    header::verdict(&ui, app.frozen.is_some(), areas.verdict, buf);
+    let heading = Heading::of(shown, app.frozen.is_some(), size);
+    let areas = layout::areas(size, screen.view(), screen.focus, layout::Content::of(shown, &heading));
+    header::verdict(&ui, &heading, areas.verdict, buf);
     header::play(&ui, areas.play, buf);
     header::bar(&ui, areas.bar, buf);
     panes(&ui, &areas, buf);

@@ -52,6 +52,12 @@ pub(super) fn title(pane: Pane) -> &'static str {
 
 /// What stands beside a list's title: how many rows, and what keeps others out.
 pub(super) fn counts(ui: &Ui<'_>, list: &ListState, shown: usize, total: usize, more: &str) -> Vec<Span<'static>> {
+    let rows = if shown == total { total.to_string() } else { format!("{shown} of {total}") };
+    beside(ui, list, &[&rows, more])
+}
+
+/// These words, and what keeps rows out.
+pub(super) fn beside(ui: &Ui<'_>, list: &ListState, words: &[&str]) -> Vec<Span<'static>> {
     let muted = ui.style(Role::Muted);
     let accent = ui.style(Role::Accent);
     let mut spans = Vec::new();
@@ -61,9 +67,8 @@ pub(super) fn counts(ui: &Ui<'_>, list: &ListState, shown: usize, total: usize, 
         }
         spans.push(Span::styled(text, style));
     };
-    push(if shown == total { total.to_string() } else { format!("{shown} of {total}") }, muted);
-    if !more.is_empty() {
-        push(more.to_string(), muted);
+    for word in words.iter().filter(|word| !word.is_empty()) {
+        push((*word).to_string(), muted);
     }
     if !list.filter.text.is_empty() {
         let sign = match list.filter.kind {

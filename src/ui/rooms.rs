@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Span;
 
 use super::table::{Cell, Column, fit, left, right, row, titles};
 use super::{Ui, format, pane};
@@ -26,8 +27,17 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let focused = ui.has_focus(Pane::Rooms);
     let rows = &ui.app.rows.rooms;
     let total = ui.app.model.rooms().total();
-    let more = if total.rooms > 0 { format::counted_short(total.players, "player") } else { String::new() };
-    let beside = pane::counts(ui, state, rows.len(), ui.app.model.rooms().len(), &more);
+    let hit = ui.app.model.unserved().1;
+    let more = match (total.rooms, hit.rooms) {
+        (0, _) => String::new(),
+        (_, 0) => format::counted_short(total.players, "player"),
+        _ => format!("{} of {}", format::number(hit.players), format::counted_short(total.players, "player")),
+    };
+    let mut beside = pane::counts(ui, state, rows.len(), ui.app.model.rooms().len(), &more);
+    if hit.rooms > 0 {
+        beside.insert(0, Span::styled(format!("hit {}", format::number(hit.rooms)), ui.style(Role::Critical)));
+        beside.insert(1, Span::styled(" of ", ui.style(Role::Muted)));
+    }
     pane::named(ui, Pane::Rooms, beside, area, buf);
     let (head, list) = layout::list(Pane::Rooms, area);
     if rows.is_empty() {

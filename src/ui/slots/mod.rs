@@ -45,8 +45,12 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         }
     }
     let free = parts.map.width.saturating_sub(grid.columns + 3);
+    let below = parts.map.height.saturating_sub(grid.rows + 1);
     if free >= side::WIDTH {
         let at = Rect { x: parts.map.x + grid.columns + 3, width: free, ..parts.map };
+        side::draw(ui, at, buf);
+    } else if parts.map.width > side::WIDTH && below >= side::lines(ui) {
+        let at = Rect { x: parts.map.x + 1, y: parts.map.y + grid.rows + 1, width: parts.map.width - 2, height: below };
         side::draw(ui, at, buf);
     }
     describe(ui, &facts, marked, parts.cursor, buf);

@@ -1,4 +1,4 @@
-//! PURE. Beside the slot map, where there is room: every shard's share, and what the signs mean.
+//! PURE. Beside the slot map or below it, where there is room: every shard's share, and what the signs mean.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,12 +14,26 @@ use crate::theme::Role;
 /// The least width that is worth it.
 pub(super) const WIDTH: u16 = 38;
 
+/// The lines of all shares.
+pub(super) fn lines(ui: &Ui<'_>) -> u16 {
+    let owning = ui.app.model.topology().shards.iter().filter(|shard| shard.slot_count > 0);
+    u16::try_from(owning.count()).unwrap_or(u16::MAX)
+}
+
 pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let muted = ui.style(Role::Muted);
     let shards: Vec<_> = ui.app.model.topology().shards.iter().filter(|shard| shard.slot_count > 0).collect();
-    let legend = legend(ui);
-    let signs = u16::try_from(legend.len()).unwrap_or(0);
-    let room = usize::from(area.height.saturating_sub(signs + 2));
+    // Shares before signs, where there is no room for both.
+    let owners = u16::try_from(shards.len()).unwrap_or(u16::MAX);
+    let mut legend = legend(ui);
+    if area.height < owners.min(4).saturating_add(u16::try_from(legend.len()).unwrap_or(0) + 2) {
+        legend.clear();
+    }
+    let signs = match u16::try_from(legend.len()) {
+        Ok(0) => u16::from(owners > area.height),
+        signs => signs.map_or(0, |signs| signs + 2),
+    };
+    let room = usize::from(area.height.saturating_sub(signs));
     let mut line = 0;
     for shard in shards.iter().take(room) {
         let slots = shard.slots.iter().flat_map(|range| range.iter());

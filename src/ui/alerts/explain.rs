@@ -1,0 +1,45 @@
+//! PURE. The alert under the cursor in full: what, why, what happens by itself, and what to do.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::super::doc::{self, Doc};
+use super::super::{Ui, format, signs};
+use crate::alerts::Alert;
+use crate::keys::Action;
+use crate::plan::Intent;
+use crate::theme::Role;
+
+/// The alert under the cursor in full, where the list leaves room: what, why, and what to do.
+pub(super) fn draw(ui: &Ui<'_>, alert: &Alert, free: Rect, buf: &mut Buffer) {
+    let inside = Rect { x: free.x + 1, width: free.width.saturating_sub(2), ..free };
+    let mut doc = Doc::new(ui, inside.width);
+    let finding = &alert.finding;
+    doc.line(vec![Span::styled(finding.rule, ui.style(Role::Title))]);
+    doc.fact("whom", finding.label.clone(), Role::Text);
+    doc.fact("what", finding.message.clone(), Role::Text);
+    doc.known("by itself", finding.outlook.clone());
+    let key = finding.remedy.intent.as_ref().and_then(action).map(|action| ui.app.keymap.chord(action));
+    let key = key.filter(|key| !key.is_empty()).map_or_else(String::new, |key| format!(" [{key}]"));
+    doc.fact("what to do", format!("{}{key}", finding.remedy), Role::Accent);
+    for line in &finding.evidence {
+        doc.fact("evidence", line.clone(), Role::Muted);
+    }
+    doc.fact("since", format!("{}Z, {}", format::clock(alert.since), signs::phase(alert.phase)), Role::Muted);
+    let height = u16::try_from(doc.lines.len()).unwrap_or(u16::MAX);
+    if free.height > height {
+        let at = Rect { y: free.bottom() - height, height, ..inside };
+        doc::show(ui, &doc.lines, 0, at, buf);
+    }
+}
+
+/// The key that starts this operation.
+fn action(intent: &Intent) -> Option<Action> {
+    match intent {
+        Intent::Failover { .. } => Some(Action::Failover),
+        Intent::Rebalance { .. } => Some(Action::Rebalance),
+        Intent::Fix { .. } => Some(Action::Fix),
+        _ => None,
+    }
+}
