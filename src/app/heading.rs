@@ -74,8 +74,7 @@ impl Heading {
         let right = taken + if clock { CLOCK } else { 0 };
         let most = match (verdict, size.1) {
             (Verdict::Ok | Verdict::Unknown, _) | (_, ..16) => 1,
-            (_, ..24) => 3,
-            (_, ..30) => 5,
+            (_, ..24) => 4,
             _ => 6,
         };
         let wrap = Wrap { first: usize::from(room(start).saturating_sub(right)), rest: usize::from(room(indent)), most };

@@ -1,7 +1,7 @@
 //! PURE. The frame of a pane, its title, and the gutter of its rows.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::{Position, Rect};
 use ratatui::symbols::merge::MergeStrategy;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Widget};
@@ -27,12 +27,25 @@ pub(super) fn frame(ui: &Ui<'_>, focused: bool, title: &str, beside: Vec<Span<'_
     // The border's weight is the pane's, not its colour's: a bold line of one pane would not meet its neighbour's.
     let border = ui.style(border).remove_modifier(ratatui::style::Modifier::BOLD);
     let border = if focused { border.add_modifier(ratatui::style::Modifier::BOLD) } else { border };
+    // The title of the pane below stands on this one's lower border, and keeps its colours.
+    let lower = Rect { y: area.bottom().saturating_sub(1), height: area.height.min(1), ..area }.intersection(buf.area);
+    let letter = |cell: &Cell| !matches!(cell.symbol().chars().next(), None | Some(' ' | '\u{2500}'..='\u{257f}'));
+    let title: Vec<(Position, Cell)> = lower
+        .positions()
+        .filter_map(|at| Some((at, buf.cell(at)?.clone())))
+        .filter(|(_, cell)| focused && area.height > 1 && letter(cell))
+        .collect();
     Block::bordered()
         .border_set(ui.glyphs.border)
         .border_style(border)
         .merge_borders(MergeStrategy::Exact)
         .title_top(Line::from(line))
         .render(area, buf);
+    for (at, cell) in title {
+        if let Some(place) = buf.cell_mut(at) {
+            *place = cell;
+        }
+    }
 }
 
 /// The frame of one of the five panes.
