@@ -107,4 +107,3 @@ fn kept(app: &App) -> Vec<&Alert> {
     }
     kept
 }
-

@@ -97,7 +97,9 @@ pub fn own_pane(view: &View) -> Option<Pane> {
 /// each node, and then rooms beside slots, which take what there is. Neighbours share a border line.
 fn tiles(body: Rect, focus: Pane, content: Content) -> Vec<(Pane, Rect)> {
     let (alerts, rest) = match alerts_height(body.height, focus, content) {
-        0 | 1 => (Rect { height: 1.min(body.height), ..body }, Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body }),
+        0 | 1 => {
+            (Rect { height: 1.min(body.height), ..body }, Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body })
+        }
         height => stack(body, height),
     };
     let nodes = needs(Pane::Nodes, content.nodes).min(rest.height * 11 / 20);
