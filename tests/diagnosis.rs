@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     unreachable_pub,
+    dead_code,
     reason = "a test that fails loudly and says what it saw"
 )]
 

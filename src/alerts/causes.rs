@@ -53,6 +53,7 @@ fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
     let shard = |name: ShardName| look.model.topology().shard(name);
     let deposed = || look.nodes().filter(|node| node.is_master() && node.is_down() && node.slot_count == 0);
     match (finding.rule, &finding.subject) {
+        ("replica.link_down", Subject::Node(id)) => node(&["node.announced"], look.node(*id)?.master?),
         ("slots.unserved" | "shard.no_master", Subject::Shard(name)) => {
             let master = shard(*name)?.master?;
             node(&["node.down", "node.busy", "node.loading", "node.misconf", "writes.refused", "node.full"], master)

@@ -1,5 +1,6 @@
 //! PURE. The table of rules, causes before consequences; one small file for each family.
 
+mod announce;
 mod answers;
 mod cluster;
 mod history;
@@ -20,6 +21,7 @@ pub const RULES: &[Rule] = &[
     history::EMPTIED,
     history::VANISHED,
     cluster::QUORUM,
+    announce::ANNOUNCED,
     nodes::DOWN,
     shards::NO_MASTER,
     slots::UNSERVED,

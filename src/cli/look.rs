@@ -132,6 +132,8 @@ impl Sight {
         let mut sight = Self::open(global, true)?;
         let began = tokio::time::Instant::now();
         sight.session.survey(&mut sight.model, WITHIN, false).await;
+        // Nobody is called gone who has not been looked for.
+        sight.second_look().await;
         let keys = |node: &Node| node.info.as_ref().map_or(u64::MAX, |info| info.keys);
         let well = |node: &&Node| node.health.is_well();
         let quick = sight.model.nodes().filter(well).all(|node| keys(node) <= QUICKLY_SWEPT);
@@ -169,16 +171,24 @@ impl Sight {
     async fn second_look(&mut self) {
         let now = self.session.clock().now();
         self.monitor.conclude(&mut self.model, now);
-        let Some(left) = self.monitor.undecided(DECIDED_WITHIN, now) else { return };
-        let more = async {
-            while let Some(observation) = self.session.next().await {
-                self.model.apply(&observation);
-                // Whoever answers in between has not stood still.
-                let now = self.session.clock().now();
-                self.monitor.conclude(&mut self.model, now);
-            }
-        };
-        let _ = tokio::time::timeout(left + MARGIN, more).await;
+        let mut left = self.monitor.undecided(DECIDED_WITHIN, now);
+        // What takes the place of what was undecided has to stand, too.
+        let end = tokio::time::Instant::now() + DECIDED_WITHIN * 2;
+        while let Some(wait) = left {
+            let until = (tokio::time::Instant::now() + wait + MARGIN).min(end);
+            let more = async {
+                while let Some(observation) = self.session.next().await {
+                    self.model.apply(&observation);
+                    // Whoever answers in between has not stood still.
+                    let now = self.session.clock().now();
+                    self.monitor.conclude(&mut self.model, now);
+                }
+            };
+            let _ = tokio::time::timeout_at(until, more).await;
+            let now = self.session.clock().now();
+            self.monitor.conclude(&mut self.model, now);
+            left = self.monitor.undecided(DECIDED_WITHIN, now).filter(|_| until < end);
+        }
     }
 
     /// Nobody gave an answer that says anything: each seed's own reason, and what to do next.

@@ -51,6 +51,9 @@ pub struct Model {
     changes: Vec<Change>,
 }
 
+/// Of two links to a node one was answered within this time, and the other was not: the node lives.
+const ELSEWHERE: Duration = Duration::from_secs(1);
+
 impl Model {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -221,6 +224,13 @@ impl Model {
                 }
                 return;
             }
+            Fact::Announced(health) => {
+                if let Some(node) = self.by_address.get(source).and_then(|id| self.nodes.get_mut(id)) {
+                    self.notable |= node.announced != *health;
+                    node.announced = *health;
+                }
+                return;
+            }
             Fact::Recall(recall) => return self.history.note_recall(*recall),
             Fact::Remembered(remembered) => {
                 self.history.remember(remembered);
@@ -242,7 +252,13 @@ impl Model {
         let Some(node) = self.speaker(source, *at) else { return };
         let before = node.health;
         node.heard = Some(*at);
+        let answers_elsewhere = node.reached.as_ref().is_some_and(|place| place != source)
+            && node.last_answer.is_some_and(|answered| age(*at, answered) < ELSEWHERE);
         match fact {
+            // Another link to it has just been answered: that is where it is.
+            Fact::Trouble(trouble) if answers_elsewhere && trouble.health.is_down() => {
+                node.announced = Some(trouble.health).filter(|_| node.address == *source);
+            }
             Fact::Trouble(trouble) => {
                 node.health = trouble.health;
                 node.trouble = Some(trouble.clone());
@@ -278,6 +294,7 @@ impl Model {
                 notable |= node.cluster_info.as_ref() != Some(info);
                 node.cluster_info = Some(info.clone());
             }
+            Fact::Inbound(nodes) => node.inbound = Some((*at, nodes.clone())),
             Fact::Settings(settings) => node.settings = Some(settings.clone()),
             Fact::View(view) => {
                 let news = node.view.as_ref().is_none_or(|old| !old.says_the_same(view));

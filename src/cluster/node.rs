@@ -1,5 +1,6 @@
 //! PURE. One server as the model knows it: who it is, what it last said, and the rates that follow.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -121,6 +122,8 @@ pub enum PeerWord {
     Connected,
     /// They are connected to it, and could not have missed it yet.
     Undecided,
+    /// Their own connections to it are gone, and yet it goes on speaking to them: it lives, and is not where it says it is.
+    Heard,
     /// They have lost it too, or doubt it.
     Gone,
 }
@@ -180,6 +183,10 @@ pub struct Node {
     pub silent_since: Option<Time>,
     /// What the others say of it meanwhile.
     pub peers: PeerWord,
+    /// Whose bus connections it has accepted, when it last told.
+    pub inbound: Option<(Time, Arc<BTreeSet<NodeId>>)>,
+    /// How the address that it announces answers this console, while another one is used to reach it.
+    pub announced: Option<Health>,
     /// When it last fell silent for a moment and answered again, newest last, bounded: when that ended, and for how long.
     pub stalls: Vec<(Time, Duration)>,
     /// Why it would not take a write now, by its own word.
@@ -227,6 +234,8 @@ impl Node {
             displaced: None,
             silent_since: None,
             peers: PeerWord::default(),
+            inbound: None,
+            announced: None,
             stalls: Vec::new(),
             refuses: None,
             rates: Rates::default(),
@@ -262,12 +271,18 @@ impl Node {
         self.role == Role::Replica
     }
 
+    /// Where this console reaches it: the address that it announces, unless nobody answers there and it does elsewhere.
+    pub fn place(&self) -> &Address {
+        let misplaced = self.announced.is_some_and(Health::is_down) && self.health.is_alive();
+        self.reached.as_ref().filter(|_| misplaced).unwrap_or(&self.address)
+    }
+
     /// It does not answer this console while the other nodes are in touch with it: not a node that is down. A process that
     /// accepts connections and does not answer is down until its peers have had the time to miss it and did not.
     pub fn is_out_of_reach(&self) -> bool {
         self.health.is_down()
             && match self.peers {
-                PeerWord::Connected => true,
+                PeerWord::Connected | PeerWord::Heard => true,
                 PeerWord::Undecided => self.health != Health::Frozen,
                 PeerWord::Unknown | PeerWord::Gone => false,
             }

@@ -1,9 +1,10 @@
 //! PURE. The only door for facts: what was learnt, from whom, when.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Address, ClusterInfo, Info, Recall, Remembered, Room, ServerSettings, Time, Trouble, View};
+use super::{Address, ClusterInfo, Health, Info, NodeId, Recall, Remembered, Room, ServerSettings, Time, Trouble, View};
 
 /// One fact with its source and time. A recording is a stream of these.
 #[derive(Clone, Debug)]
@@ -24,7 +25,11 @@ pub enum Fact {
     /// CLUSTER NODES.
     View(Arc<View>),
     ClusterInfo(Arc<ClusterInfo>),
-    /// CONFIG GET cluster-*: once a connection is enough.
+    /// CLUSTER LINKS: whose bus connections the source has accepted. Asked while the source misses one of its own.
+    Inbound(Arc<BTreeSet<NodeId>>),
+    /// The source speaks for a node that announces another address; how that one answered, None once it is well.
+    Announced(Option<Health>),
+    /// What its configuration says (CONFIG GET): now and then is enough.
     Settings(Arc<ServerSettings>),
     /// A call did not give a result. One such per failed probe.
     Trouble(Trouble),

@@ -69,6 +69,8 @@ pub struct Fake {
     pub uninformed: bool,
     /// Only this console cannot reach it: the others are connected.
     pub out_of_reach: bool,
+    /// The address that it announces, when that is a wrong one: the others cannot connect to it.
+    pub announces: Option<Address>,
     /// It is copying everything from its master (with the link down, as servers say).
     pub syncing: bool,
     /// Bytes it has yet to apply, when it is a replica.
@@ -414,6 +416,7 @@ impl Fake {
             min_replicas: 0,
             uninformed: false,
             out_of_reach: false,
+            announces: None,
             syncing: false,
             lag: 0,
             latency: Duration::from_micros(600 + (number as u64 * 37) % 300),

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Member, Model, NodeId, Time, View, age};
+use super::{Member, Model, NodeId, PeerWord, Time, View, age};
 
 /// What a master said longer ago than this is not its word of now.
 const FRESH: Duration = Duration::from_secs(10);
+/// Servers look for the silent ten times a second, and tell times of heartbeats in whole seconds.
+const HEARTBEAT: Duration = Duration::from_millis(1500);
 /// cluster-node-timeout, where nobody has told it.
 const NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -36,14 +38,22 @@ pub fn standing(model: &Model, id: NodeId, now: Time) -> Standing {
         let fresh = speaker.health.is_alive() && speaker.view_at.is_some_and(|at| age(now, at) <= FRESH);
         let Some(view) = speaker.view.as_deref().filter(|_| fresh) else { continue };
         let Some(member) = view.member(id) else { continue };
-        let healthy = member.link_up
-            && !waits(view, member, patience)
+        // Connected by its own effort alone: it lives, at another place than it says.
+        let heard = is_heard(view, member, patience * 2) || model.node(id).is_some_and(|node| node.peers == PeerWord::Heard);
+        let healthy = (heard || member.link_up && !waits(view, member, patience))
             && !member.flags.suspected
             && !member.flags.failed
             && !member.flags.noaddr;
         if healthy { &mut standing.healthy } else { &mut standing.doubted }.push(speaker.id);
     }
     standing
+}
+
+/// The speaker has no answer from it for longer than the node timeout and does not suspect it: servers do that while they
+/// hear it, over the connection that it has made itself.
+pub(super) fn is_heard(view: &View, member: &Member, node_timeout: Duration) -> bool {
+    let silent = member.flags.suspected || member.flags.failed || member.flags.noaddr || member.flags.handshake;
+    !silent && waits(view, member, node_timeout + HEARTBEAT)
 }
 
 /// The speaker has waited so long for an answer of this node, by its own clock: that of the newest time it tells.

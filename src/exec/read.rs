@@ -10,7 +10,7 @@ use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
 
 /// Every node of the model with its address, those nobody can reach by any address left out.
 pub(super) fn places(model: &Model) -> Vec<(NodeId, Address)> {
-    model.nodes().filter(|node| !node.flags.noaddr).map(|node| (node.id, node.address.clone())).collect()
+    model.nodes().filter(|node| !node.flags.noaddr).map(|node| (node.id, node.place().clone())).collect()
 }
 
 /// Asks every node for its view, its INFO and its settings, and takes the answers in.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::alerts::Severity;
 use crate::cluster::sample::Sample;
+use crate::cluster::{Address, Fact, Health, Observation};
 
 struct Bench {
     sample: Sample,
@@ -180,4 +181,81 @@ fn too_few_replicas_are_unserved_slots() {
     let refused = bench.monitor.findings.iter().find(|finding| finding.rule == "writes.refused").unwrap();
     assert!(refused.message.contains("NOREPLICAS"), "{refused:?}");
     assert_eq!(refused.caused_by.as_ref().map(|cause| cause.rule), Some("node.down"));
+}
+
+/// Master 2 announces an address where nobody is.
+fn misplaced() -> Bench {
+    let mut bench = Bench::new(3, 1);
+    bench.sample.servers[2].announces = Some(Address::new("10.9.9.9", 7002));
+    bench.sample.servers[5].link_up = false;
+    bench
+}
+
+fn says_misplaced(bench: &Bench) {
+    let told =
+        "10.9.9.9:7002 announces 10.9.9.9:7002 where nobody reaches it: clients are sent there; master of shard C, 5461 slots, ";
+    assert!(bench.first().starts_with(told), "{}", bench.first());
+    let second = bench.monitor.headline.second().unwrap();
+    assert!(second.contains("cluster-announce-ip ''") && second.contains("no failover"), "{second}");
+    let says = format!("{:?}", bench.monitor.findings);
+    for wrong in ["--mode", "is being elected", "no_master", "unserved", "start it again"] {
+        assert!(!says.contains(wrong), "{wrong}: {says}");
+    }
+    let below =
+        |rule: &str| bench.monitor.findings.iter().find(|finding| finding.rule == rule)?.caused_by.as_ref().map(|cause| cause.rule);
+    assert_eq!((below("replica.link_down"), below("shard.no_replica")), (Some("node.announced"), Some("replica.link_down")));
+    assert!(bench.sample.model.unserved().0.is_empty());
+}
+
+#[test]
+fn a_node_that_announces_a_wrong_address_is_not_dead() {
+    let mut bench = misplaced();
+    let source = bench.sample.address(2);
+    for _ in 0..3 {
+        bench.second();
+        // The watch has tried the announced address, too.
+        let fact = Fact::Announced(Some(Health::Refused));
+        bench.sample.model.apply(&Observation { source: source.clone(), at: bench.sample.now, fact });
+        bench.monitor.conclude(&mut bench.sample.model, bench.sample.now);
+        says_misplaced(&bench);
+    }
+    let found = bench.monitor.findings.iter().find(|finding| finding.rule == "node.announced").unwrap();
+    assert!(found.remedy.says.contains("redis-cli -h 10.0.0.3 -p 7002 CONFIG SET"), "{found:?}");
+    assert!(found.evidence.iter().any(|line| line == "this console reaches it at 10.0.0.3:7002"), "{found:?}");
+    bench.sample.servers[2].announces = None;
+    bench.sample.servers[5].link_up = true;
+    bench.sample.model.apply(&Observation { source, at: bench.sample.now, fact: Fact::Announced(None) });
+    for _ in 0..4 {
+        bench.second();
+    }
+    assert_eq!(bench.monitor.verdict, Verdict::Ok);
+}
+
+#[test]
+fn a_node_that_only_its_peers_hear_is_not_dead_either() {
+    let mut bench = misplaced();
+    // This console has never been anywhere else than where it is announced, and its peers have it in their lists of links.
+    bench.sample = Sample::unasked(3, 1).rooms(300);
+    bench.sample.servers[2].announces = Some(Address::new("10.9.9.9", 7002));
+    bench.sample.servers[5].link_up = false;
+    bench.sample.kill(2);
+    let mut lasting = 0;
+    for second in 0..6 {
+        for observation in bench.sample.observations() {
+            bench.sample.model.apply(&observation);
+        }
+        for peer in [0, 1, 5] {
+            let (source, fact) = (bench.sample.address(peer), Fact::Inbound(std::sync::Arc::new([bench.sample.id(2)].into())));
+            bench.sample.model.apply(&Observation { source, at: bench.sample.now, fact });
+        }
+        bench.monitor.conclude(&mut bench.sample.model, bench.sample.now);
+        if second > 2 {
+            lasting += 1;
+            let first = bench.first();
+            assert!(first.starts_with("10.9.9.9:7002 announces 10.9.9.9:7002 where nobody reaches it"), "{first}");
+            let says = format!("{:?}", bench.monitor.findings);
+            assert!(!says.contains("--mode") && !says.contains("no_master") && says.contains("on its host"), "{says}");
+        }
+    }
+    assert_eq!((lasting, bench.sample.model.unserved().0.len()), (3, 0));
 }

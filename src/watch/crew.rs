@@ -11,13 +11,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::detour::Detours;
 use super::node::{Brief, Control, Mute, News, watch};
 use super::outbox::Outbox;
 use super::recall::Recaller;
 use super::rooms::{Sweeps, Template};
 use super::roster::{fingerprint, roster};
 use super::{Offer, WatchSettings, beat};
-use crate::cluster::{Address, Fact, NodeId, Observation, View};
+use crate::cluster::{Address, Fact, Health, NodeId, Observation, View};
 use crate::link::{Clock, Lane, Links};
 
 /// Whom nobody names any more is watched this much longer.
@@ -47,6 +48,8 @@ struct Seat {
     places: Vec<Address>,
     /// The member behind this address, by its own word or as far as can be told.
     node: Option<NodeId>,
+    /// How it last failed to answer.
+    trouble: Option<Health>,
     unnamed: Option<Instant>,
 }
 
@@ -74,6 +77,7 @@ pub(super) struct Crew {
     refreshed: Instant,
     turn: usize,
     recall: Recaller,
+    detours: Detours,
 }
 
 impl Crew {
@@ -87,6 +91,7 @@ impl Crew {
     ) -> Self {
         let (to, from) = mpsc::channel(256);
         let template = settings.rooms.as_deref().and_then(Template::read);
+        let detours = Detours::new(offer.clone());
         Self {
             links,
             settings,
@@ -104,6 +109,7 @@ impl Crew {
             refreshed: Instant::now(),
             turn: 0,
             recall: Recaller::new(offer),
+            detours,
         }
     }
 
@@ -136,7 +142,7 @@ impl Crew {
     }
 
     fn note(&mut self, address: &Address, news: News) {
-        if self.recall.is_stranger(address, &news) {
+        if self.recall.is_stranger(address, &news) || self.detours.leads_nowhere(address, &news) {
             return self.end(address);
         }
         let seed_answers = matches!(news, News::Alive(_)) && self.settings.seeds.contains(address);
@@ -153,11 +159,13 @@ impl Crew {
             News::Places(places) => seat.places = places,
             News::Trouble(health) => {
                 self.recall.note_trouble(address, health);
+                seat.trouble = Some(health);
                 hears(Heard::Trouble);
                 self.refresh = true;
             }
             News::Alive(view) => {
                 hears(Heard::Alive);
+                seat.trouble = None;
                 if let Some(view) = view {
                     seat.node = view.myself().map(|me| me.id);
                     seat.view = Some((fingerprint(&view), view));
@@ -200,6 +208,7 @@ impl Crew {
             view: None,
             places: Vec::new(),
             node,
+            trouble: None,
             unnamed: None,
         };
         self.seats.insert(address.clone(), seat);
@@ -235,7 +244,9 @@ impl Crew {
             self.take_on();
             self.identify();
             self.choose_speakers();
+            self.tell_announced();
         }
+        self.look_elsewhere();
         self.dismiss();
         self.second_chances();
     }
@@ -345,6 +356,36 @@ impl Crew {
                 } else if let Some(seat) = self.seats.get(other) {
                     seat.control.set_mute(Mute::All);
                 }
+            }
+        }
+    }
+
+    /// How the announced address of a node answers that is reached at another one.
+    fn tell_announced(&self) {
+        for (address, seat) in self.seats.iter().filter(|(_, seat)| seat.is_alive() && seat.control.mute() == Mute::No) {
+            let announced = seat.node.and_then(|node| self.roster.get(&node)).filter(|announced| *announced != address);
+            let trouble = announced.and_then(|announced| self.seats.get(announced)?.trouble);
+            seat.control.set_announced(trouble.filter(|health| health.is_down()));
+        }
+    }
+
+    /// A node that does not answer where it is announced may have announced a wrong address: asked for at the places where it
+    /// may be, and believed only when it tells its id.
+    fn look_elsewhere(&mut self) {
+        let reached: BTreeSet<NodeId> = self.seats.values().filter(|seat| seat.is_alive()).filter_map(|seat| seat.node).collect();
+        let down = |address: &Address| self.seats.get(address).and_then(|seat| seat.trouble).is_some_and(Health::is_down);
+        let missing = self.roster.iter().filter(|(id, address)| !reached.contains(id) && down(address));
+        let mut places = Vec::new();
+        for (id, announced) in missing.take(Detours::AT_ONCE) {
+            let mut views = self.seats.values().filter_map(|seat| seat.view.as_ref());
+            let bus_port = views.find_map(|(_, view)| view.member(*id)).map(|member| member.bus_port);
+            places.extend(self.detours.places(*id, announced, bus_port, &self.settings.seeds));
+        }
+        let taken: BTreeSet<&Address> = self.roster.values().chain(&self.settings.seeds).collect();
+        places.retain(|(_, place)| !taken.contains(place) && !self.seats.contains_key(place));
+        for (id, place) in places {
+            if self.detours.tries(&place, id) {
+                self.seat(&place, Mute::All, None);
             }
         }
     }

@@ -8,6 +8,7 @@
 
 mod beat;
 mod crew;
+mod detour;
 mod node;
 mod outbox;
 mod poll;
@@ -27,7 +28,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use rooms::look_up;
 
-use crate::cluster::{Address, Memory, Observation};
+use crate::cluster::{Address, Memory, NodeId, Observation};
 use crate::link::{Clock, Lane, Links};
 
 /// What to watch and how often.
@@ -84,6 +85,12 @@ impl Offer {
 
     fn take(&self) -> Option<Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).memory.take()
+    }
+
+    /// Where this node was last reached, as far as is remembered.
+    fn place_of(&self, id: NodeId) -> Option<Address> {
+        let offered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(offered.memory.as_ref()?.nodes.iter().find(|node| node.id == id)?.place().clone())
     }
 
     fn is_known(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -15,7 +15,7 @@ use super::outbox::Outbox;
 use super::poll::{Question, Round, ask};
 use super::rooms::Sweeps;
 use super::settings;
-use crate::cluster::{Address, Fact, Health, Info, Observation, Role, Server, Trouble, View};
+use crate::cluster::{Address, Fact, Health, Info, Member, Observation, Role, Server, Trouble, View};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
 /// A question that was forbidden is asked again after this long: permissions change, ACL logs fill.
@@ -41,6 +41,8 @@ pub(super) struct Control {
     mute: AtomicU8,
     views_every_ms: AtomicU64,
     beat_ms: AtomicU64,
+    /// How the address answers that the node announces, while it is reached at this one.
+    announced: Mutex<Option<Health>>,
     /// A full round now, please.
     pub(super) poke: Notify,
 }
@@ -48,7 +50,7 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(mute: Mute) -> Self {
         let (views_every_ms, beat_ms) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { mute: AtomicU8::new(mute as u8), views_every_ms, beat_ms, poke: Notify::new() }
+        Self { mute: AtomicU8::new(mute as u8), views_every_ms, beat_ms, announced: Mutex::default(), poke: Notify::new() }
     }
 
     pub(super) fn mute(&self) -> Mute {
@@ -65,6 +67,17 @@ impl Control {
         if mute == Mute::No && before != mute as u8 {
             self.poke.notify_one();
         }
+    }
+
+    pub(super) fn set_announced(&self, health: Option<Health>) {
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *announced, health) != health {
+            self.poke.notify_one();
+        }
+    }
+
+    fn announced(&self) -> Option<Health> {
+        *self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often a node of a cluster of this size is asked.
@@ -130,6 +143,10 @@ struct Task {
     counts: Arc<BTreeMap<Arc<str>, (u64, u64)>>,
     standalone: bool,
     run_id: Option<Arc<str>>,
+    /// Its settings, as long as they have not been told.
+    settings: Option<Fact>,
+    /// What it has told of the announced address.
+    announced: Option<Health>,
     denied: Vec<(Question, Instant)>,
     /// What is wrong although PING is answered; said in place of every pong until a round is good again.
     wrong: Option<Trouble>,
@@ -150,6 +167,8 @@ pub(super) async fn watch(brief: Brief) {
         counts: Arc::default(),
         standalone,
         run_id: None,
+        settings: None,
+        announced: None,
         denied: Vec::new(),
         wrong: None,
     };
@@ -199,9 +218,16 @@ impl Task {
         if !self.standalone {
             questions.extend((poked || now >= self.view_due).then_some(Question::Nodes));
             questions.extend((poked || full || !self.cluster_ok).then_some(Question::ClusterInfo));
+            questions.extend(self.misses_somebody().then_some(Question::Links));
         }
         questions.retain(|question| !self.denied.iter().any(|(denied, _)| denied.is_like(*question)));
         questions
+    }
+
+    /// A connection of its own to another node is gone, and nobody has condemned that one.
+    fn misses_somebody(&self) -> bool {
+        let missing = |member: &Member| !member.link_up && !member.flags.failed && !member.flags.noaddr;
+        self.view.as_ref().is_some_and(|view| view.members.iter().any(missing))
     }
 
     /// One heartbeat, with a full round behind it when there are questions.
@@ -211,8 +237,10 @@ impl Task {
             return self.failed(&failure).await;
         }
         // The round goes out right behind PING, and may take longer: a large view over a slow line is no silence.
-        // The first one asks for the settings, too: a look that ends when every node has answered has them.
-        let unknown = !questions.is_empty() && !self.standalone && self.run_id.is_none();
+        // The first one asks for the settings, too: a look that ends when every node has answered has them. So does every
+        // full one: settings are changed while servers run.
+        let full = questions.contains(&Question::Info { full: true });
+        let unknown = !questions.is_empty() && !self.standalone && (self.run_id.is_none() || full);
         let settings = async { if unknown { settings::ask(&link, timeout).await } else { None } };
         let mut round = pin!(join(ask(&link, questions, timeout * 4), settings));
         let (pong, early) = {
@@ -288,8 +316,16 @@ impl Task {
                     settings = settings::ask(&self.brief.link, self.brief.timeout).await;
                 }
             }
-            if let Some(fact) = settings.take() {
+            // What was learnt while another link spoke is told when this one may.
+            self.settings = settings.take().or(self.settings.take());
+            if self.brief.control.mute() != Mute::All
+                && let Some(fact) = self.settings.take()
+            {
                 self.say(fact);
+            }
+            let announced = self.brief.control.announced();
+            if std::mem::replace(&mut self.announced, announced) != announced {
+                self.say(Fact::Announced(announced));
             }
             self.say(Fact::Info(info.clone()));
         }

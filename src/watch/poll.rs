@@ -1,10 +1,11 @@
 //! IO. One round of questions to one node, and what its replies come to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::parse::{self, ParseError};
-use crate::cluster::{Address, ClusterInfo, Fact, Health, Info, Trouble, View};
+use crate::cluster::{Address, ClusterInfo, Fact, Health, Info, NodeId, Trouble, View};
 use crate::link::{Command, Failure, Link, Reply, ServerError};
 
 /// What is asked beside PING.
@@ -16,6 +17,8 @@ pub(super) enum Question {
     },
     Nodes,
     ClusterInfo,
+    /// Only while it misses a bus connection of its own.
+    Links,
 }
 
 impl Question {
@@ -30,6 +33,7 @@ impl Question {
             Self::Info { full: false } => "INFO",
             Self::Nodes => "CLUSTER NODES",
             Self::ClusterInfo => "CLUSTER INFO",
+            Self::Links => "CLUSTER LINKS",
         })
     }
 }
@@ -40,6 +44,8 @@ pub(super) struct Round {
     pub(super) info: Option<Info>,
     pub(super) view: Option<Arc<View>>,
     pub(super) cluster_info: Option<Arc<ClusterInfo>>,
+    /// Whose bus connections it has accepted.
+    pub(super) inbound: Option<Arc<BTreeSet<NodeId>>>,
     /// The server has no cluster mode.
     pub(super) standalone: bool,
     /// Questions this user may not ask.
@@ -53,10 +59,15 @@ impl Round {
     pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
         let view = self.view.clone().map(Fact::View);
         let cluster_info = self.cluster_info.clone().map(Fact::ClusterInfo);
-        view.into_iter().chain(cluster_info)
+        view.into_iter().chain(cluster_info).chain(self.inbound.clone().map(Fact::Inbound))
     }
 
     fn take(&mut self, question: Question, reply: &Reply, spoken_to: &Address) {
+        if question == Question::Links {
+            // Old servers do not know it, and a user may not ask it: then nobody tells.
+            self.inbound = inbound(reply).map(Arc::new);
+            return;
+        }
         let text = match reply {
             Reply::Error(error) => return self.refuse(question, error),
             reply => reply.text().unwrap_or_default(),
@@ -65,6 +76,7 @@ impl Round {
             Question::Info { .. } => parse::info(&text).map(|info| self.info = Some(info)),
             Question::Nodes => parse::nodes(&text, spoken_to).map(|view| self.view = Some(Arc::new(view))),
             Question::ClusterInfo => parse::cluster_info(&text).map(|info| self.cluster_info = Some(Arc::new(info))),
+            Question::Links => return,
         };
         if let Err(error) = read {
             self.trouble.get_or_insert_with(|| unreadable(&error));
@@ -86,6 +98,16 @@ impl Round {
             }
         }
     }
+}
+
+/// CLUSTER LINKS: the nodes at the other end of connections that the server has accepted.
+fn inbound(reply: &Reply) -> Option<BTreeSet<NodeId>> {
+    let field = |link: &Reply, name: &str| {
+        let words: Vec<Option<String>> = link.array()?.iter().map(Reply::text).collect();
+        words.chunks_exact(2).find(|pair| pair.first().and_then(Option::as_deref) == Some(name))?.last()?.clone()
+    };
+    let links = reply.array()?.iter().filter(|link| field(link, "direction").as_deref() == Some("from"));
+    Some(links.filter_map(|link| field(link, "node")?.parse().ok()).collect())
 }
 
 /// The sentence of a server without cluster mode, or of one (a sentinel) that has no such command.
@@ -135,6 +157,20 @@ mod tests {
             let round = round(Question::Nodes, error(line));
             assert!(round.standalone && round.trouble.is_none(), "{line}");
         }
+    }
+
+    #[test]
+    fn accepted_connections_are_told_apart_from_its_own() {
+        let id = |digit: char| digit.to_string().repeat(40);
+        let word = |text: &str| Reply::Bytes(text.as_bytes().to_vec());
+        let link = |direction: &str, node: &str| {
+            Reply::Array(vec![word("direction"), word(direction), word("node"), word(node), word("create-time"), Reply::Int(1)])
+        };
+        let links = Reply::Array(vec![link("to", &id('a')), link("from", &id('b')), link("from", "")]);
+        let heard = round(Question::Links, links).inbound.unwrap();
+        assert_eq!(heard.iter().map(NodeId::to_string).collect::<Vec<_>>(), [id('b')]);
+        let denied = round(Question::Links, error("NOPERM this user has no permissions to run the 'cluster|links' command"));
+        assert!(denied.inbound.is_none() && denied.denied.is_empty() && denied.trouble.is_none());
     }
 
     #[test]

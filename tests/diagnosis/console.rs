@@ -5,6 +5,7 @@ use std::process::{Child, Command as Process, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rgc_tui::cluster::Address;
 use serde_json::Value as Json;
 
 use super::common::{Cluster, Proxy};
@@ -30,13 +31,22 @@ impl Console {
         Self::through(cluster, &[])
     }
 
+    /// Told of these nodes only.
+    pub fn told_of(nodes: &[Address]) -> Self {
+        Self::configured(nodes, &[])
+    }
+
     /// Goes these ways to these nodes.
     pub fn through(cluster: &Cluster, ways: &[(usize, &Proxy)]) -> Self {
+        let ways: Vec<(Address, &Proxy)> = ways.iter().map(|(n, way)| (cluster.at(*n), *way)).collect();
+        Self::configured(&cluster.addresses(), &ways)
+    }
+
+    fn configured(nodes: &[Address], ways: &[(Address, &Proxy)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let quoted = |address: &dyn std::fmt::Display| format!("\"{address}\"");
-        let nodes: Vec<String> = cluster.addresses().iter().map(|address| quoted(address)).collect();
-        let map: Vec<String> =
-            ways.iter().map(|(n, way)| format!("{} = {}", quoted(&cluster.at(*n)), quoted(way.address()))).collect();
+        let nodes: Vec<String> = nodes.iter().map(|address| quoted(address)).collect();
+        let map: Vec<String> = ways.iter().map(|(node, way)| format!("{} = {}", quoted(node), quoted(way.address()))).collect();
         let text = format!("[cluster]\nname = \"prod\"\nnodes = [{}]\naddress_map = {{ {} }}\n", nodes.join(", "), map.join(", "));
         std::fs::write(folder.path().join("prod.toml"), text).unwrap();
         Self { folder }

@@ -72,8 +72,11 @@ pub(super) fn hold(look: &Look<'_>, node: &Node) -> Duration {
     let alone = !look.nodes().any(|other| other.health.is_alive() && other.view.is_some());
     let may_stall = matches!(node.health, Health::Frozen | Health::Silent);
     let doubted = node.flags.failed || node.flags.suspected;
+    // Nobody has seen it alive where it is announced: it may be at another place, which its peers will know in a moment.
+    let elsewhere = node.reached.as_ref() != Some(&node.address) && node.peers == PeerWord::Gone;
     let stalled = node.stalls.last().is_some_and(|(ended, _)| look.since(*ended) <= STALLS_WITHIN);
     match () {
+        () if elsewhere && !doubted && !alone => DOWN.for_,
         () if doubted || alone || node.peers == PeerWord::Gone && !may_stall => Duration::ZERO,
         () if may_stall && stalled => STALLED_BEFORE,
         () if may_stall => BLINK,
@@ -90,6 +93,7 @@ fn evidence(node: &Node) -> Vec<String> {
         match (node.flags.failed, node.flags.suspected, node.peers) {
             (true, _, _) => "the other nodes: fail, by a majority of masters",
             (_, true, _) => "the other nodes: fail?",
+            (_, _, PeerWord::Heard) => "the other nodes hear it, and cannot connect to it",
             (_, _, PeerWord::Gone) => "the other nodes have lost their connections to it",
             (_, _, PeerWord::Undecided | PeerWord::Connected) => "the other nodes are still connected to it",
             (_, _, PeerWord::Unknown) => "no other node has been heard about it yet",
@@ -159,7 +163,7 @@ pub(super) const UNREACHED: Rule = Rule {
 };
 
 fn unreached(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for node in look.nodes().filter(|node| node.is_out_of_reach()) {
+    for node in look.nodes().filter(|node| node.is_out_of_reach() && !super::announce::is_misplaced(look, node)) {
         let silence = look.since(node.silent_since.unwrap_or(node.health_since));
         let message = format!(
             "{} ({}), while the others are in touch with it",

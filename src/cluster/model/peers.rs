@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Model;
 use crate::cluster::election::DEFAULT_NODE_TIMEOUT;
+use crate::cluster::standing::is_heard;
 use crate::cluster::{Health, Node, NodeId, PeerWord, Time, age};
 
 /// A few dozen witnesses are enough, also of a thousand.
@@ -26,6 +27,8 @@ struct Heard {
     failed: bool,
     /// A heartbeat of it came to somebody after it had fallen silent here.
     alive: bool,
+    /// Somebody cannot connect to it and still hears it.
+    lopsided: bool,
 }
 
 impl Model {
@@ -38,11 +41,18 @@ impl Model {
         }
         let speakers = self.witnesses(now);
         let mut heard: BTreeMap<NodeId, Heard> = BTreeMap::new();
+        let node_timeout = self.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT);
         for speaker in &speakers {
             let (Some(view), Some(told)) = (speaker.view.as_deref(), speaker.view_at) else { continue };
             for member in view.members.iter().filter(|member| !member.flags.handshake && !member.flags.noaddr) {
                 let Some(since) = silent.get(&member.id) else { continue };
+                let accepted = speaker.inbound.as_ref().is_some_and(|(at, nodes)| {
+                    // A process that has ended takes its connections with it, and peers need a moment to see that.
+                    let ended = self.nodes.get(&member.id).is_some_and(|node| knows_at_once(node.health));
+                    ended && age(*at, *since) > CLOSED && age(now, *at) <= MOMENT && nodes.contains(&member.id)
+                });
                 let heard = heard.entry(member.id).or_default();
+                heard.lopsided |= !member.link_up && (accepted || is_heard(view, member, node_timeout));
                 heard.fresh += usize::from(told > *since);
                 heard.unlinked += usize::from(!member.link_up);
                 heard.failed |= member.flags.failed;
@@ -52,7 +62,7 @@ impl Model {
                     pong > 0 && clock_ahead_ms(speaker).is_some_and(|ahead| pong > since.timestamp_millis() + ahead + GOSSIP);
             }
         }
-        let notices = self.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT) * 3 / 2 + Duration::from_secs(1);
+        let notices = node_timeout * 3 / 2 + Duration::from_secs(1);
         let witnesses = speakers.len();
         let mut changed = false;
         for (id, since) in silent {
@@ -76,8 +86,11 @@ impl Model {
 }
 
 fn word(node: &Node, heard: &Heard, witnesses: usize, silence: Duration, notices: Duration) -> PeerWord {
-    if heard.failed || heard.doubted * 2 >= witnesses || heard.unlinked * 2 >= witnesses {
+    if heard.failed || heard.doubted * 2 >= witnesses {
         return PeerWord::Gone;
+    }
+    if heard.unlinked * 2 >= witnesses {
+        return if heard.lopsided && heard.doubted == 0 { PeerWord::Heard } else { PeerWord::Gone };
     }
     if heard.alive {
         return PeerWord::Connected;
@@ -91,10 +104,15 @@ fn word(node: &Node, heard: &Heard, witnesses: usize, silence: Duration, notices
         return PeerWord::Unknown;
     }
     let would_know = match node.health {
-        Health::Refused | Health::Closed | Health::Tls | Health::Garbage | Health::Unresolved => CLOSED,
+        health if knows_at_once(health) => CLOSED,
         _ => notices,
     };
     if silence >= would_know { PeerWord::Connected } else { PeerWord::Undecided }
+}
+
+/// Whoever listened there does not any more, or never did: if that is its end, its connections end with it.
+fn knows_at_once(health: Health) -> bool {
+    matches!(health, Health::Refused | Health::Closed | Health::Tls | Health::Garbage | Health::Unresolved)
 }
 
 /// How far a server's clock is ahead of this console's, in milliseconds; None when it has not told its time.

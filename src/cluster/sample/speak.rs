@@ -57,7 +57,9 @@ pub(super) fn round(sample: &mut Sample) -> Vec<Observation> {
     let common = cluster_info(&sample.servers);
     let mut round = Vec::with_capacity(count * 4);
     for (number, server) in sample.servers.iter().enumerate() {
-        let mut tell = |fact| round.push(Observation { source: server.address.clone(), at, fact });
+        // Who does not answer was asked where it is announced.
+        let source = server.announces.as_ref().filter(|_| server.trouble.is_some()).unwrap_or(&server.address);
+        let mut tell = |fact| round.push(Observation { source: source.clone(), at, fact });
         if let Some(trouble) = &server.trouble {
             tell(Fact::Trouble(trouble.clone()));
             continue;
@@ -141,8 +143,8 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
         keyspace_misses: Some((counters.hits / 20.0) as u64),
         total_error_replies: Some(counters.errors as u64),
         role: Some(server.role),
-        master_host: master.map(|master| master.address.host.clone()),
-        master_port: master.map(|master| master.address.port),
+        master_host: master.map(|master| master.announces.as_ref().unwrap_or(&master.address).host.clone()),
+        master_port: master.map(|master| master.announces.as_ref().unwrap_or(&master.address).port),
         master_link_up: replica.then_some(server.link_up),
         master_last_io_seconds: replica.then_some(if server.link_up { 0 } else { -1 }),
         master_link_down_seconds: (replica && !server.link_up).then_some(if server.syncing {
@@ -173,7 +175,7 @@ fn lines(servers: &[Fake]) -> Vec<(Member, bool)> {
     let line = |server: &Fake| {
         let member = Member {
             id: server.id,
-            address: server.address.clone(),
+            address: server.announces.as_ref().unwrap_or(&server.address).clone(),
             hostname: None,
             bus_port: server.address.port.wrapping_add(10_000),
             flags: Flags { suspected: server.suspected && !server.failed, failed: server.failed, ..Flags::default() },
@@ -182,7 +184,8 @@ fn lines(servers: &[Fake]) -> Vec<(Member, bool)> {
             ping_sent_ms: 0,
             pong_received_ms: 0,
             epoch: server.master.and_then(|master| servers.get(master)).map_or(server.epoch, |master| master.epoch),
-            link_up: server.out_of_reach || server.trouble.as_ref().is_none_or(|trouble| trouble.health.is_alive()),
+            link_up: server.announces.is_none()
+                && (server.out_of_reach || server.trouble.as_ref().is_none_or(|trouble| trouble.health.is_alive())),
             slots: server.slots.ranges(),
             open: Vec::new(),
         };

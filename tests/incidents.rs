@@ -1,0 +1,110 @@
+//! What `status`, `check` and `watch` say of incidents whose cause is not where it hurts, on real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    dead_code,
+    reason = "a test that fails loudly and says what it saw"
+)]
+
+mod common;
+#[path = "diagnosis/console.rs"]
+mod console;
+
+use common::Cluster;
+use console::{Console, Look};
+use rgc_tui::cluster::Address;
+
+fn never_says(look: &Look, words: &[&str]) {
+    for word in words {
+        assert!(!look.says().contains(word), "{word:?} in {}", look.says());
+    }
+}
+
+/// What leads to data loss while a master lives.
+const WRONG: [&str; 6] = ["--mode force", "--mode takeover", "no master", "is being elected", "start it again", "slots.unserved"];
+
+/// The words about a node that announces a wrong address, the same from every one of these seeds.
+async fn told(cluster: &Cluster, seeds: &[usize], wrong: &Address, setting: &str) -> (String, String) {
+    let mut said = Vec::new();
+    for seed in seeds {
+        // A console of its own each: nothing is known from before.
+        let console = Console::told_of(&[cluster.at(*seed)]);
+        let look = console
+            .until("it announces a wrong address", |look| {
+                never_says(look, &WRONG);
+                assert_eq!(look.served(), 16384, "{}", look.says());
+                !look.firing("node.announced").is_empty()
+            })
+            .await;
+        let remedy = look.remedy("node.announced");
+        assert!(remedy.contains(&format!("CONFIG SET {setting}")) && remedy.contains("no failover"), "{remedy}");
+        let found = look.firing("node.announced")[0];
+        assert_eq!(found["subject"], wrong.to_string());
+        said.push((found["message"].as_str().unwrap().to_owned(), remedy.to_owned()));
+    }
+    let first = said[0].clone();
+    assert!(said.iter().all(|words| *words == first), "{said:#?}");
+    assert!(first.0.contains(&format!("announces {wrong} where nobody reaches it: clients are sent there")), "{first:?}");
+    first
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_announces_a_wrong_address_is_said_to_do_so_from_every_seed() {
+    let cluster = Cluster::start(3, 1).await;
+    let (master, replica) = (cluster.at(2), cluster.at(5));
+    let before = Console::of(&cluster);
+    let mut watch = before.watch();
+    watch.until("a first verdict", |line| line["kind"] == "verdict" && line["verdict"] == "ok").await;
+    cluster.ok(&master, "CONFIG SET cluster-announce-ip 127.0.0.99").await;
+    let wrong = Address::new("127.0.0.99", master.port);
+    let (message, remedy) = told(&cluster, &[0, 2, 5], &wrong, "cluster-announce-ip ''").await;
+    assert!(message.contains("master of shard C, 546"), "{message}");
+    assert!(remedy.contains(&format!("redis-cli -h 127.0.0.1 -p {} CONFIG SET", master.port)), "{remedy}");
+
+    // Whoever has watched all the time says the same, and never that it died.
+    let fired = watch.until("the watch says so", |line| line["rule"] == "node.announced" && line["phase"] == "firing").await;
+    assert_eq!((fired["message"].as_str(), fired["severity"].as_str()), (Some(message.as_str()), Some("critical")), "{fired}");
+    let lines = watch.lines().join("\n");
+    assert!(WRONG.iter().all(|wrong| !lines.contains(wrong)), "{lines}");
+
+    // Its replica's broken link is what comes of it.
+    let seed = Console::told_of(&[cluster.at(1)]);
+    let look = seed.until("the replica's link counts", |look| !look.firing("replica.link_down").is_empty()).await;
+    assert_eq!(look.firing("replica.link_down")[0]["caused_by"]["rule"], "node.announced", "{}", look.says());
+    let checked = seed.run(&["check"]).await;
+    assert!(checked.stdout.contains("node.announced") && checked.code == 2, "{}", checked.stdout);
+
+    // It lives: nobody takes its place without overriding that.
+    let forced = ["failover", &replica.to_string(), "--mode", "force", "--confirm", "prod"];
+    let refused = seed.run(&forced).await;
+    assert_eq!(refused.code, 3, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("--override node_is_healthy"), "{}", refused.stderr);
+    assert_eq!(cluster.role(&master).await, "master");
+
+    cluster.ok(&master, "CONFIG SET cluster-announce-ip 127.0.0.1").await;
+    seed.until("all is well", |look| look.code == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_port_is_told_from_a_wrong_host() {
+    let cluster = Cluster::start(3, 1).await;
+    // Of the last shard: its letter does not hang on its address.
+    let master = cluster.at(2);
+    // Nobody listens there: the bus ports of others begin far above.
+    let nowhere = 23_999;
+    cluster.ok(&master, &format!("CONFIG SET cluster-announce-port {nowhere}")).await;
+    told(&cluster, &[0, 2], &Address::new("127.0.0.1", nowhere), "cluster-announce-port 0").await;
+
+    cluster.ok(&master, "CONFIG SET cluster-announce-port 0").await;
+    cluster.ok(&master, &format!("CONFIG SET cluster-announce-bus-port {nowhere}")).await;
+    let look = Console::told_of(&[cluster.at(0)])
+        .until("its bus port is wrong", |look| {
+            never_says(look, &WRONG);
+            !look.firing("node.announced").is_empty() && look.message("node.announced").contains("bus port")
+        })
+        .await;
+    assert_eq!((look.severity("node.announced"), look.served()), ("warning", 16384), "{}", look.says());
+}
