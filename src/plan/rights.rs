@@ -54,6 +54,7 @@ pub const TABLE: &[Right] = &[
     right("info", "INFO", &[Look], BOTH),
     right("cluster|nodes", "CLUSTER NODES", &[Look], BOTH),
     right("cluster|info", "CLUSTER INFO", &[Look], BOTH),
+    right("cluster|links", "CLUSTER LINKS", &[Look], BOTH),
     right("config|get", "CONFIG GET cluster-*", &[Look], BOTH),
     right("client|setname", "CLIENT SETNAME rgc-tui", &[Look], BOTH),
     right("scan", "SCAN 0", &[Look], BOTH),

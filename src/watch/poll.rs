@@ -65,6 +65,8 @@ impl Round {
     fn take(&mut self, question: Question, reply: &Reply, spoken_to: &Address) {
         if question == Question::Links {
             // Old servers do not know it, and a user may not ask it: then nobody tells.
+            let denied = matches!(reply, Reply::Error(error) if Health::from_error_code(&error.code) == Health::NoPerm);
+            self.denied.extend(denied.then_some(question));
             self.inbound = inbound(reply).map(Arc::new);
             return;
         }
@@ -170,7 +172,7 @@ mod tests {
         let heard = round(Question::Links, links).inbound.unwrap();
         assert_eq!(heard.iter().map(NodeId::to_string).collect::<Vec<_>>(), [id('b')]);
         let denied = round(Question::Links, error("NOPERM this user has no permissions to run the 'cluster|links' command"));
-        assert!(denied.inbound.is_none() && denied.denied.is_empty() && denied.trouble.is_none());
+        assert!(denied.inbound.is_none() && denied.denied.len() == 1 && denied.trouble.is_none());
     }
 
     #[test]
