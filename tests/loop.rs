@@ -1,4 +1,4 @@
-//! The production loop on a test terminal: scripted keys in the operator's notation, a made-up cluster, fake hands.
+//! The production loop on a test terminal: scripted keys in the operator's notation, a made-up cluster, fake handler.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -20,9 +20,9 @@ use rgc_tui::plan::entry::Entry;
 use rgc_tui::plan::{Blast, Danger, Figure, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
-use rgc_tui::tui::{Answers, Desk, Ended, Facts, Hands, Mailbox, Parting, part, run};
+use rgc_tui::tui::{Console, EffectHandler, Ended, EventChannel, EventSender, Facts, Shutdown, part, run};
 
-/// What the loop asked the hands to do.
+/// What the loop asked the handler to do.
 #[derive(Clone, Debug, PartialEq)]
 enum Asked {
     Survey(Intent),
@@ -31,14 +31,14 @@ enum Asked {
     Stop(OperationId),
 }
 
-struct FakeHands {
+struct FakeHandler {
     asked: Arc<Mutex<Vec<Asked>>>,
     /// Rebalancing goes on until it is asked to stop, and then for so long; never when None.
     lasts: Option<Duration>,
-    rebalancing: Option<Answers>,
+    rebalancing: Option<EventSender>,
 }
 
-impl FakeHands {
+impl FakeHandler {
     fn note(&self, asked: Asked) {
         self.asked.lock().unwrap().push(asked);
     }
@@ -61,8 +61,8 @@ fn plan(intent: Intent, danger: Danger) -> Plan {
     }
 }
 
-impl Hands for FakeHands {
-    fn survey(&mut self, intent: Intent, _model: &Model, to: &Answers) {
+impl EffectHandler for FakeHandler {
+    fn survey(&mut self, intent: Intent, _model: &Model, to: &EventSender) {
         self.note(Asked::Survey(intent.clone()));
         let forced = matches!(&intent, Intent::Failover { mode, .. } if *mode != rgc_tui::plan::Mode::Graceful);
         let danger = if forced { Danger::Typed } else { Danger::Normal };
@@ -72,7 +72,7 @@ impl Hands for FakeHands {
         }
     }
 
-    fn execute(&mut self, id: OperationId, plan: Plan, _model: &Model, to: &Answers) {
+    fn execute(&mut self, id: OperationId, plan: Plan, _model: &Model, to: &EventSender) {
         self.note(Asked::Execute(plan.intent.clone()));
         if matches!(plan.intent, Intent::Rebalance { .. }) {
             self.rebalancing = Some(to.clone());
@@ -93,11 +93,11 @@ impl Hands for FakeHands {
         });
     }
 
-    fn inject(&mut self, node: Address, fault: Fault, _to: &Answers) {
+    fn inject(&mut self, node: Address, fault: Fault, _to: &EventSender) {
         self.note(Asked::Inject(node, fault));
     }
 
-    fn ledger(&mut self, to: &Answers) {
+    fn ledger(&mut self, to: &EventSender) {
         to.post(Event::Ledger(vec![Entry { intent: "failover".into(), ..Entry::default() }]));
     }
 }
@@ -158,15 +158,15 @@ async fn play_with(script: &str, settings: Settings, lasts: Option<Duration>) ->
     let asked = Arc::new(Mutex::new(Vec::new()));
     let screen = Arc::new(Mutex::new((String::new(), 0usize)));
     let shown = screen.clone();
-    let mut desk = Desk {
+    let mut console = Console {
         app: App::new(model, settings, Keymap::default(), clock.now()),
         theme: Theme::builtin("dusk").unwrap(),
         themes: Box::new(Theme::builtin),
         clock,
         signals: None,
         facts: Facts::Channel(observations),
-        hands: Box::new(FakeHands { asked: asked.clone(), lasts, rebalancing: None }),
-        mailbox: Mailbox::new(),
+        handler: Box::new(FakeHandler { asked: asked.clone(), lasts, rebalancing: None }),
+        channel: EventChannel::new(),
         folder: std::env::temp_dir(),
         on_frame: Some(Box::new(move |_, buffer| {
             let mut shown = shown.lock().unwrap();
@@ -175,21 +175,21 @@ async fn play_with(script: &str, settings: Settings, lasts: Option<Duration>) ->
     };
     let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
     let mut input = Input::new(Box::pin(input));
-    let ended = run(&mut terminal, &mut input, &mut desk).await;
+    let ended = run(&mut terminal, &mut input, &mut console).await;
     drop(facts);
     let (mut told, began) = (Vec::new(), tokio::time::Instant::now());
-    part(&mut desk, |parting| {
+    part(&mut console, |parting| {
         told.push(match parting {
-            Parting::Stopping(intent) => format!("stopping {}", intent.name()),
-            Parting::Ended(intent, report) => format!("{} {}", intent.name(), report.outcome.word()),
-            Parting::Left(intent) => format!("left {}", intent.name()),
+            Shutdown::Stopping(intent) => format!("stopping {}", intent.name()),
+            Shutdown::Ended(intent, report) => format!("{} {}", intent.name(), report.outcome.word()),
+            Shutdown::Left(intent) => format!("left {}", intent.name()),
         });
     })
     .await;
     let parting = (told, began.elapsed());
     let (screen, frames) = screen.lock().unwrap().clone();
     let asked = asked.lock().unwrap().clone();
-    Seen { ended, app: desk.app, screen, asked, frames, parting }
+    Seen { ended, app: console.app, screen, asked, frames, parting }
 }
 
 fn plain() -> Settings {

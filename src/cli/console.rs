@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::Global;
 use super::exit::{Ended, Exit, Stop};
-use super::{look, parting, settle};
+use super::{look, settle, shutdown};
 use crate::app::{App, Fault, Settings};
 use crate::cluster::Model;
 use crate::config::Config;
@@ -15,7 +15,7 @@ use crate::play::{self, PlaySpec};
 use crate::session::Session;
 use crate::term;
 use crate::theme::Theme;
-use crate::tui::{self, ClusterHands, Facts, Faults, Start, Themes};
+use crate::tui::{self, ClusterEffects, Facts, Faults, Start, Themes};
 
 pub(super) async fn run(global: &Global) -> Ended {
     let config = settle::config(global, true)?;
@@ -38,7 +38,7 @@ pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<Loc
     let _play =
         demo.as_ref().map(|(local, spec)| play::start(session.links().clone(), local.addresses(), *spec, clock, session.sender()));
     let is_demo = demo.is_some();
-    let hands = ClusterHands::new(executor, demo.map(|(local, _)| faults(local)), Some(ledger));
+    let handler = ClusterEffects::new(executor, demo.map(|(local, _)| faults(local)), Some(ledger));
     let mut model = Model::new(config.cluster.name.clone());
     model.slow = config.alerts.latency;
     let app = App::new(model, settings(config, global, is_demo), config.keymap.clone(), clock.now());
@@ -47,14 +47,14 @@ pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<Loc
         themes: themes(config),
         clock,
         facts: Facts::Session(Box::new(session)),
-        hands: Box::new(hands),
+        handler: Box::new(handler),
         mouse: config.ui.mouse,
         colours: term::colours(|name| std::env::var(name).ok()),
     };
     match tui::start(start).await {
-        Ok(mut desk) => {
-            desk.facts.remember_now(&desk.app.model).await;
-            Ok(parting::stop(&mut desk).await)
+        Ok(mut console) => {
+            console.facts.remember_now(&console.app.model).await;
+            Ok(shutdown::stop(&mut console).await)
         }
         Err(error) => Err(Stop::new(Exit::Critical, format!("the console cannot use this terminal: {error}"))),
     }

@@ -10,7 +10,7 @@ use super::exit::{Ended, Exit, Stop};
 use super::look::Sight;
 use super::progress::Teller;
 use super::saved::Saved;
-use super::{intents, out, parting, plan_text, saved, settle};
+use super::{intents, out, plan_text, saved, settle, shutdown};
 use crate::plan::{self, Code, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished, shell};
 
 const STALE: &str = "the cluster has changed since this plan was saved: plan again with --save-plan";
@@ -207,7 +207,7 @@ impl Deed<'_> {
                 () = &mut stop => {
                     stop = Box::pin(super::signals::stop());
                     if stopping {
-                        told.leave(format!("rgc-tui: {}", parting::LEFT)).await;
+                        told.leave(format!("rgc-tui: {}", shutdown::LEFT)).await;
                         return Ok(Exit::Critical);
                     }
                     stopping = true;

@@ -211,12 +211,12 @@ async fn form(spec: &LocalSpec, nodes: usize, binary: binary::Binary) -> Result<
             .into();
     options.extend(spec.args.iter().cloned());
 
-    let seats = layout::seats(spec.masters, &numbers, ports::random);
+    let planned = layout::nodes(spec.masters, &numbers, ports::random);
     let with_shard_ids = binary.has_shard_ids();
     let mut fleet = Fleet::new(binary, ports, spec.dir.as_deref(), spec.keep, &options)?;
     for at in 0..nodes {
         let Some(process) = fleet.processes.get(at) else { break };
-        write(&process.folder.join("nodes.conf"), &layout::nodes_conf(&seats, at, with_shard_ids))?;
+        write(&process.folder.join("nodes.conf"), &layout::nodes_conf(&planned, at, with_shard_ids))?;
     }
     for at in 0..nodes {
         fleet.start(at)?;

@@ -7,7 +7,7 @@ use crate::cluster::SLOTS;
 
 /// A node to be: masters first, then the first replica of each, then the second, …
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
+pub(super) struct PlannedNode {
     pub(super) port: u16,
     pub(super) id: String,
     pub(super) shard_id: String,
@@ -18,7 +18,7 @@ pub(super) struct Seat {
 }
 
 /// Seats for `masters * (1 + replicas)` ports; `token` is called for each id, of which it makes a part.
-pub(super) fn seats(masters: u16, ports: &[u16], mut token: impl FnMut() -> u64) -> Vec<Seat> {
+pub(super) fn nodes(masters: u16, ports: &[u16], mut token: impl FnMut() -> u64) -> Vec<PlannedNode> {
     let mut id = move || format!("{:016x}{:016x}{:08x}", token(), token(), token() & 0xffff_ffff);
     let shards: Vec<String> = (0..masters).map(|_| id()).collect();
     let bound = |n: usize| u16::try_from(n * usize::from(SLOTS) / usize::from(masters.max(1))).unwrap_or(SLOTS);
@@ -28,7 +28,7 @@ pub(super) fn seats(masters: u16, ports: &[u16], mut token: impl FnMut() -> u64)
         .map(|(i, &port)| {
             let rank = i % usize::from(masters.max(1));
             let is_master = i < usize::from(masters);
-            Seat {
+            PlannedNode {
                 port,
                 id: id(),
                 shard_id: shards.get(rank).cloned().unwrap_or_default(),
@@ -39,23 +39,23 @@ pub(super) fn seats(masters: u16, ports: &[u16], mut token: impl FnMut() -> u64)
         .collect()
 }
 
-/// The nodes.conf of the seat at `me`: everybody is known from the first moment, nobody has to be introduced.
-pub(super) fn nodes_conf(seats: &[Seat], me: usize, with_shard_ids: bool) -> String {
-    let masters = seats.iter().filter(|seat| seat.master.is_none()).count();
+/// The `nodes.conf` of the node at `me`: every node is known from the first moment, nobody has to be introduced.
+pub(super) fn nodes_conf(nodes: &[PlannedNode], me: usize, with_shard_ids: bool) -> String {
+    let masters = nodes.iter().filter(|node| node.master.is_none()).count();
     let mut text = String::new();
-    for (i, seat) in seats.iter().enumerate() {
-        let shard = if with_shard_ids { format!(",,shard-id={}", seat.shard_id) } else { String::new() };
-        let role = if seat.master.is_some() { "slave" } else { "master" };
+    for (i, node) in nodes.iter().enumerate() {
+        let shard = if with_shard_ids { format!(",,shard-id={}", node.shard_id) } else { String::new() };
+        let role = if node.master.is_some() { "slave" } else { "master" };
         let flags = if i == me { format!("myself,{role}") } else { role.into() };
-        let master = seat.master.and_then(|at| seats.get(at)).map_or("-", |master| &master.id);
-        let epoch = seat.master.unwrap_or(i) + 1;
-        let slots = seat.slots.map(|(first, last)| format!(" {first}-{last}")).unwrap_or_default();
+        let master = node.master.and_then(|at| nodes.get(at)).map_or("-", |master| &master.id);
+        let epoch = node.master.unwrap_or(i) + 1;
+        let slots = node.slots.map(|(first, last)| format!(" {first}-{last}")).unwrap_or_default();
         let _ = writeln!(
             text,
             "{} 127.0.0.1:{}@{}{shard} {flags} {master} 0 0 {epoch} connected{slots}",
-            seat.id,
-            seat.port,
-            seat.port + BUS
+            node.id,
+            node.port,
+            node.port + BUS
         );
     }
     let _ = writeln!(text, "vars currentEpoch {masters} lastVoteEpoch 0");
@@ -70,11 +70,11 @@ mod tests {
     #[test]
     fn the_cluster_s_own_parser_reads_what_is_written() {
         let mut n = 0;
-        let seats = seats(3, &[7000, 7001, 7002, 7003, 7004, 7005], || {
+        let nodes = nodes(3, &[7000, 7001, 7002, 7003, 7004, 7005], || {
             n += 1;
             n
         });
-        let text = nodes_conf(&seats, 4, true);
+        let text = nodes_conf(&nodes, 4, true);
         let (members, vars) = text.rsplit_once("vars").unwrap();
         assert_eq!(vars, " currentEpoch 3 lastVoteEpoch 0\n");
         let view = parse::nodes(members, &Address::new("127.0.0.1", 7004)).unwrap();
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!((me.address.port, me.role, me.master), (7004, Role::Replica, Some(view.members[1].id)));
         let slots: Vec<String> = view.members.iter().flat_map(|member| &member.slots).map(ToString::to_string).collect();
         assert_eq!(slots, ["0-5460", "5461-10921", "10922-16383"]);
-        assert_eq!(seats[1].shard_id, seats[4].shard_id);
-        assert!(!nodes_conf(&seats, 0, false).contains("shard-id"));
+        assert_eq!(nodes[1].shard_id, nodes[4].shard_id);
+        assert!(!nodes_conf(&nodes, 0, false).contains("shard-id"));
     }
 }

@@ -7,15 +7,15 @@
 //! that vanishes in calm under an unchanged server was deleted by somebody: that is no loss, another room is opened.
 
 mod account;
-mod book;
-mod dice;
 mod gap;
 mod places;
 mod replies;
+mod rng;
 mod room;
-mod table;
 #[cfg(test)]
 mod tests;
+mod workload;
+mod write_log;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -32,7 +32,7 @@ pub use account::PlayAccount;
 
 use crate::cluster::{Address, Fact, Observation, View, parse};
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
-use table::{Batch, Job, Table};
+use workload::{Batch, Job, Workload};
 
 const TICK: Duration = Duration::from_millis(10);
 const REPORT: Duration = Duration::from_millis(250);
@@ -90,7 +90,7 @@ impl Drop for Play {
 pub fn start(links: Links, seeds: Vec<Address>, spec: PlaySpec, clock: Clock, to: mpsc::Sender<Observation>) -> Play {
     let links = Links::new(links.settings().clone(), clock);
     let (told, account) = watch::channel(PlayAccount::default());
-    let table = Table::new(spec, &seeds, RandomState::new().build_hasher().finish());
+    let table = Workload::new(spec, &seeds, RandomState::new().build_hasher().finish());
     let task = tokio::spawn(run(links, table, clock, to, told));
     Play { task, account }
 }
@@ -100,7 +100,7 @@ enum Done {
     View(Address, Option<View>),
 }
 
-async fn run(links: Links, mut table: Table, clock: Clock, to: mpsc::Sender<Observation>, told: watch::Sender<PlayAccount>) {
+async fn run(links: Links, mut table: Workload, clock: Clock, to: mpsc::Sender<Observation>, told: watch::Sender<PlayAccount>) {
     let began = Instant::now();
     let mut doing: FuturesUnordered<BoxFuture<'static, Done>> = FuturesUnordered::new();
     let mut ticks = interval(TICK);

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use super::places::ShardAt;
 use super::room::Stage;
-use super::table::{Batch, Job, Piece, Seat, Table, What, piece};
+use super::workload::{Batch, Job, Piece, ShardState, What, Workload, piece};
 use crate::cluster::{Address, View, parse};
 use crate::link::{Failure, Reply, ServerError};
 
 /// A command that is sent on more often than this is going in circles.
 const HOPS: u8 = 5;
 
-impl Table {
+impl Workload {
     /// The way, as a node told it; None when it did not.
     pub(super) fn view_done(&mut self, address: &Address, view: Option<&View>, now: Duration) {
         self.asked.remove(address);
         let Some(view) = view else { return };
         let known = self.places.shards();
         let learnt = self.places.learn(view);
-        self.seats.resize_with(self.places.shards(), Seat::default);
+        self.shards.resize_with(self.places.shards(), ShardState::default);
         self.stale |= !learnt.gained.is_empty() || self.places.shards() > known;
         learnt.promoted.into_iter().for_each(|at| self.disturb(at, true));
         learnt.gained.into_iter().for_each(|at| self.doubt(at, now));
@@ -67,7 +67,7 @@ impl Table {
                     self.stale = true;
                     self.ask_at = self.ask_at.min(now + Duration::from_millis(20));
                     at = self.places.shard_of(slot).unwrap_or(shard);
-                    self.seats.resize_with(self.places.shards(), Seat::default);
+                    self.shards.resize_with(self.places.shards(), ShardState::default);
                     if promoted { self.disturb(at, true) } else { self.doubt(at, now) }
                 }
                 let again = Piece { hops: piece.hops + 1, asking, ..piece };
@@ -92,8 +92,8 @@ impl Table {
         if matches!(piece.what, What::Identity) {
             return self.identify(shard, address, reply);
         }
-        if let Some(seat) = self.seats.get_mut(shard).filter(|_| self.places.owner(shard) == Some(address)) {
-            seat.calm_since.get_or_insert(now);
+        if let Some(shard_state) = self.shards.get_mut(shard).filter(|_| self.places.owner(shard) == Some(address)) {
+            shard_state.calm_since.get_or_insert(now);
         }
         let Some(room) = self.rooms.get_mut(piece.room) else { return };
         let is_current = room.book.id == piece.book;
@@ -137,8 +137,8 @@ impl Table {
         if self.mixed {
             return;
         }
-        if let Some(length) = self.seats.get_mut(at).and_then(|seat| seat.gap.acknowledged(now)) {
-            let others = self.seats.iter().any(|seat| seat.gap.is_open(now));
+        if let Some(length) = self.shards.get_mut(at).and_then(|shard_state| shard_state.gap.acknowledged(now)) {
+            let others = self.shards.iter().any(|shard_state| shard_state.gap.is_open(now));
             self.tally.end_gap(length, others);
         }
     }
@@ -167,44 +167,44 @@ impl Table {
 
     /// Trouble: what was acknowledged in this shard has to be read back, and from the beginning.
     fn disturb(&mut self, at: ShardAt, is_owner: bool) {
-        let Some(seat) = self.seats.get_mut(at) else { return };
+        let Some(shard_state) = self.shards.get_mut(at) else { return };
         if is_owner {
-            seat.gap.trouble();
-            seat.calm_since = None;
+            shard_state.gap.trouble();
+            shard_state.calm_since = None;
         }
-        seat.unsettle();
+        shard_state.unsettle();
     }
 
     /// Slots that have come from elsewhere: no trouble, but worth reading back.
     fn doubt(&mut self, at: ShardAt, now: Duration) {
-        let Some(seat) = self.seats.get_mut(at) else { return };
-        seat.calm_since = Some(now);
-        seat.unsettle();
+        let Some(shard_state) = self.shards.get_mut(at) else { return };
+        shard_state.calm_since = Some(now);
+        shard_state.unsettle();
     }
 
     fn read(&mut self, audit: Option<ShardAt>) {
-        let Some(seat) = audit.and_then(|at| self.seats.get_mut(at)) else { return };
-        if let Some(audit) = &mut seat.audit {
+        let Some(shard_state) = audit.and_then(|at| self.shards.get_mut(at)) else { return };
+        if let Some(audit) = &mut shard_state.audit {
             audit.pending = audit.pending.saturating_sub(1);
         }
-        seat.finish_audit();
+        shard_state.finish_audit();
     }
 
     fn next_game(&mut self, shard: ShardAt, i: usize) {
         let book = self.new_book();
-        let (Some(room), Some(seat)) = (self.rooms.get_mut(i), self.seats.get_mut(shard)) else { return };
+        let (Some(room), Some(shard_state)) = (self.rooms.get_mut(i), self.shards.get_mut(shard)) else { return };
         let command = room.next_game(book);
-        seat.extra.push(piece(command, i, book, What::Note));
+        shard_state.extra.push(piece(command, i, book, What::Note));
     }
 
     /// The room's state was not there. After a disturbance that is the disturbance's work and the audit will tell;
     /// in calm it is either somebody's wish or a server that was restarted without our noticing.
     fn vanish(&mut self, shard: ShardAt, i: usize) {
-        let (Some(room), Some(seat)) = (self.rooms.get_mut(i), self.seats.get_mut(shard)) else { return };
+        let (Some(room), Some(shard_state)) = (self.rooms.get_mut(i), self.shards.get_mut(shard)) else { return };
         room.stage = Stage::Wanted;
-        if !seat.disturbed && !seat.doubtful.contains(&i) {
+        if !shard_state.disturbed && !shard_state.doubtful.contains(&i) {
             room.stage = Stage::Doubtful;
-            seat.doubtful.push(i);
+            shard_state.doubtful.push(i);
         }
     }
 
@@ -212,8 +212,8 @@ impl Table {
         let text = reply.text().unwrap_or_default();
         let run_id = parse::info(&text).ok().and_then(|info| info.run_id).map(|id| id.to_string()).unwrap_or_default();
         let before = self.identities.insert(address.clone(), run_id.clone());
-        let Some(seat) = self.seats.get_mut(shard) else { return };
-        let doubtful = std::mem::take(&mut seat.doubtful);
+        let Some(shard_state) = self.shards.get_mut(shard) else { return };
+        let doubtful = std::mem::take(&mut shard_state.doubtful);
         if before.as_ref().is_some_and(|before| *before != run_id) {
             self.disturb(shard, true);
             for i in doubtful {
@@ -228,9 +228,9 @@ impl Table {
             let Some(room) = self.rooms.get_mut(i) else { continue };
             let (gone, book) = (std::mem::replace(room, new), room.book.id);
             self.stale = true;
-            let Some(seat) = self.seats.get_mut(shard) else { continue };
+            let Some(shard_state) = self.shards.get_mut(shard) else { continue };
             let notes = gone.sweep().into_iter();
-            seat.extra.extend(notes.map(|command| piece(command, i, book, What::Note)));
+            shard_state.extra.extend(notes.map(|command| piece(command, i, book, What::Note)));
         }
     }
 }

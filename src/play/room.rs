@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::book::Book;
-use super::dice::Dice;
+use super::rng::Rng;
+use super::write_log::WriteLog;
 use crate::cluster::key_slot;
 use crate::link::Command;
 
@@ -33,7 +33,7 @@ pub(super) struct Room {
     pub(super) code: String,
     pub(super) slot: u16,
     pub(super) stage: Stage,
-    pub(super) book: Book,
+    pub(super) book: WriteLog,
     game: u32,
     phase: usize,
     players: Vec<&'static str>,
@@ -42,13 +42,23 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(code: String, book: u64, dice: &mut Dice) -> Self {
-        let count = usize::try_from(1 + dice.below(6)).unwrap_or(1);
-        let first = usize::try_from(dice.below(12)).unwrap_or_default();
+    pub(super) fn new(code: String, book: u64, rng: &mut Rng) -> Self {
+        let count = usize::try_from(1 + rng.below(6)).unwrap_or(1);
+        let first = usize::try_from(rng.below(12)).unwrap_or_default();
         let players = NAMES.iter().cycle().skip(first).take(count).copied().collect();
-        let phase = usize::try_from(dice.below(5)).unwrap_or_default();
+        let phase = usize::try_from(rng.below(5)).unwrap_or_default();
         let slot = key_slot(format!("{{{code}}}").as_bytes());
-        Self { code, slot, stage: Stage::Wanted, book: Book::new(book), game: 1, phase, players, turn: 0, renewed: Duration::ZERO }
+        Self {
+            code,
+            slot,
+            stage: Stage::Wanted,
+            book: WriteLog::new(book),
+            game: 1,
+            phase,
+            players,
+            turn: 0,
+            renewed: Duration::ZERO,
+        }
     }
 
     fn key(&self, name: &str) -> String {
@@ -97,19 +107,19 @@ impl Room {
     }
 
     /// Now and then something happens besides moves.
-    pub(super) fn live(&mut self, now: Duration, dice: &mut Dice) -> Vec<Command> {
+    pub(super) fn live(&mut self, now: Duration, rng: &mut Rng) -> Vec<Command> {
         let state = self.key("state");
         let mut commands = Vec::new();
         if now.saturating_sub(self.renewed) > RENEW {
             self.renewed = now;
             commands.push(Command::new(["EXPIRE", &state, TTL]));
         }
-        if dice.below(40) > 0 {
+        if rng.below(40) > 0 {
             return commands;
         }
         let waiting = self.phase == 0;
         let newcomer = NAMES.iter().find(|name| !self.players.contains(name)).copied();
-        match (dice.below(3), newcomer) {
+        match (rng.below(3), newcomer) {
             (0, Some(name)) if waiting && self.players.len() < 6 => {
                 self.players.push(name);
                 commands.push(Command::new(["SADD", &self.key("players"), name]));
@@ -137,7 +147,7 @@ impl Room {
     pub(super) fn next_game(&mut self, book: u64) -> Command {
         let end = Command::new(["UNLINK", &self.moves_key()]);
         self.game += 1;
-        self.book = Book::new(book);
+        self.book = WriteLog::new(book);
         self.stage = Stage::Open;
         end
     }
@@ -165,13 +175,13 @@ mod tests {
 
     #[test]
     fn all_keys_of_a_room_share_its_slot() {
-        let mut dice = Dice::new(7);
-        let mut room = Room::new(dice.code(), 1, &mut dice);
+        let mut rng = Rng::new(7);
+        let mut room = Room::new(rng.code(), 1, &mut rng);
         let mut commands = room.make(Duration::ZERO, 0);
         commands.push(room.turn(0));
         commands.extend([room.play(0), room.read_back(), room.next_game(2), room.play(0)]);
         for _ in 0..2000 {
-            commands.extend(room.live(Duration::ZERO, &mut dice));
+            commands.extend(room.live(Duration::ZERO, &mut rng));
         }
         assert!(commands.len() > 50);
         assert!(commands.iter().all(|command| key_slot(&command.0[1]) == room.slot));
@@ -180,8 +190,8 @@ mod tests {
 
     #[test]
     fn codes_have_five_characters_and_differ() {
-        let mut dice = Dice::new(42);
-        let codes: std::collections::HashSet<String> = (0..1000).map(|_| dice.code()).collect();
+        let mut rng = Rng::new(42);
+        let codes: std::collections::HashSet<String> = (0..1000).map(|_| rng.code()).collect();
         assert!(codes.len() > 995 && codes.iter().all(|code| code.len() == 5));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::PlaySpec;
 use super::account::PlayAccount;
-use super::book::MOVES;
-use super::table::{Job, Table};
+use super::workload::{Job, Workload};
+use super::write_log::MOVES;
 use crate::cluster::{Address, Health, Trouble, key_slot, parse};
 use crate::link::{Command, Failure, Reply, ServerError};
 
@@ -24,7 +24,7 @@ enum Mood {
 
 /// One shard: a master and its replica, of which one serves.
 struct Fake {
-    table: Table,
+    table: Workload,
     now: Duration,
     mood: [Mood; 2],
     master: usize,
@@ -41,7 +41,7 @@ fn address(at: usize) -> Address {
 
 impl Fake {
     fn new(rooms: u32, rate: u32) -> Self {
-        let table = Table::new(PlaySpec { rooms, rate }, &[address(0)], 99);
+        let table = Workload::new(PlaySpec { rooms, rate }, &[address(0)], 99);
         let mood = [Mood::Serves, Mood::Moved];
         let (bits, hashes) = (HashMap::new(), HashMap::new());
         Self { table, now: TICK, mood, master: 0, epoch: 1, bits, hashes, run_id: 1, unlinked: Vec::new() }

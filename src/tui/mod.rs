@@ -1,27 +1,27 @@
 //! IO. The loop: events in, effects out, a frame when there is something new to see. It never awaits the network.
 //!
 //! ```text
-//!  signals ─┐                                ┌─► Hands (plans, operations, faults, ledger) ──► answers ─┐
-//!  keys ────┤                                │                                                          │
-//!  answers ─┼─► app::update ──► effects ─────┼─► terminal (clipboard, theme), a file (screen)           │
-//!  facts ───┤                                └─► quit                                                   │
-//!  tick ────┘◄──────────────────────────────────────────────────────────────────────────────────────────┘
+//!  signals ─┐                                ┌─► EffectHandler (plans, operations, faults, ledger) ──► answers ─┐
+//!  keys ────┤                                │                                                                  │
+//!  answers ─┼─► app::update ──► effects ─────┼─► terminal (clipboard, theme), a file (screen)                   │
+//!  facts ───┤                                └─► quit                                                           │
+//!  tick ────┘◄──────────────────────────────────────────────────────────────────────────────────────────────────┘
 //!                 app.settle ──► ui::draw, at most as often as `pace` says
 //! ```
 
-mod cluster_hands;
+mod cluster_effects;
+mod effects;
 mod facts;
-mod hands;
 mod pace;
-mod parting;
 mod save;
+mod shutdown;
 mod start;
 mod surface;
 
-pub use cluster_hands::{ClusterHands, Faults};
+pub use cluster_effects::{ClusterEffects, Faults};
+pub use effects::{EffectHandler, EventChannel, EventSender};
 pub use facts::Facts;
-pub use hands::{Answers, Hands, Mailbox, NoHands};
-pub use parting::{Parting, part};
+pub use shutdown::{Shutdown, part};
 pub use start::{Start, start};
 pub use surface::Surface;
 
@@ -62,7 +62,7 @@ pub type Themes = Box<dyn Fn(&str) -> Option<Theme>>;
 pub type OnFrame = Box<dyn FnMut(&App, &Buffer)>;
 
 /// Everything the loop works with, apart from the terminal and its input.
-pub struct Desk {
+pub struct Console {
     pub app: App,
     pub theme: Theme,
     /// Themes by name, already limited to the terminal's colours.
@@ -70,8 +70,8 @@ pub struct Desk {
     pub clock: Clock,
     pub signals: Option<Signals>,
     pub facts: Facts,
-    pub hands: Box<dyn Hands>,
-    pub mailbox: Mailbox,
+    pub handler: Box<dyn EffectHandler>,
+    pub channel: EventChannel,
     /// Where saved screens go.
     pub folder: PathBuf,
     /// Called after every frame, with what it shows.
@@ -88,35 +88,35 @@ enum Woken {
     Tick,
 }
 
-/// Runs the console until it ends. `desk.app` is then as the operator left it, and operations may still be under way:
+/// Runs the console until it ends. `console.app` is then as the operator left it, and operations may still be under way:
 /// once the terminal is given back, [`part`] stops them.
-pub async fn run<B, S>(terminal: &mut Terminal<B>, input: &mut Input<S>, desk: &mut Desk) -> Ended
+pub async fn run<B, S>(terminal: &mut Terminal<B>, input: &mut Input<S>, console: &mut Console) -> Ended
 where
     B: Surface,
     S: Stream<Item = io::Result<Raw>> + Unpin,
 {
-    let period = desk.app.settings.interval.clamp(std::time::Duration::from_millis(100), std::time::Duration::from_secs(1));
+    let period = console.app.settings.interval.clamp(std::time::Duration::from_millis(100), std::time::Duration::from_secs(1));
     let mut tick = interval_at(Instant::now(), period);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut pace = Pace::new(desk.app.settings.interval);
+    let mut pace = Pace::new(console.app.settings.interval);
     let mut facts_open = true;
     if let Ok(size) = terminal.size() {
-        let _ = app::update(&mut desk.app, Event::Resize(size.width, size.height), desk.clock.now());
+        let _ = app::update(&mut console.app, Event::Resize(size.width, size.height), console.clock.now());
     }
     let mut save = false;
-    let cluster = desk.app.model.name.clone();
-    desk.hands.begin(&cluster, &desk.mailbox.to);
+    let cluster = console.app.model.name.clone();
+    console.handler.begin(&cluster, &console.channel.to);
     loop {
         let woken = tokio::select! {
             biased;
-            signal = next_signal(desk.signals.as_mut()) => Woken::Signal(signal),
+            signal = next_signal(console.signals.as_mut()) => Woken::Signal(signal),
             () = sleep_until(pace.due()), if pace.wants_frame() => Woken::Draw,
             event = input.next() => Woken::Input(event),
-            Some(event) = desk.mailbox.answers.recv() => Woken::Answer(event),
-            fact = desk.facts.next(), if facts_open => Woken::Observed(fact),
+            Some(event) = console.channel.answers.recv() => Woken::Answer(event),
+            fact = console.facts.next(), if facts_open => Woken::Observed(fact),
             _ = tick.tick() => Woken::Tick,
         };
-        let now = desk.clock.now();
+        let now = console.clock.now();
         let mut effects = Vec::new();
         match woken {
             Woken::Signal(Signal::Continue) => {
@@ -128,41 +128,41 @@ where
             Woken::Signal(signal) => return Ended::Signal(signal),
             Woken::Draw => {
                 let began = Instant::now();
-                let news = desk.app.settle(now);
-                desk.facts.remember(&desk.app.model);
-                if pace.should_draw(news) && frame(terminal, desk, &mut save).is_err() {
+                let news = console.app.settle(now);
+                console.facts.remember(&console.app.model);
+                if pace.should_draw(news) && frame(terminal, console, &mut save).is_err() {
                     return Ended::TerminalGone;
                 }
                 pace.drawn(began.elapsed());
             }
             Woken::Input(None) => return Ended::TerminalGone,
             Woken::Input(Some(event)) => {
-                effects = app::update(&mut desk.app, event, now);
+                effects = app::update(&mut console.app, event, now);
                 pace.key();
             }
             Woken::Answer(event) => {
-                effects = app::update(&mut desk.app, event, now);
-                while let Ok(event) = desk.mailbox.answers.try_recv() {
-                    effects.extend(app::update(&mut desk.app, event, now));
+                effects = app::update(&mut console.app, event, now);
+                while let Ok(event) = console.channel.answers.try_recv() {
+                    effects.extend(app::update(&mut console.app, event, now));
                 }
                 pace.news();
             }
             Woken::Observed(None) => facts_open = false,
             Woken::Observed(Some(fact)) => {
-                effects = app::update(&mut desk.app, Event::Observed(Box::new(fact)), now);
+                effects = app::update(&mut console.app, Event::Observed(Box::new(fact)), now);
                 for _ in 0..BATCH {
-                    let Some(fact) = desk.facts.try_next() else { break };
-                    effects.extend(app::update(&mut desk.app, Event::Observed(Box::new(fact)), now));
+                    let Some(fact) = console.facts.try_next() else { break };
+                    effects.extend(app::update(&mut console.app, Event::Observed(Box::new(fact)), now));
                 }
-                pace.facts(desk.app.model.take_notable());
+                pace.facts(console.app.model.take_notable());
             }
             Woken::Tick => {
-                effects = app::update(&mut desk.app, Event::Tick, now);
+                effects = app::update(&mut console.app, Event::Tick, now);
                 pace.tick();
             }
         }
         for effect in effects {
-            match carry_out(effect, terminal, desk, &mut save) {
+            match carry_out(effect, terminal, console, &mut save) {
                 Ok(true) => {}
                 Ok(false) => return Ended::Quit,
                 Err(_) => return Ended::TerminalGone,
@@ -185,47 +185,52 @@ async fn next_signal(signals: Option<&mut Signals>) -> Signal {
 }
 
 /// Draws one frame, and keeps its text when the operator asked for it.
-fn frame<B: Surface>(terminal: &mut Terminal<B>, desk: &mut Desk, save: &mut bool) -> Result<(), B::Error> {
+fn frame<B: Surface>(terminal: &mut Terminal<B>, console: &mut Console, save: &mut bool) -> Result<(), B::Error> {
     term::collect_log();
-    let now = desk.clock.now();
+    let now = console.clock.now();
     let mut shown = app::Shown::default();
-    let frame = terminal.draw(|frame| shown = ui::draw(&desk.app, &desk.theme, now, frame))?;
-    desk.app.saw(shown);
-    if let Some(on_frame) = desk.on_frame.as_mut() {
-        on_frame(&desk.app, frame.buffer);
+    let frame = terminal.draw(|frame| shown = ui::draw(&console.app, &console.theme, now, frame))?;
+    console.app.saw(shown);
+    if let Some(on_frame) = console.on_frame.as_mut() {
+        on_frame(&console.app, frame.buffer);
     }
     if std::mem::take(save) {
-        let (text, bad) = save::to_file(frame.buffer, &desk.folder, now);
-        desk.app.tell(text, bad, now);
+        let (text, bad) = save::to_file(frame.buffer, &console.folder, now);
+        console.app.tell(text, bad, now);
     }
     Ok(())
 }
 
 /// Does what `update` asked for; false when that was to quit.
-fn carry_out<B: Surface>(effect: Effect, terminal: &mut Terminal<B>, desk: &mut Desk, save: &mut bool) -> Result<bool, B::Error> {
-    let to = &desk.mailbox.to;
+fn carry_out<B: Surface>(
+    effect: Effect,
+    terminal: &mut Terminal<B>,
+    console: &mut Console,
+    save: &mut bool,
+) -> Result<bool, B::Error> {
+    let to = &console.channel.to;
     match effect {
         Effect::Quit => return Ok(false),
         Effect::Copy(text) => terminal.backend_mut().copy(&text)?,
         Effect::SaveScreen => *save = true,
         Effect::Theme(name) => {
-            if let Some(theme) = (desk.themes)(&name) {
-                desk.theme = theme;
+            if let Some(theme) = (console.themes)(&name) {
+                console.theme = theme;
             }
         }
-        Effect::Survey(intent) => desk.hands.survey(intent, &desk.app.model, to),
+        Effect::Survey(intent) => console.handler.survey(intent, &console.app.model, to),
         Effect::Execute(id, plan) => {
-            if desk.app.unlocked {
-                desk.hands.unlock();
+            if console.app.unlocked {
+                console.handler.unlock();
             }
-            desk.hands.execute(id, *plan, &desk.app.model, to);
+            console.handler.execute(id, *plan, &console.app.model, to);
         }
-        Effect::Control(id, control) => desk.hands.control(id, control),
-        Effect::Inject(node, fault) => match desk.app.model.node(node).map(|node| node.address.clone()) {
-            Some(address) => desk.hands.inject(address, fault, to),
-            None => desk.app.tell("that node is not known any more", true, desk.clock.now()),
+        Effect::Control(id, control) => console.handler.control(id, control),
+        Effect::Inject(node, fault) => match console.app.model.node(node).map(|node| node.address.clone()) {
+            Some(address) => console.handler.inject(address, fault, to),
+            None => console.app.tell("that node is not known any more", true, console.clock.now()),
         },
-        Effect::ReadLedger => desk.hands.ledger(to),
+        Effect::ReadLedger => console.handler.ledger(to),
     }
     Ok(true)
 }

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::{Desk, Facts, Hands, Mailbox, Themes, run};
+use super::{Console, EffectHandler, EventChannel, Facts, Themes, run};
 use crate::app::App;
 use crate::link::Clock;
 use crate::term::{self, Colours, FrameWriter, Input, Signals};
@@ -19,7 +19,7 @@ pub struct Start {
     pub themes: Themes,
     pub clock: Clock,
     pub facts: Facts,
-    pub hands: Box<dyn Hands>,
+    pub handler: Box<dyn EffectHandler>,
     pub mouse: bool,
     pub colours: Colours,
 }
@@ -29,8 +29,8 @@ pub struct Start {
 ///
 /// # Errors
 /// When there is no terminal, or signals cannot be caught.
-pub async fn start(start: Start) -> io::Result<Desk> {
-    let Start { app, themes, clock, facts, hands, mouse, colours } = start;
+pub async fn start(start: Start) -> io::Result<Console> {
+    let Start { app, themes, clock, facts, handler, mouse, colours } = start;
     let depth = match colours {
         Colours::None => ColorDepth::None,
         Colours::Sixteen => ColorDepth::Ansi16,
@@ -40,15 +40,15 @@ pub async fn start(start: Start) -> io::Result<Desk> {
     let themes: Themes = Box::new(move |name| themes(name).map(|theme| theme.limit(depth)));
     let theme = themes(&app.settings.theme)
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no theme `{}`", app.settings.theme)))?;
-    let mut desk = Desk {
+    let mut console = Console {
         app,
         theme,
         themes,
         clock,
         signals: Some(Signals::new()?),
         facts,
-        hands,
-        mailbox: Mailbox::new(),
+        handler,
+        channel: EventChannel::new(),
         folder: std::env::current_dir().unwrap_or_default(),
         on_frame: None,
     };
@@ -57,8 +57,8 @@ pub async fn start(start: Start) -> io::Result<Desk> {
     let mut terminal: ManuallyDrop<Terminal<CrosstermBackend<FrameWriter<Stdout>>>> =
         ManuallyDrop::new(Terminal::new(CrosstermBackend::new(FrameWriter::new(io::stdout())))?);
     let mut input = Input::new(term::events());
-    run(&mut *terminal, &mut input, &mut desk).await;
+    run(&mut *terminal, &mut input, &mut console).await;
     drop(input);
     drop(guard);
-    Ok(desk)
+    Ok(console)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Offer;
-use super::node::News;
+use super::poller::News;
 use crate::cluster::{Address, NodeId};
 
 /// How far the bus port is above the port for clients, unless somebody has set it.

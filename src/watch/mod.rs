@@ -1,21 +1,21 @@
-//! IO. server → observation: one task a node asks, one roster decides who is asked, one outbox hands on.
+//! IO. server → observation: a poller for each node, a supervisor that decides which nodes are asked, a queue that hands on.
 //!
 //! ```text
-//!  seeds ─► crew ── starts, mutes, ends ──► node task ── PING, INFO, CLUSTER NODES, CLUSTER INFO ──► link
-//!            ▲                                 │  │
-//!            └──────────── news ───────────────┘  └─► outbox (latest of a kind wins) ─► observations
+//!  seeds ─► supervisor ── starts, mutes, ends ──► poller ── PING, INFO, CLUSTER NODES, CLUSTER INFO ──► link
+//!                ▲                               │  │
+//!                └────────── news ───────────────┘  └─► queue (latest of a kind wins) ─► observations
 //! ```
 
-mod beat;
-mod crew;
 mod detour;
-mod node;
-mod outbox;
+mod latest_queue;
+mod membership;
 mod poll;
+mod poller;
 mod recall;
 mod rooms;
-mod roster;
+mod schedule;
 mod settings;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 
@@ -63,8 +63,8 @@ impl Default for WatchSettings {
 pub struct Watch {
     refresh: Arc<Notify>,
     offer: Offer,
-    _crew: AbortOnDropHandle<()>,
-    _outbox: AbortOnDropHandle<()>,
+    _supervisor: AbortOnDropHandle<()>,
+    _queue: AbortOnDropHandle<()>,
 }
 
 /// Where nodes that are remembered are handed to a running watch: asked only when no seed tells who is in the cluster.
@@ -120,14 +120,14 @@ pub async fn infos(links: &Links, nodes: impl IntoIterator<Item = Address>, time
 
 /// Starts watching; observations go to `to` until the watch is dropped or the receiver is.
 pub fn start(links: Links, settings: WatchSettings, clock: Clock, to: mpsc::Sender<Observation>) -> Watch {
-    let (outbox, forward) = outbox::outbox(to.clone());
+    let (queue, forward) = latest_queue::channel(to.clone());
     let refresh = Arc::new(Notify::new());
     let offer = Offer::default();
-    let crew = crew::Crew::new(links, settings, clock, outbox, to, offer.clone());
+    let supervisor = supervisor::Supervisor::new(links, settings, clock, queue, to, offer.clone());
     Watch {
-        _crew: AbortOnDropHandle::new(tokio::spawn(crew.run(refresh.clone()))),
+        _supervisor: AbortOnDropHandle::new(tokio::spawn(supervisor.run(refresh.clone()))),
         refresh,
         offer,
-        _outbox: AbortOnDropHandle::new(tokio::spawn(forward)),
+        _queue: AbortOnDropHandle::new(tokio::spawn(forward)),
     }
 }

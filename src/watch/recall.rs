@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Offer;
-use super::node::News;
+use super::poller::News;
 use crate::cluster::{Address, Fact, Health, Memory, NodeId, Recall, View};
 
 /// Whom to ask beside the seeds, and how that goes.

@@ -19,7 +19,7 @@ use rgc_tui::link::Clock;
 use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
-use rgc_tui::tui::{self, ClusterHands, Desk, Ended, Facts, Mailbox};
+use rgc_tui::tui::{self, ClusterEffects, Console, Ended, EventChannel, Facts};
 use rgc_tui::watch::WatchSettings;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -104,15 +104,15 @@ where
     let seen = Rc::new(RefCell::new(None));
     let (keys, typed) = mpsc::unbounded_channel();
     let frames = Rc::clone(&seen);
-    let mut desk = Desk {
+    let mut console = Console {
         app: App::new(Model::new(spec.name), AppSettings::default(), Keymap::default(), clock.now()),
         theme: Theme::builtin("dusk").expect("dusk is built in"),
         themes: Box::new(Theme::builtin),
         clock,
         signals: None,
         facts: Facts::Session(Box::new(session)),
-        hands: Box::new(ClusterHands::new(executor, None, None)),
-        mailbox: Mailbox::new(),
+        handler: Box::new(ClusterEffects::new(executor, None, None)),
+        channel: EventChannel::new(),
         folder: journal.path().to_path_buf(),
         on_frame: Some(Box::new(move |app, buffer| {
             let mut seen = frames.borrow_mut();
@@ -126,7 +126,7 @@ where
     let operator = Operator { keys, seen };
     let script = script(operator.clone());
     let ended = {
-        let run = tui::run(&mut terminal, &mut input, &mut desk);
+        let run = tui::run(&mut terminal, &mut input, &mut console);
         tokio::pin!(run, script);
         tokio::select! {
             biased;
@@ -139,7 +139,7 @@ where
         }
     };
     drop(operator);
-    (desk.app, ended)
+    (console.app, ended)
 }
 
 /// A frame as lines of text.

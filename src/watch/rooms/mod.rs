@@ -2,9 +2,9 @@
 
 mod budget;
 mod describe;
-mod ledger;
+mod index;
 mod lookup;
-mod sweep;
+mod scan;
 mod template;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub(super) use template::Template;
 
 /// Keeps a sweep going on a node as long as it is a master.
 #[derive(Debug)]
-pub(super) struct Sweeps {
+pub(super) struct Scans {
     links: Links,
     template: Template,
     to: mpsc::Sender<Observation>,
@@ -28,7 +28,7 @@ pub(super) struct Sweeps {
     task: Option<AbortOnDropHandle<()>>,
 }
 
-impl Sweeps {
+impl Scans {
     pub(super) fn new(links: Links, template: Template, to: mpsc::Sender<Observation>) -> Self {
         Self { links, template, to, owned: Arc::default(), task: None }
     }
@@ -37,14 +37,14 @@ impl Sweeps {
     pub(super) fn run(&mut self, node: &Address, slots: Option<Vec<SlotRange>>, no_touch: bool) {
         *self.owned.lock().unwrap_or_else(PoisonError::into_inner) = slots;
         if self.task.is_none() {
-            let place = sweep::Place {
+            let place = scan::Place {
                 link: self.links.get(node, Lane::Work),
                 clock: self.links.clock(),
                 to: self.to.clone(),
                 owned: self.owned.clone(),
                 no_touch,
             };
-            self.task = Some(AbortOnDropHandle::new(tokio::spawn(sweep::sweep(place, self.template.clone()))));
+            self.task = Some(AbortOnDropHandle::new(tokio::spawn(scan::sweep(place, self.template.clone()))));
         }
     }
 

@@ -8,9 +8,9 @@ use crate::plan::{Intent, Plan, Progress, Refusal};
 
 /// The way back into the loop, for tasks that have something to tell.
 #[derive(Clone, Debug)]
-pub struct Answers(mpsc::Sender<Event>);
+pub struct EventSender(mpsc::Sender<Event>);
 
-impl Answers {
+impl EventSender {
     pub fn new(to: mpsc::Sender<Event>) -> Self {
         Self(to)
     }
@@ -43,61 +43,37 @@ impl Answers {
 
 /// Both ends of that way. It outlives the loop: operations under way when the console ends still have a last word.
 #[derive(Debug)]
-pub struct Mailbox {
-    pub(super) to: Answers,
+pub struct EventChannel {
+    pub(super) to: EventSender,
     pub(super) answers: mpsc::Receiver<Event>,
 }
 
-impl Mailbox {
+impl EventChannel {
     pub fn new() -> Self {
         let (to, answers) = mpsc::channel(super::BATCH);
-        Self { to: Answers::new(to), answers }
+        Self { to: EventSender::new(to), answers }
     }
 }
 
-impl Default for Mailbox {
+impl Default for EventChannel {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// None of these may wait: they start a task and answer later.
-pub trait Hands {
+pub trait EffectHandler {
     /// Gather what the plan needs, plan, and answer with `Event::Planned`.
-    fn survey(&mut self, intent: Intent, model: &Model, to: &Answers);
+    fn survey(&mut self, intent: Intent, model: &Model, to: &EventSender);
     /// Carry the plan out; the answers are `Event::Progress`, the last one `Ended`.
-    fn execute(&mut self, id: OperationId, plan: Plan, model: &Model, to: &Answers);
+    fn execute(&mut self, id: OperationId, plan: Plan, model: &Model, to: &EventSender);
     fn control(&mut self, id: OperationId, control: Control);
     /// Do this to a server of the demo.
-    fn inject(&mut self, node: Address, fault: Fault, to: &Answers);
+    fn inject(&mut self, node: Address, fault: Fault, to: &EventSender);
     /// Answer with `Event::Ledger`.
-    fn ledger(&mut self, to: &Answers);
+    fn ledger(&mut self, to: &EventSender);
     /// Before the first frame: what was left unfinished is looked for, and told with `Event::Unfinished`.
-    fn begin(&mut self, _cluster: &str, _to: &Answers) {}
+    fn begin(&mut self, _cluster: &str, _to: &EventSender) {}
     /// The operator has typed the cluster's name: deeds may be done from now on.
     fn unlock(&mut self) {}
-}
-
-/// Hands that can do nothing, for a console that only looks on.
-#[derive(Debug)]
-pub struct NoHands;
-
-impl Hands for NoHands {
-    fn survey(&mut self, intent: Intent, _model: &Model, to: &Answers) {
-        to.planned(intent, Err(Refusal::because("this console only looks on")));
-    }
-
-    fn execute(&mut self, _id: OperationId, _plan: Plan, _model: &Model, to: &Answers) {
-        to.tell("this console only looks on", true);
-    }
-
-    fn control(&mut self, _id: OperationId, _control: Control) {}
-
-    fn inject(&mut self, _node: Address, _fault: Fault, to: &Answers) {
-        to.tell("this console only looks on", true);
-    }
-
-    fn ledger(&mut self, to: &Answers) {
-        to.post(Event::Ledger(Vec::new()));
-    }
 }

@@ -16,7 +16,7 @@ pub(super) fn fingerprint(view: &View) -> u64 {
 
 /// Members and the address to reach each at, from views with their fingerprints. Left out: who is in handshake, who has
 /// no address, and who is named by nobody but itself while others speak.
-pub(super) fn roster<'a>(views: impl IntoIterator<Item = (u64, &'a View)>) -> BTreeMap<NodeId, Address> {
+pub(super) fn members<'a>(views: impl IntoIterator<Item = (u64, &'a View)>) -> BTreeMap<NodeId, Address> {
     let mut groups: BTreeMap<u64, (&View, Vec<NodeId>)> = BTreeMap::new();
     for (print, view) in views {
         if let Some(me) = view.myself() {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn names(views: &[View]) -> Vec<String> {
-        roster(views.iter().map(|view| (fingerprint(view), view)))
+        members(views.iter().map(|view| (fingerprint(view), view)))
             .into_iter()
             .map(|(id, address)| format!("{} {address}", id.to_string().trim_start_matches('0')))
             .collect()

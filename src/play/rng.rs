@@ -2,9 +2,9 @@
 
 /// xorshift64*: plenty for card games.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed | 1)
     }

@@ -10,7 +10,7 @@ use crate::cluster::{Address, Fact, Observation};
 
 /// Takes observations at any speed. Clones share the queue.
 #[derive(Clone, Debug)]
-pub(super) struct Outbox {
+pub(super) struct LatestQueue {
     shared: Arc<Shared>,
 }
 
@@ -47,7 +47,7 @@ impl Queue {
     }
 }
 
-impl Outbox {
+impl LatestQueue {
     /// Never waits. Not for facts that add up, such as pieces of a sweep.
     pub(super) fn push(&self, observation: Observation) {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push(observation);
@@ -59,10 +59,10 @@ impl Outbox {
     }
 }
 
-/// An outbox, and the task that empties it into a channel as fast as its reader goes.
-pub(super) fn outbox(to: mpsc::Sender<Observation>) -> (Outbox, impl Future<Output = ()> + Send) {
-    let outbox = Outbox { shared: Arc::default() };
-    let mine = outbox.clone();
+/// A queue, and the task that empties it into a channel as fast as its reader goes.
+pub(super) fn channel(to: mpsc::Sender<Observation>) -> (LatestQueue, impl Future<Output = ()> + Send) {
+    let queue = LatestQueue { shared: Arc::default() };
+    let mine = queue.clone();
     let forward = async move {
         loop {
             while let Some(observation) = mine.pop() {
@@ -73,7 +73,7 @@ pub(super) fn outbox(to: mpsc::Sender<Observation>) -> (Outbox, impl Future<Outp
             mine.shared.filled.notified().await;
         }
     };
-    (outbox, forward)
+    (queue, forward)
 }
 
 #[cfg(test)]
@@ -114,23 +114,23 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stands_still_costs_one_of_each_kind() {
         let (to, mut from) = mpsc::channel(1);
-        let (outbox, forward) = outbox(to);
+        let (queue, forward) = channel(to);
         let task = tokio::spawn(forward);
         for round in 0..10_000 {
-            outbox.push(pong(round % 3, u64::from(round)));
+            queue.push(pong(round % 3, u64::from(round)));
             if round % 1000 == 0 {
                 tokio::task::yield_now().await;
             }
         }
-        assert!(outbox.shared.queue.lock().unwrap().waiting.len() <= 3);
+        assert!(queue.shared.queue.lock().unwrap().waiting.len() <= 3);
         let mut last = String::new();
         for _ in 0..5 {
             last = shown(&from.recv().await.unwrap());
         }
         assert_eq!(last, "0 9999", "the newest of every node came, the newest last");
         drop(from);
-        outbox.push(pong(1, 0));
-        outbox.push(pong(2, 0));
+        queue.push(pong(1, 0));
+        queue.push(pong(2, 0));
         task.await.unwrap();
     }
 }

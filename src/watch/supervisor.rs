@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::detour::Detours;
-use super::node::{Brief, Control, Mute, News, watch};
-use super::outbox::Outbox;
+use super::latest_queue::LatestQueue;
+use super::membership::{fingerprint, members};
+use super::poller::{Control, Mute, News, PollerConfig, watch};
 use super::recall::Recaller;
-use super::rooms::{Sweeps, Template};
-use super::roster::{fingerprint, roster};
-use super::{Offer, WatchSettings, beat};
+use super::rooms::{Scans, Template};
+use super::{Offer, WatchSettings, schedule};
 use crate::cluster::{Address, Fact, Health, NodeId, Observation, View};
 use crate::link::{Clock, Lane, Links};
 
@@ -37,8 +37,8 @@ enum Heard {
     Trouble,
 }
 
-/// One node task and what the crew knows of it.
-struct Seat {
+/// One poller and what the supervisor knows of its node.
+struct Supervised {
     control: Arc<Control>,
     _task: AbortOnDropHandle<()>,
     heard: Heard,
@@ -53,21 +53,21 @@ struct Seat {
     unnamed: Option<Instant>,
 }
 
-impl Seat {
+impl Supervised {
     fn is_alive(&self) -> bool {
         self.heard == Heard::Alive
     }
 }
 
-pub(super) struct Crew {
+pub(super) struct Supervisor {
     links: Links,
     settings: WatchSettings,
     clock: Clock,
-    outbox: Outbox,
+    queue: LatestQueue,
     template: Option<Template>,
     observations: mpsc::Sender<Observation>,
-    seats: BTreeMap<Address, Seat>,
-    roster: BTreeMap<NodeId, Address>,
+    pollers: BTreeMap<Address, Supervised>,
+    members: BTreeMap<NodeId, Address>,
     /// Seeds that turned out to be another name for a member with a working link.
     retired: HashMap<Address, NodeId>,
     to: mpsc::Sender<(Address, News)>,
@@ -80,12 +80,12 @@ pub(super) struct Crew {
     detours: Detours,
 }
 
-impl Crew {
+impl Supervisor {
     pub(super) fn new(
         links: Links,
         settings: WatchSettings,
         clock: Clock,
-        outbox: Outbox,
+        queue: LatestQueue,
         observations: mpsc::Sender<Observation>,
         offer: Offer,
     ) -> Self {
@@ -96,11 +96,11 @@ impl Crew {
             links,
             settings,
             clock,
-            outbox,
+            queue,
             template,
             observations,
-            seats: BTreeMap::new(),
-            roster: BTreeMap::new(),
+            pollers: BTreeMap::new(),
+            members: BTreeMap::new(),
             retired: HashMap::new(),
             to,
             from,
@@ -117,7 +117,7 @@ impl Crew {
         let seeds = self.settings.seeds.clone();
         for seed in &seeds {
             let mute = if self.settings.standalone || seeds.len() == 1 { Mute::No } else { Mute::Troubles };
-            self.seat(seed, mute, None);
+            self.begin_polling(seed, mute, None);
         }
         let mut tick = Instant::now() + TICK;
         loop {
@@ -149,26 +149,26 @@ impl Crew {
         if let Some(fact) = seed_answers.then(|| self.recall.over()).flatten() {
             self.say(fact);
         }
-        let Some(seat) = self.seats.get_mut(address) else { return };
+        let Some(poller) = self.pollers.get_mut(address) else { return };
         let mut hears = |heard| {
-            if std::mem::replace(&mut seat.heard, heard) != heard {
-                seat.since = Instant::now();
+            if std::mem::replace(&mut poller.heard, heard) != heard {
+                poller.since = Instant::now();
             }
         };
         match news {
-            News::Places(places) => seat.places = places,
+            News::Places(places) => poller.places = places,
             News::Trouble(health) => {
                 self.recall.note_trouble(address, health);
-                seat.trouble = Some(health);
+                poller.trouble = Some(health);
                 hears(Heard::Trouble);
                 self.refresh = true;
             }
             News::Alive(view) => {
                 hears(Heard::Alive);
-                seat.trouble = None;
+                poller.trouble = None;
                 if let Some(view) = view {
-                    seat.node = view.myself().map(|me| me.id);
-                    seat.view = Some((fingerprint(&view), view));
+                    poller.node = view.myself().map(|me| me.id);
+                    poller.view = Some((fingerprint(&view), view));
                     self.refresh = true;
                 }
             }
@@ -177,21 +177,21 @@ impl Crew {
     }
 
     /// Starts a task for an address that has none.
-    fn seat(&mut self, address: &Address, mute: Mute, node: Option<NodeId>) {
-        if self.seats.contains_key(address) {
+    fn begin_polling(&mut self, address: &Address, mute: Mute, node: Option<NodeId>) {
+        if self.pollers.contains_key(address) {
             return;
         }
         let control = Arc::new(Control::new(mute));
-        let task = tokio::spawn(watch(Brief {
+        let task = tokio::spawn(watch(PollerConfig {
             link: self.links.get(address, Lane::Probe),
             clock: self.clock,
             interval: self.settings.interval,
             timeout: self.settings.timeout,
             standalone: self.settings.standalone,
-            outbox: self.outbox.clone(),
-            crew: self.to.clone(),
+            queue: self.queue.clone(),
+            supervisor: self.to.clone(),
             control: control.clone(),
-            sweeps: self.template.clone().map(|template| Sweeps::new(self.links.clone(), template, self.observations.clone())),
+            sweeps: self.template.clone().map(|template| Scans::new(self.links.clone(), template, self.observations.clone())),
         }));
         if self.settings.seeds.contains(address) {
             let (links, to, seed) = (self.links.clone(), self.to.clone(), address.clone());
@@ -200,7 +200,7 @@ impl Crew {
                 let _ = to.send((seed, News::Places(places))).await;
             });
         }
-        let seat = Seat {
+        let poller = Supervised {
             control,
             _task: AbortOnDropHandle::new(task),
             heard: Heard::Nothing,
@@ -211,18 +211,18 @@ impl Crew {
             trouble: None,
             unnamed: None,
         };
-        self.seats.insert(address.clone(), seat);
+        self.pollers.insert(address.clone(), poller);
         self.resize();
     }
 
     fn resize(&self) {
-        for seat in self.seats.values() {
-            seat.control.set_size(self.seats.len(), self.settings.interval);
+        for poller in self.pollers.values() {
+            poller.control.set_size(self.pollers.len(), self.settings.interval);
         }
     }
 
     fn end(&mut self, address: &Address) {
-        if self.seats.remove(address).is_some() {
+        if self.pollers.remove(address).is_some() {
             self.links.forget(address);
             self.resize();
         }
@@ -231,16 +231,16 @@ impl Crew {
     /// Makes the tasks fit what the answering nodes say.
     fn reconcile(&mut self) {
         let views: Vec<(u64, &View)> = self
-            .seats
+            .pollers
             .values()
-            .filter(|seat| seat.is_alive())
-            .filter_map(|seat| seat.view.as_ref().map(|(print, view)| (*print, &**view)))
+            .filter(|poller| poller.is_alive())
+            .filter_map(|poller| poller.view.as_ref().map(|(print, view)| (*print, &**view)))
             .collect();
         if views.is_empty() {
             return self.without_views();
         }
         if std::mem::take(&mut self.views_changed) {
-            self.roster = roster(views);
+            self.members = members(views);
             self.take_on();
             self.identify();
             self.choose_speakers();
@@ -257,14 +257,14 @@ impl Crew {
         for seed in &seeds {
             match self.retired.remove(seed) {
                 // Only another name for a node that has its own task: it stands by.
-                Some(node) => self.seat(seed, Mute::All, Some(node)),
-                None => self.seat(seed, Mute::Troubles, None),
+                Some(node) => self.begin_polling(seed, Mute::All, Some(node)),
+                None => self.begin_polling(seed, Mute::Troubles, None),
             }
         }
-        if self.seats.values().all(|seat| seat.heard != Heard::Nothing) {
-            for seat in seeds.iter().filter_map(|seed| self.seats.get(seed)) {
-                if seat.control.mute() == Mute::Troubles {
-                    seat.control.set_mute(Mute::No);
+        if self.pollers.values().all(|poller| poller.heard != Heard::Nothing) {
+            for poller in seeds.iter().filter_map(|seed| self.pollers.get(seed)) {
+                if poller.control.mute() == Mute::Troubles {
+                    poller.control.set_mute(Mute::No);
                 }
             }
             self.ask_remembered();
@@ -274,13 +274,13 @@ impl Crew {
     /// No seed tells who is in the cluster: nodes that are remembered may. They stay mute until it is known that they are
     /// still nodes of that cluster.
     fn ask_remembered(&mut self) {
-        let somebody = self.seats.values().any(Seat::is_alive);
+        let somebody = self.pollers.values().any(Supervised::is_alive);
         if let Some(nodes) = self.recall.begin(somebody, &self.settings.seeds) {
             for (id, address) in nodes {
-                self.seat(&address, Mute::All, Some(id));
+                self.begin_polling(&address, Mute::All, Some(id));
             }
         }
-        let tried = |address: &Address| self.seats.get(address).is_none_or(|seat| seat.heard != Heard::Nothing);
+        let tried = |address: &Address| self.pollers.get(address).is_none_or(|poller| poller.heard != Heard::Nothing);
         if let Some(fact) = self.recall.news(tried) {
             self.say(fact);
         }
@@ -288,64 +288,68 @@ impl Crew {
 
     fn say(&self, fact: Fact) {
         let source = self.settings.seeds.first().cloned().unwrap_or_else(|| Address::new("nowhere", 1));
-        self.outbox.push(Observation { source, at: self.clock.now(), fact });
+        self.queue.push(Observation { source, at: self.clock.now(), fact });
     }
 
     /// A task for every member; muted when another link already speaks for it.
     fn take_on(&mut self) {
         let spoken_for: BTreeSet<NodeId> =
-            self.seats.values().filter(|seat| seat.is_alive()).filter_map(|seat| seat.node).collect();
-        let missing: Vec<(NodeId, Address)> =
-            self.roster.iter().filter(|(_, address)| !self.seats.contains_key(address)).map(|(id, at)| (*id, at.clone())).collect();
+            self.pollers.values().filter(|poller| poller.is_alive()).filter_map(|poller| poller.node).collect();
+        let missing: Vec<(NodeId, Address)> = self
+            .members
+            .iter()
+            .filter(|(_, address)| !self.pollers.contains_key(address))
+            .map(|(id, at)| (*id, at.clone()))
+            .collect();
         for (id, address) in missing {
             let mute = if spoken_for.contains(&id) { Mute::All } else { Mute::No };
-            self.seat(&address, mute, Some(id));
+            self.begin_polling(&address, mute, Some(id));
         }
     }
 
-    /// Which member is behind each address: by its own word, by the roster's, or because a seed's name leads there.
+    /// Which member is behind each address: by its own word, by most members' word, or because a seed's name leads there.
     fn identify(&mut self) {
-        let by_address: HashMap<&Address, NodeId> = self.roster.iter().map(|(id, address)| (address, *id)).collect();
-        for (address, seat) in &mut self.seats {
-            if seat.is_alive() && seat.node.is_some() {
+        let by_address: HashMap<&Address, NodeId> = self.members.iter().map(|(id, address)| (address, *id)).collect();
+        for (address, poller) in &mut self.pollers {
+            if poller.is_alive() && poller.node.is_some() {
                 continue;
             }
             let alias = || {
-                if seat.places.is_empty() {
+                if poller.places.is_empty() {
                     return None;
                 }
-                let leads_to = |announced: &Address| seat.places.contains(&self.links.dialled(announced));
-                let mut found = self.roster.iter().filter(|(_, announced)| leads_to(announced)).map(|(id, _)| *id);
+                let leads_to = |announced: &Address| poller.places.contains(&self.links.dialled(announced));
+                let mut found = self.members.iter().filter(|(_, announced)| leads_to(announced)).map(|(id, _)| *id);
                 found.next().filter(|_| found.next().is_none())
             };
-            seat.node = by_address.get(address).copied().or(seat.node).or_else(alias);
+            poller.node = by_address.get(address).copied().or(poller.node).or_else(alias);
         }
     }
 
     /// One link speaks for each member: one that answers rather than not, then the announced address.
     fn choose_speakers(&mut self) {
         let mut by_node: BTreeMap<NodeId, Vec<Address>> = BTreeMap::new();
-        let decided = self.seats.values().all(|seat| seat.heard != Heard::Nothing || seat.node.is_some());
-        for (address, seat) in &self.seats {
-            match seat.node {
+        let decided = self.pollers.values().all(|poller| poller.heard != Heard::Nothing || poller.node.is_some());
+        for (address, poller) in &self.pollers {
+            match poller.node {
                 Some(node) => by_node.entry(node).or_default().push(address.clone()),
                 // A seed that is nobody's other name is shown for what it is.
-                None if decided && !seat.places.is_empty() => seat.control.set_mute(Mute::No),
+                None if decided && !poller.places.is_empty() => poller.control.set_mute(Mute::No),
                 None => {}
             }
         }
         for (node, mut links) in by_node {
-            let announced = self.roster.get(&node);
+            let announced = self.members.get(&node);
             links.sort_by_key(|address| {
-                let seat = self.seats.get(address);
-                let alive = seat.is_some_and(Seat::is_alive);
-                let speaks = seat.is_some_and(|seat| seat.control.mute() == Mute::No);
+                let poller = self.pollers.get(address);
+                let alive = poller.is_some_and(Supervised::is_alive);
+                let speaks = poller.is_some_and(|poller| poller.control.mute() == Mute::No);
                 (!alive, if alive { Some(address) != announced } else { !speaks }, Some(address) != announced)
             });
             let Some((speaker, others)) = links.split_first() else { continue };
-            let settled = Some(speaker) == announced && self.seats.get(speaker).is_some_and(Seat::is_alive);
-            if let Some(seat) = self.seats.get(speaker) {
-                seat.control.set_mute(Mute::No);
+            let settled = Some(speaker) == announced && self.pollers.get(speaker).is_some_and(Supervised::is_alive);
+            if let Some(poller) = self.pollers.get(speaker) {
+                poller.control.set_mute(Mute::No);
             }
             for other in others {
                 if settled {
@@ -353,8 +357,8 @@ impl Crew {
                         self.retired.insert(other.clone(), node);
                     }
                     self.end(other);
-                } else if let Some(seat) = self.seats.get(other) {
-                    seat.control.set_mute(Mute::All);
+                } else if let Some(poller) = self.pollers.get(other) {
+                    poller.control.set_mute(Mute::All);
                 }
             }
         }
@@ -362,44 +366,45 @@ impl Crew {
 
     /// How the announced address of a node answers that is reached at another one.
     fn tell_announced(&self) {
-        for (address, seat) in self.seats.iter().filter(|(_, seat)| seat.is_alive() && seat.control.mute() == Mute::No) {
-            let announced = seat.node.and_then(|node| self.roster.get(&node)).filter(|announced| *announced != address);
-            let trouble = announced.and_then(|announced| self.seats.get(announced)?.trouble);
-            seat.control.set_announced(trouble.filter(|health| health.is_down()));
+        for (address, poller) in self.pollers.iter().filter(|(_, poller)| poller.is_alive() && poller.control.mute() == Mute::No) {
+            let announced = poller.node.and_then(|node| self.members.get(&node)).filter(|announced| *announced != address);
+            let trouble = announced.and_then(|announced| self.pollers.get(announced)?.trouble);
+            poller.control.set_announced(trouble.filter(|health| health.is_down()));
         }
     }
 
     /// A node that does not answer where it is announced may have announced a wrong address: asked for at the places where it
     /// may be, and believed only when it tells its id.
     fn look_elsewhere(&mut self) {
-        let reached: BTreeSet<NodeId> = self.seats.values().filter(|seat| seat.is_alive()).filter_map(|seat| seat.node).collect();
-        let down = |address: &Address| self.seats.get(address).and_then(|seat| seat.trouble).is_some_and(Health::is_down);
-        let missing = self.roster.iter().filter(|(id, address)| !reached.contains(id) && down(address));
+        let reached: BTreeSet<NodeId> =
+            self.pollers.values().filter(|poller| poller.is_alive()).filter_map(|poller| poller.node).collect();
+        let down = |address: &Address| self.pollers.get(address).and_then(|poller| poller.trouble).is_some_and(Health::is_down);
+        let missing = self.members.iter().filter(|(id, address)| !reached.contains(id) && down(address));
         let mut places = Vec::new();
         for (id, announced) in missing.take(Detours::AT_ONCE) {
-            let mut views = self.seats.values().filter_map(|seat| seat.view.as_ref());
+            let mut views = self.pollers.values().filter_map(|poller| poller.view.as_ref());
             let bus_port = views.find_map(|(_, view)| view.member(*id)).map(|member| member.bus_port);
             places.extend(self.detours.places(*id, announced, bus_port, &self.settings.seeds));
         }
-        let taken: BTreeSet<&Address> = self.roster.values().chain(&self.settings.seeds).collect();
-        places.retain(|(_, place)| !taken.contains(place) && !self.seats.contains_key(place));
+        let taken: BTreeSet<&Address> = self.members.values().chain(&self.settings.seeds).collect();
+        places.retain(|(_, place)| !taken.contains(place) && !self.pollers.contains_key(place));
         for (id, place) in places {
             if self.detours.tries(&place, id) {
-                self.seat(&place, Mute::All, None);
+                self.begin_polling(&place, Mute::All, None);
             }
         }
     }
 
     /// Ends tasks of addresses that nobody has named for a while; seeds stay.
     fn dismiss(&mut self) {
-        let named: BTreeSet<&Address> = self.roster.values().collect();
+        let named: BTreeSet<&Address> = self.members.values().collect();
         let mut gone = Vec::new();
-        for (address, seat) in &mut self.seats {
+        for (address, poller) in &mut self.pollers {
             let speaks_for_member =
-                seat.control.mute() == Mute::No && seat.node.is_some_and(|node| self.roster.contains_key(&node));
-            if named.contains(address) || self.settings.seeds.contains(address) || (speaks_for_member && seat.is_alive()) {
-                seat.unnamed = None;
-            } else if seat.unnamed.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                poller.control.mute() == Mute::No && poller.node.is_some_and(|node| self.members.contains_key(&node));
+            if named.contains(address) || self.settings.seeds.contains(address) || (speaks_for_member && poller.is_alive()) {
+                poller.unnamed = None;
+            } else if poller.unnamed.get_or_insert_with(Instant::now).elapsed() >= GRACE {
                 gone.push(address.clone());
             }
         }
@@ -413,18 +418,18 @@ impl Crew {
         let back: Vec<(Address, NodeId)> = self
             .retired
             .iter()
-            .filter(|(_, node)| match self.roster.get(node).and_then(|address| self.seats.get(address)) {
-                Some(seat) => seat.heard == Heard::Trouble && seat.since.elapsed() >= SECOND_CHANCE,
+            .filter(|(_, node)| match self.members.get(node).and_then(|address| self.pollers.get(address)) {
+                Some(poller) => poller.heard == Heard::Trouble && poller.since.elapsed() >= SECOND_CHANCE,
                 None => true,
             })
             .map(|(seed, node)| (seed.clone(), *node))
             .collect();
         for (seed, node) in back {
             self.retired.remove(&seed);
-            if self.roster.contains_key(&node) {
-                self.seat(&seed, Mute::All, Some(node));
+            if self.members.contains_key(&node) {
+                self.begin_polling(&seed, Mute::All, Some(node));
             } else {
-                self.seat(&seed, Mute::Troubles, None);
+                self.begin_polling(&seed, Mute::Troubles, None);
             }
         }
     }
@@ -433,10 +438,10 @@ impl Crew {
     fn poke(&mut self) {
         self.refresh = false;
         self.refreshed = Instant::now();
-        let count = beat::views_at_once(self.seats.len());
-        for seat in self.seats.values().cycle().skip(self.turn).take(count) {
-            seat.control.poke.notify_one();
+        let count = schedule::views_at_once(self.pollers.len());
+        for poller in self.pollers.values().cycle().skip(self.turn).take(count) {
+            poller.control.poke.notify_one();
         }
-        self.turn = (self.turn + count) % self.seats.len().max(1);
+        self.turn = (self.turn + count) % self.pollers.len().max(1);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Desk, next_signal};
+use super::{Console, next_signal};
 use crate::app::{self, Control, Operation, OperationId};
 use crate::plan::{Intent, Report};
 use crate::term::{Signal, Signals};
@@ -18,7 +18,7 @@ const TOGETHER: Duration = Duration::from_millis(500);
 
 /// What is to be told of one operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Parting<'a> {
+pub enum Shutdown<'a> {
     /// It has been asked to stop.
     Stopping(&'a Intent),
     Ended(&'a Intent, &'a Report),
@@ -28,46 +28,46 @@ pub enum Parting<'a> {
 
 /// Asks all running operations to stop and waits until they have, or until a signal says that nobody wants to wait.
 /// Call it once the terminal is given back.
-pub async fn part(desk: &mut Desk, mut tell: impl FnMut(Parting<'_>)) {
+pub async fn part(console: &mut Console, mut tell: impl FnMut(Shutdown<'_>)) {
     let mut waiting: Vec<OperationId> =
-        desk.app.operations.iter().filter(|operation| operation.is_running()).map(|operation| operation.id).collect();
+        console.app.operations.iter().filter(|operation| operation.is_running()).map(|operation| operation.id).collect();
     if waiting.is_empty() {
         return;
     }
     // Operations read for themselves, and nobody takes the facts any more.
-    desk.facts.stop();
+    console.facts.stop();
     for id in &waiting {
-        desk.hands.control(*id, Control::Abort);
-        if let Some(operation) = find(desk, *id) {
-            tell(Parting::Stopping(&operation.plan.intent));
+        console.handler.control(*id, Control::Abort);
+        if let Some(operation) = find(console, *id) {
+            tell(Shutdown::Stopping(&operation.plan.intent));
         }
     }
     let began = Instant::now();
-    let hurried = hurried(desk.signals.take(), began + TOGETHER);
+    let hurried = hurried(console.signals.take(), began + TOGETHER);
     tokio::pin!(hurried);
     while !waiting.is_empty() {
         let event = tokio::select! {
             biased;
             () = &mut hurried => break,
-            event = timeout_at(began + PATIENCE, desk.mailbox.answers.recv()) => event,
+            event = timeout_at(began + PATIENCE, console.channel.answers.recv()) => event,
         };
         let Ok(Some(event)) = event else { break };
-        app::update(&mut desk.app, event, desk.clock.now());
+        app::update(&mut console.app, event, console.clock.now());
         waiting.retain(|id| {
-            let Some(operation) = find(desk, *id) else { return false };
+            let Some(operation) = find(console, *id) else { return false };
             if let Some(report) = &operation.report {
-                tell(Parting::Ended(&operation.plan.intent, report));
+                tell(Shutdown::Ended(&operation.plan.intent, report));
             }
             operation.is_running()
         });
     }
-    for operation in waiting.iter().filter_map(|id| find(desk, *id)) {
-        tell(Parting::Left(&operation.plan.intent));
+    for operation in waiting.iter().filter_map(|id| find(console, *id)) {
+        tell(Shutdown::Left(&operation.plan.intent));
     }
 }
 
-fn find(desk: &Desk, id: OperationId) -> Option<&Operation> {
-    desk.app.operations.iter().find(|operation| operation.id == id)
+fn find(console: &Console, id: OperationId) -> Option<&Operation> {
+    console.app.operations.iter().find(|operation| operation.id == id)
 }
 
 /// Resolves when a signal says to leave at once. A terminal that goes away tells it more than once (the kernel, the shell,

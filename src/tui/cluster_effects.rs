@@ -1,4 +1,4 @@
-//! IO. Hands on an open cluster: plans with fresh facts, operations carried out, faults where the demo gives the means.
+//! IO. The handler of effects on an open cluster: plans from fresh facts, runs operations, injects faults in the demo.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{Answers, Hands};
+use super::{EffectHandler, EventSender};
 use crate::app::{Control, Event, Fault, OperationId};
 use crate::cluster::{Address, Model};
 use crate::exec::{Controls, Executor};
@@ -22,7 +22,7 @@ pub type Faults = Arc<dyn Fn(Address, Fault) -> BoxFuture<'static, Result<(), St
 const ENTRIES: usize = 1000;
 const ENTRIES_BYTES: u64 = 8 << 20;
 
-pub struct ClusterHands {
+pub struct ClusterEffects {
     executor: Executor,
     faults: Option<Faults>,
     /// The file of the ledger, when there is one.
@@ -30,7 +30,7 @@ pub struct ClusterHands {
     controls: HashMap<OperationId, Controls>,
 }
 
-impl ClusterHands {
+impl ClusterEffects {
     pub fn new(executor: Executor, faults: Option<Faults>, ledger: Option<PathBuf>) -> Self {
         Self { executor, faults, ledger, controls: HashMap::new() }
     }
@@ -48,8 +48,8 @@ fn end_of(path: &Path, most: u64) -> io::Result<String> {
     Ok(whole.to_owned())
 }
 
-impl Hands for ClusterHands {
-    fn survey(&mut self, intent: Intent, model: &Model, to: &Answers) {
+impl EffectHandler for ClusterEffects {
+    fn survey(&mut self, intent: Intent, model: &Model, to: &EventSender) {
         let (executor, model, to) = (self.executor.clone(), model.clone(), to.clone());
         tokio::spawn(async move {
             let result = executor.plan(&intent, &model).await;
@@ -60,7 +60,7 @@ impl Hands for ClusterHands {
         });
     }
 
-    fn execute(&mut self, id: OperationId, plan: Plan, model: &Model, to: &Answers) {
+    fn execute(&mut self, id: OperationId, plan: Plan, model: &Model, to: &EventSender) {
         let mut running = self.executor.execute(plan, Arc::new(model.clone()));
         self.controls.insert(id, running.control.clone());
         let to = to.clone();
@@ -86,7 +86,7 @@ impl Hands for ClusterHands {
         }
     }
 
-    fn inject(&mut self, node: Address, fault: Fault, to: &Answers) {
+    fn inject(&mut self, node: Address, fault: Fault, to: &EventSender) {
         let Some(faults) = self.faults.clone() else {
             return to.tell("faults are for the demo only", true);
         };
@@ -99,7 +99,7 @@ impl Hands for ClusterHands {
         });
     }
 
-    fn ledger(&mut self, to: &Answers) {
+    fn ledger(&mut self, to: &EventSender) {
         let (path, to) = (self.ledger.clone(), to.clone());
         tokio::task::spawn_blocking(move || {
             let text = path.and_then(|path| end_of(&path, ENTRIES_BYTES).ok()).unwrap_or_default();
@@ -109,7 +109,7 @@ impl Hands for ClusterHands {
         });
     }
 
-    fn begin(&mut self, cluster: &str, to: &Answers) {
+    fn begin(&mut self, cluster: &str, to: &EventSender) {
         let (executor, cluster, to) = (self.executor.clone(), cluster.to_string(), to.clone());
         tokio::task::spawn_blocking(move || {
             let unfinished = executor.unfinished(&cluster);

@@ -3,41 +3,41 @@
 use super::exit::Exit;
 use super::out;
 use crate::plan::Outcome;
-use crate::tui::{self, Desk, Parting};
+use crate::tui::{self, Console, Shutdown};
 
 /// What an operation leaves behind that was not waited for.
 pub(super) const LEFT: &str = "left in the middle of a step; `rgc-tui fix --dry-run` shows what is open";
 
 /// Stops what is under way. The terminal may be gone: nothing depends on these lines being read.
-pub(super) async fn stop(desk: &mut Desk) -> Exit {
+pub(super) async fn stop(console: &mut Console) -> Exit {
     let mut exit = Exit::Done;
-    tui::part(desk, |parting| {
-        if is_bad(&parting) {
+    tui::part(console, |shutdown| {
+        if is_bad(&shutdown) {
             exit = Exit::Critical;
         }
-        out::tell(&format!("rgc-tui: {}", words(&parting)));
+        out::tell(&format!("rgc-tui: {}", words(&shutdown)));
     })
     .await;
     exit
 }
 
-fn is_bad(parting: &Parting<'_>) -> bool {
-    match parting {
-        Parting::Stopping(_) => false,
-        Parting::Ended(_, report) => matches!(report.outcome, Outcome::Failed(_) | Outcome::Cancelled(_)),
-        Parting::Left(_) => true,
+fn is_bad(shutdown: &Shutdown<'_>) -> bool {
+    match shutdown {
+        Shutdown::Stopping(_) => false,
+        Shutdown::Ended(_, report) => matches!(report.outcome, Outcome::Failed(_) | Outcome::Cancelled(_)),
+        Shutdown::Left(_) => true,
     }
 }
 
-fn words(parting: &Parting<'_>) -> String {
-    match parting {
-        Parting::Stopping(intent) => format!("stopping `{intent}` at its next safe point; Ctrl-C leaves at once"),
-        Parting::Ended(intent, report) => {
+fn words(shutdown: &Shutdown<'_>) -> String {
+    match shutdown {
+        Shutdown::Stopping(intent) => format!("stopping `{intent}` at its next safe point; Ctrl-C leaves at once"),
+        Shutdown::Ended(intent, report) => {
             let reasons = report.outcome.reasons().join("; ");
             let colon = if reasons.is_empty() { "" } else { ": " };
             format!("`{intent}` {} after {}{colon}{reasons}", report.outcome.word(), crate::quantity::span(report.elapsed))
         }
-        Parting::Left(intent) => format!("`{intent}` {LEFT}"),
+        Shutdown::Left(intent) => format!("`{intent}` {LEFT}"),
     }
 }
 
@@ -52,12 +52,12 @@ mod tests {
         let intent = Intent::MoveSlots { slots: crate::cluster::SlotSet::default(), to: "B".into() };
         let reasons = vec!["you stopped it".to_owned(), "3 of 9 slots have moved".to_owned()];
         let report = Report { outcome: Outcome::Cancelled(reasons), elapsed: Duration::from_secs(3), figures: Vec::new() };
-        let ended = Parting::Ended(&intent, &report);
-        assert!(is_bad(&ended) && is_bad(&Parting::Left(&intent)) && !is_bad(&Parting::Stopping(&intent)));
+        let ended = Shutdown::Ended(&intent, &report);
+        assert!(is_bad(&ended) && is_bad(&Shutdown::Left(&intent)) && !is_bad(&Shutdown::Stopping(&intent)));
         let says = words(&ended);
         assert!(says.ends_with("cancelled after 3.0 s: you stopped it; 3 of 9 slots have moved"), "{says}");
         let done = Report { outcome: Outcome::Done, elapsed: Duration::from_secs(3), figures: Vec::new() };
-        assert!(words(&Parting::Ended(&intent, &done)).ends_with("done after 3.0 s"));
-        assert!(words(&Parting::Left(&intent)).contains("fix --dry-run"));
+        assert!(words(&Shutdown::Ended(&intent, &done)).ends_with("done after 3.0 s"));
+        assert!(words(&Shutdown::Left(&intent)).contains("fix --dry-run"));
     }
 }

@@ -5,7 +5,7 @@ pub(super) const MOVES: u16 = 4096;
 
 /// The account of one game. Bits are in the order of SETBIT: the first move is the highest bit of the first byte.
 #[derive(Clone, Debug)]
-pub(super) struct Book {
+pub(super) struct WriteLog {
     /// Tells this game from every other one: replies to moves of earlier games do not count for it.
     pub(super) id: u64,
     next: u16,
@@ -13,7 +13,7 @@ pub(super) struct Book {
     lost: Vec<u8>,
 }
 
-impl Book {
+impl WriteLog {
     pub(super) fn new(id: u64) -> Self {
         Self { id, next: 0, acknowledged: Vec::new(), lost: Vec::new() }
     }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_loss_is_an_acknowledged_bit_that_is_absent_and_is_counted_once() {
-        let mut book = Book::new(1);
+        let mut book = WriteLog::new(1);
         let moves: Vec<u16> = (0..20).filter_map(|_| book.take()).collect();
         assert_eq!(moves.len(), 20);
         moves.iter().filter(|&&seq| seq != 7).for_each(|&seq| book.acknowledge(seq));
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_game_is_full_after_its_moves() {
-        let mut book = Book::new(1);
+        let mut book = WriteLog::new(1);
         assert_eq!((0..=MOVES).filter_map(|_| book.take()).last(), Some(MOVES - 1));
         assert!(book.is_full() && book.take().is_none());
     }

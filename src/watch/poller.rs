@@ -10,10 +10,10 @@ use futures_util::future::join;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
-use super::beat;
-use super::outbox::Outbox;
+use super::latest_queue::LatestQueue;
 use super::poll::{Question, Round, ask};
-use super::rooms::Sweeps;
+use super::rooms::Scans;
+use super::schedule;
 use super::settings;
 use crate::cluster::{Address, Fact, Health, Info, Member, Observation, Role, Server, Trouble, View};
 use crate::link::{Clock, Command, Failure, Link, Reply};
@@ -25,7 +25,7 @@ const STAND_BY: Duration = Duration::from_secs(2);
 /// Between two rounds with everything: what is dear to the server and changes slowly.
 const FULL_EVERY: Duration = Duration::from_secs(10);
 
-/// What the crew lets a node task say.
+/// What the supervisor lets a poller say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mute {
     No,
@@ -35,7 +35,7 @@ pub(super) enum Mute {
     All,
 }
 
-/// The crew's strings on a node task.
+/// What the supervisor sets while a poller runs.
 #[derive(Debug)]
 pub(super) struct Control {
     mute: AtomicU8,
@@ -83,8 +83,8 @@ impl Control {
     /// How often a node of a cluster of this size is asked.
     pub(super) fn set_size(&self, nodes: usize, interval: Duration) {
         let millis = |every: Duration| u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
-        self.views_every_ms.store(millis(beat::between_views(nodes, interval)), Ordering::Relaxed);
-        self.beat_ms.store(millis(beat::heartbeat(nodes, interval)), Ordering::Relaxed);
+        self.views_every_ms.store(millis(schedule::between_views(nodes, interval)), Ordering::Relaxed);
+        self.beat_ms.store(millis(schedule::heartbeat(nodes, interval)), Ordering::Relaxed);
     }
 
     fn heartbeat(&self) -> Duration {
@@ -96,7 +96,7 @@ impl Control {
     }
 }
 
-/// What a node task tells the crew.
+/// What a poller tells the supervisor.
 #[derive(Debug)]
 pub(super) enum News {
     /// It answers; with its view when that says something new.
@@ -107,17 +107,17 @@ pub(super) enum News {
     Places(Vec<Address>),
 }
 
-/// What a node task is given.
-pub(super) struct Brief {
+/// What a poller is given.
+pub(super) struct PollerConfig {
     pub(super) link: Link,
     pub(super) clock: Clock,
     pub(super) interval: Duration,
     pub(super) timeout: Duration,
     pub(super) standalone: bool,
-    pub(super) outbox: Outbox,
-    pub(super) crew: mpsc::Sender<(Address, News)>,
+    pub(super) queue: LatestQueue,
+    pub(super) supervisor: mpsc::Sender<(Address, News)>,
     pub(super) control: Arc<Control>,
-    pub(super) sweeps: Option<Sweeps>,
+    pub(super) sweeps: Option<Scans>,
 }
 
 /// How the last heartbeat went.
@@ -130,11 +130,11 @@ enum Heard {
     Silence(Health),
 }
 
-struct Task {
-    brief: Brief,
+struct NodePoller {
+    config: PollerConfig,
     heard: Heard,
     view: Option<Arc<View>>,
-    /// The crew has this view and knows that the node answers.
+    /// The supervisor has this view and knows that the node answers.
     told: bool,
     view_due: Instant,
     full_due: Instant,
@@ -153,11 +153,11 @@ struct Task {
 }
 
 /// Watches one node for ever.
-pub(super) async fn watch(brief: Brief) {
+pub(super) async fn watch(config: PollerConfig) {
     let now = Instant::now();
-    let standalone = brief.standalone;
-    let mut task = Task {
-        brief,
+    let standalone = config.standalone;
+    let mut task = NodePoller {
+        config,
         heard: Heard::Nothing,
         view: None,
         told: false,
@@ -175,14 +175,14 @@ pub(super) async fn watch(brief: Brief) {
     task.run(now).await;
 }
 
-impl Task {
+impl NodePoller {
     async fn run(&mut self, start: Instant) {
-        let interval = self.brief.interval;
-        let phase = interval.mul_f64(beat::phase(&self.brief.link.address().to_string()));
+        let interval = self.config.interval;
+        let phase = interval.mul_f64(schedule::phase(&self.config.link.address().to_string()));
         let (mut beat_due, mut round_due) = (start, start);
         loop {
             let poked = tokio::select! {
-                () = self.brief.control.poke.notified() => true,
+                () = self.config.control.poke.notified() => true,
                 () = sleep_until(beat_due) => false,
             };
             let now = Instant::now();
@@ -200,11 +200,11 @@ impl Task {
 
     /// How soon to try again.
     fn pace(&self) -> Duration {
-        let interval = self.brief.interval;
+        let interval = self.config.interval;
         match self.heard {
-            _ if self.brief.control.mute() == Mute::All => interval.max(STAND_BY),
+            _ if self.config.control.mute() == Mute::All => interval.max(STAND_BY),
             Heard::Error(_) => interval,
-            _ => self.brief.control.heartbeat(),
+            _ => self.config.control.heartbeat(),
         }
     }
 
@@ -232,7 +232,7 @@ impl Task {
 
     /// One heartbeat, with a full round behind it when there are questions.
     async fn beat(&mut self, questions: &[Question]) {
-        let (link, timeout) = (self.brief.link.clone(), self.brief.timeout);
+        let (link, timeout) = (self.config.link.clone(), self.config.timeout);
         if let Err(failure) = link.open().await {
             return self.failed(&failure).await;
         }
@@ -310,20 +310,20 @@ impl Task {
             if self.run_id != info.run_id {
                 let asked = self.run_id.is_none();
                 self.run_id.clone_from(&info.run_id);
-                self.standalone = self.brief.standalone;
+                self.standalone = self.config.standalone;
                 self.denied.clear();
                 if !round.standalone && !asked {
-                    settings = settings::ask(&self.brief.link, self.brief.timeout).await;
+                    settings = settings::ask(&self.config.link, self.config.timeout).await;
                 }
             }
             // What was learnt while another link spoke is told when this one may.
             self.settings = settings.take().or(self.settings.take());
-            if self.brief.control.mute() != Mute::All
+            if self.config.control.mute() != Mute::All
                 && let Some(fact) = self.settings.take()
             {
                 self.say(fact);
             }
-            let announced = self.brief.control.announced();
+            let announced = self.config.control.announced();
             if std::mem::replace(&mut self.announced, announced) != announced {
                 self.say(Fact::Announced(announced));
             }
@@ -343,7 +343,7 @@ impl Task {
             self.say(Fact::Trouble(trouble.clone()));
         }
         if questions.contains(&Question::Nodes) && (round.view.is_some() || round.standalone) {
-            self.view_due = now + self.brief.control.views_every().saturating_sub(self.brief.interval / 2);
+            self.view_due = now + self.config.control.views_every().saturating_sub(self.config.interval / 2);
         }
         let news = match (round.view, &self.view) {
             (Some(view), Some(old)) if self.told && old.says_the_same(&view) => None,
@@ -367,20 +367,20 @@ impl Task {
             info.commands = self.counts.clone();
         } else {
             self.counts = info.commands.clone();
-            self.full_due = now + FULL_EVERY - self.brief.interval.min(FULL_EVERY) / 2;
+            self.full_due = now + FULL_EVERY - self.config.interval.min(FULL_EVERY) / 2;
         }
         Arc::new(info)
     }
 
     /// Masters with slots are swept for rooms, by the link that speaks for them.
     fn sweep(&mut self, info: Option<&Info>, view: Option<&View>) {
-        let Some(sweeps) = &mut self.brief.sweeps else { return };
-        if self.brief.control.mute() == Mute::All {
+        let Some(sweeps) = &mut self.config.sweeps else { return };
+        if self.config.control.mute() == Mute::All {
             return sweeps.stop();
         }
         let Some(info) = info else { return };
         let no_touch = info.server.as_ref().is_some_and(Server::reads_untouched);
-        let node = self.brief.link.address();
+        let node = self.config.link.address();
         match view.and_then(View::myself) {
             Some(me) if me.role == Role::Master && !me.slots.is_empty() => sweeps.run(node, Some(me.slots.clone()), no_touch),
             Some(_) => sweeps.stop(),
@@ -391,20 +391,20 @@ impl Task {
     }
 
     fn say(&self, fact: Fact) {
-        let muted = match self.brief.control.mute() {
+        let muted = match self.config.control.mute() {
             Mute::No => false,
             Mute::Troubles => matches!(fact, Fact::Trouble(_)),
             Mute::All => true,
         };
         if !muted {
-            let source = self.brief.link.address().clone();
-            self.brief.outbox.push(Observation { source, at: self.brief.clock.now(), fact });
+            let source = self.config.link.address().clone();
+            self.config.queue.push(Observation { source, at: self.config.clock.now(), fact });
         }
     }
 
     async fn tell(&self, news: News) {
-        // Without a crew there is nobody to tell, and this task is about to end.
-        let _ = self.brief.crew.send((self.brief.link.address().clone(), news)).await;
+        // Without a supervisor there is nobody to tell, and this task is about to end.
+        let _ = self.config.supervisor.send((self.config.link.address().clone(), news)).await;
     }
 }
 

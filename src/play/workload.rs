@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::PlaySpec;
 use super::account::{PlayAccount, Tally};
-use super::dice::Dice;
 use super::gap::Gap;
 use super::places::{Places, ShardAt};
+use super::rng::Rng;
 use super::room::{Room, Stage};
 use crate::cluster::Address;
 use crate::link::Command;
@@ -80,7 +80,7 @@ pub(super) struct Batch {
 
 /// What is known of one shard.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seat {
+pub(super) struct ShardState {
     pub(super) gap: Gap,
     pub(super) disturbed: bool,
     /// Since when it acknowledges without trouble.
@@ -105,10 +105,10 @@ pub(super) struct Audit {
 }
 
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct Workload {
     pub(super) rooms: Vec<Room>,
     pub(super) places: Places,
-    pub(super) seats: Vec<Seat>,
+    pub(super) shards: Vec<ShardState>,
     pub(super) tally: Tally,
     pub(super) jobs: Vec<Job>,
     /// Addresses with a regular batch under way, and those that are asked for the way.
@@ -119,7 +119,7 @@ pub(super) struct Table {
     /// A room has come, gone or moved to another shard.
     pub(super) stale: bool,
     pub(super) ask_at: Duration,
-    pub(super) dice: Dice,
+    pub(super) rng: Rng,
     /// The batch whose replies are being read has errors in it.
     pub(super) mixed: bool,
     codes: HashSet<String>,
@@ -128,12 +128,12 @@ pub(super) struct Table {
     last_step: Duration,
 }
 
-impl Table {
+impl Workload {
     pub(super) fn new(spec: PlaySpec, seeds: &[Address], seed: u64) -> Self {
         let mut table = Self {
             rooms: Vec::new(),
             places: Places::new(seeds),
-            seats: Vec::new(),
+            shards: Vec::new(),
             tally: Tally::default(),
             jobs: Vec::new(),
             busy: HashSet::new(),
@@ -141,7 +141,7 @@ impl Table {
             identities: HashMap::new(),
             stale: true,
             ask_at: Duration::ZERO,
-            dice: Dice::new(seed),
+            rng: Rng::new(seed),
             mixed: false,
             codes: HashSet::new(),
             rate: f64::from(spec.rate),
@@ -157,12 +157,12 @@ impl Table {
 
     /// A room whose code no other has had.
     pub(super) fn new_room(&mut self) -> Room {
-        let mut code = self.dice.code();
+        let mut code = self.rng.code();
         while !self.codes.insert(code.clone()) {
-            code = self.dice.code();
+            code = self.rng.code();
         }
         let book = self.new_book();
-        Room::new(code, book, &mut self.dice)
+        Room::new(code, book, &mut self.rng)
     }
 
     pub(super) fn new_book(&mut self) -> u64 {
@@ -177,12 +177,12 @@ impl Table {
         self.regroup();
         self.ask_the_way(now);
         let total = self.rooms.len().max(1);
-        for at in 0..self.seats.len() {
+        for at in 0..self.shards.len() {
             let Some(address) = self.places.owner(at).cloned() else { continue };
             let is_busy = self.busy.contains(&address);
-            let Some(seat) = self.seats.get_mut(at) else { continue };
-            let share = self.rate * as_float(seat.rooms.len()) / as_float(total);
-            seat.due = (seat.due + share * passed.as_secs_f64()).min((share * ARREARS.as_secs_f64()).max(1.0));
+            let Some(shard_state) = self.shards.get_mut(at) else { continue };
+            let share = self.rate * as_float(shard_state.rooms.len()) / as_float(total);
+            shard_state.due = (shard_state.due + share * passed.as_secs_f64()).min((share * ARREARS.as_secs_f64()).max(1.0));
             if is_busy {
                 continue;
             }
@@ -196,19 +196,19 @@ impl Table {
 
     /// Sorts the rooms by shard when that may have changed.
     fn regroup(&mut self) {
-        self.seats.resize_with(self.places.shards(), Seat::default);
+        self.shards.resize_with(self.places.shards(), ShardState::default);
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        self.seats.iter_mut().for_each(|seat| seat.rooms.clear());
+        self.shards.iter_mut().for_each(|shard_state| shard_state.rooms.clear());
         for (i, room) in self.rooms.iter().enumerate() {
-            if let Some(seat) = self.places.shard_of(room.slot).and_then(|at| self.seats.get_mut(at)) {
-                seat.rooms.push(i);
+            if let Some(shard_state) = self.places.shard_of(room.slot).and_then(|at| self.shards.get_mut(at)) {
+                shard_state.rooms.push(i);
             }
         }
-        for seat in self.seats.iter_mut().filter(|seat| seat.rooms.is_empty()) {
+        for shard_state in self.shards.iter_mut().filter(|shard_state| shard_state.rooms.is_empty()) {
             // Nobody plays there any more: nothing is missed.
-            *seat = Seat { extra: std::mem::take(&mut seat.extra), ..Seat::default() };
+            *shard_state = ShardState { extra: std::mem::take(&mut shard_state.extra), ..ShardState::default() };
         }
     }
 
@@ -216,10 +216,11 @@ impl Table {
         if now < self.ask_at {
             return;
         }
-        let lost = self.places.shards() == 0 || self.seats.iter().any(|seat| seat.disturbed && seat.calm_since.is_none());
+        let lost = self.places.shards() == 0
+            || self.shards.iter().any(|shard_state| shard_state.disturbed && shard_state.calm_since.is_none());
         self.ask_at = now + if lost { ASK_IN_TROUBLE } else { ASK_IN_CALM };
         let known = self.places.known();
-        let start = usize::try_from(self.dice.roll() % 1_000_000).unwrap_or_default();
+        let start = usize::try_from(self.rng.roll() % 1_000_000).unwrap_or_default();
         let whom = known.iter().cycle().skip(start % known.len().max(1)).take(known.len()).filter(|a| !self.asked.contains(*a));
         let whom: Vec<Address> = whom.take(if lost { ASKED } else { 1 }).cloned().collect();
         for address in whom {
@@ -230,16 +231,16 @@ impl Table {
 
     /// The next batch for a shard: rooms to be made, games to be read back, and the moves that are due.
     fn batch(&mut self, at: ShardAt, address: &Address, now: Duration, unix: i64) -> Vec<Piece> {
-        let Some(seat) = self.seats.get_mut(at) else { return Vec::new() };
-        let mut pieces = std::mem::take(&mut seat.extra);
-        if !seat.doubtful.is_empty() || !self.identities.contains_key(address) {
+        let Some(shard_state) = self.shards.get_mut(at) else { return Vec::new() };
+        let mut pieces = std::mem::take(&mut shard_state.extra);
+        if !shard_state.doubtful.is_empty() || !self.identities.contains_key(address) {
             pieces.push(piece(Command::words("INFO server"), 0, 0, What::Identity));
         }
-        let is_calm = seat.calm_since.is_some_and(|since| now.saturating_sub(since) >= CALM);
-        if seat.disturbed && is_calm && seat.audit.is_none() {
-            seat.audit = Some(Audit { unread: seat.rooms.iter().copied().collect(), pending: 0, valid: true });
+        let is_calm = shard_state.calm_since.is_some_and(|since| now.saturating_sub(since) >= CALM);
+        if shard_state.disturbed && is_calm && shard_state.audit.is_none() {
+            shard_state.audit = Some(Audit { unread: shard_state.rooms.iter().copied().collect(), pending: 0, valid: true });
         }
-        if let Some(audit) = &mut seat.audit {
+        if let Some(audit) = &mut shard_state.audit {
             for i in audit.unread.drain(..audit.unread.len().min(READ_A_BATCH)) {
                 let Some(room) = self.rooms.get(i).filter(|room| !room.book.is_blank()) else { continue };
                 let what = What::ReadBack { snapshot: room.book.snapshot(), audit: Some(at) };
@@ -247,9 +248,9 @@ impl Table {
                 pieces.push(piece(room.read_back(), i, room.book.id, what));
             }
         }
-        seat.finish_audit();
+        shard_state.finish_audit();
         let mut making = 0;
-        for &i in &seat.rooms {
+        for &i in &shard_state.rooms {
             let Some(room) = self.rooms.get_mut(i) else { continue };
             match room.stage {
                 Stage::Wanted if making < MADE_A_BATCH => {
@@ -258,7 +259,7 @@ impl Table {
                     room.stage = Stage::Making(commands.len());
                     pieces.extend(commands.into_iter().map(|command| piece(command, i, room.book.id, What::Make)));
                 }
-                Stage::Full if !seat.disturbed => {
+                Stage::Full if !shard_state.disturbed => {
                     room.stage = Stage::Reading;
                     let what = What::ReadBack { snapshot: room.book.snapshot(), audit: None };
                     pieces.push(piece(room.read_back(), i, room.book.id, what));
@@ -268,29 +269,29 @@ impl Table {
         }
         let mut moves = 0;
         // Every room is tried once, a few rooms are moved in more than once.
-        for _ in 0..seat.rooms.len().max(MOVES_A_BATCH) {
-            if seat.due < 1.0 || moves >= MOVES_A_BATCH || seat.rooms.is_empty() {
+        for _ in 0..shard_state.rooms.len().max(MOVES_A_BATCH) {
+            if shard_state.due < 1.0 || moves >= MOVES_A_BATCH || shard_state.rooms.is_empty() {
                 break;
             }
-            seat.next = (seat.next + 1) % seat.rooms.len();
-            let Some(&i) = seat.rooms.get(seat.next) else { break };
+            shard_state.next = (shard_state.next + 1) % shard_state.rooms.len();
+            let Some(&i) = shard_state.rooms.get(shard_state.next) else { break };
             let Some(room) = self.rooms.get_mut(i).filter(|room| room.stage == Stage::Open) else { continue };
             let Some(seq) = room.book.take() else { continue };
             if room.book.is_full() {
                 room.stage = Stage::Full;
             }
             let book = room.book.id;
-            seat.due -= 1.0;
+            shard_state.due -= 1.0;
             moves += 1;
-            seat.gap.attempt(now);
+            shard_state.gap.attempt(now);
             pieces.push(piece(room.play(seq), i, book, What::Move(seq)));
             pieces.push(piece(room.turn(unix), i, book, What::Turn));
-            let notes = room.live(now, &mut self.dice);
+            let notes = room.live(now, &mut self.rng);
             pieces.extend(notes.into_iter().map(|command| piece(command, i, book, What::Note)));
         }
         if pieces.is_empty()
-            && seat.disturbed
-            && let Some((&i, room)) = seat.rooms.first().and_then(|i| Some((i, self.rooms.get(*i)?)))
+            && shard_state.disturbed
+            && let Some((&i, room)) = shard_state.rooms.first().and_then(|i| Some((i, self.rooms.get(*i)?)))
         {
             // Nothing to send, and still to learn when it is calm again.
             pieces.push(piece(room.read_back(), i, room.book.id, What::Note));
@@ -300,18 +301,18 @@ impl Table {
 
     /// The longest gap that is open.
     pub(super) fn gap(&self, now: Duration) -> Option<Duration> {
-        self.seats.iter().filter_map(|seat| seat.gap.so_far(now)).max()
+        self.shards.iter().filter_map(|shard_state| shard_state.gap.so_far(now)).max()
     }
 
     pub(super) fn account(&mut self, now: Duration) -> &PlayAccount {
         let gap = self.gap(now);
         let there = |room: &Room| matches!(room.stage, Stage::Open | Stage::Full | Stage::Reading);
-        let settled = gap.is_none() && !self.seats.iter().any(|seat| seat.disturbed) && self.rooms.iter().all(there);
+        let settled = gap.is_none() && !self.shards.iter().any(|shard_state| shard_state.disturbed) && self.rooms.iter().all(there);
         self.tally.close(now, gap, settled)
     }
 }
 
-impl Seat {
+impl ShardState {
     /// Whatever was being read back does not count; it has to be read again.
     pub(super) fn unsettle(&mut self) {
         self.disturbed = true;

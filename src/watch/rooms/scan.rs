@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::budget::Cost;
 use super::describe::{Kind, told};
-use super::ledger::Ledger;
+use super::index::ScanIndex;
 use super::template::Template;
 use crate::cluster::{Fact, Health, Observation, Room, RoomSweep, SlotRange, Trouble, key_slot};
 use crate::link::{Clock, Command, Failure, Link, Reply};
@@ -37,12 +37,12 @@ pub(crate) struct Place {
     pub(crate) no_touch: bool,
 }
 
-/// Sweeps for ever.
+/// Scans for ever.
 pub(crate) async fn sweep(place: Place, template: Template) {
-    let mut sweeper =
-        Sweeper { no_sizes: false, no_touch: place.no_touch, place, ledger: Ledger::new(template), number: 0, closed: false };
-    while !sweeper.closed {
-        match sweeper.once().await {
+    let mut scanner =
+        Scanner { no_sizes: false, no_touch: place.no_touch, place, index: ScanIndex::new(template), number: 0, closed: false };
+    while !scanner.closed {
+        match scanner.once().await {
             Ok(()) => sleep(REST).await,
             Err(failure) if failure.trouble().health == Health::NoPerm => sleep(FORBIDDEN).await,
             Err(_) => sleep(AGAIN).await,
@@ -50,9 +50,9 @@ pub(crate) async fn sweep(place: Place, template: Template) {
     }
 }
 
-struct Sweeper {
+struct Scanner {
     place: Place,
-    ledger: Ledger,
+    index: ScanIndex,
     number: u64,
     /// MEMORY USAGE is refused: rooms have no size, and the refusals are not repeated.
     no_sizes: bool,
@@ -60,14 +60,14 @@ struct Sweeper {
     closed: bool,
 }
 
-impl Sweeper {
+impl Scanner {
     /// One sweep through every key.
     async fn once(&mut self) -> Result<(), Failure> {
-        let first = self.ledger.is_first();
+        let first = self.index.is_first();
         // Numbers grow over restarts of this task too.
         let millis = u64::try_from(self.place.clock.now().timestamp_millis()).unwrap_or(0);
         self.number = millis.max(self.number + 1);
-        self.ledger.begin();
+        self.index.begin();
         let owned = self.owned();
         if self.no_touch {
             self.no_touch = self.place.link.call(&Command::words("CLIENT NO-TOUCH ON")).await.is_ok();
@@ -80,7 +80,7 @@ impl Sweeper {
             let began = Instant::now();
             let (next, keys) = self.scan(&cursor).await?;
             let mut cost = Cost::scan(COUNT.max(keys.len()));
-            let wanted = self.ledger.take(keys);
+            let wanted = self.index.take(keys);
             cost.add(self.measure(wanted.sizes).await?);
             let (batch, read) = self.describe(wanted.rooms).await?;
             cost.add(read);
@@ -114,7 +114,7 @@ impl Sweeper {
         let replies = self.place.link.pipeline(&commands, PATIENCE).await?;
         for (key, reply) in keys.iter().zip(&replies) {
             match reply {
-                Reply::Int(bytes) => self.ledger.measured(key, u64::try_from(*bytes).unwrap_or(0)),
+                Reply::Int(bytes) => self.index.measured(key, u64::try_from(*bytes).unwrap_or(0)),
                 // A slot that is on the move answers for itself; everything else will be refused next time too.
                 Reply::Error(error) if !matches!(&*error.code, "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN") => {
                     self.no_sizes = true
@@ -127,26 +127,26 @@ impl Sweeper {
 
     /// Reads what the rooms say of themselves now. Rooms whose key is gone are told as gone.
     async fn describe(&mut self, codes: Vec<Arc<str>>) -> Result<(RoomSweep, Cost), Failure> {
-        let mut batch = RoomSweep { sweep: self.number, keys_seen: self.ledger.keys_seen(), ..RoomSweep::default() };
+        let mut batch = RoomSweep { sweep: self.number, keys_seen: self.index.keys_seen(), ..RoomSweep::default() };
         let mut asked = 0;
         let mut kinds = Vec::with_capacity(codes.len());
         for code in &codes {
-            kinds.push(self.ledger.tag_mut(code).and_then(|tag| tag.state));
+            kinds.push(self.index.tag_mut(code).and_then(|tag| tag.state));
         }
         // Types are asked once a room: the wrong question would be an error on the server's account.
         let unknown: Vec<&Arc<str>> = codes.iter().zip(&kinds).filter(|(_, kind)| kind.is_none()).map(|(code, _)| code).collect();
-        let types = unknown.iter().map(|code| Command::new([b"TYPE".as_slice(), &self.ledger.template().state(code)])).collect();
+        let types = unknown.iter().map(|code| Command::new([b"TYPE".as_slice(), &self.index.template().state(code)])).collect();
         for (code, reply) in unknown.into_iter().zip(self.ask(types, &mut asked).await?) {
             // A refusal, as while the cluster is down, says nothing of the type: it is asked again in the next sweep.
-            if let (Some(tag), Some(_)) = (self.ledger.tag_mut(code), reply.text()) {
+            if let (Some(tag), Some(_)) = (self.index.tag_mut(code), reply.text()) {
                 tag.state = Some(Kind::read(&reply));
             }
         }
         let mut questions = Vec::new();
         for code in &codes {
-            let state = self.ledger.template().state(code);
-            let players = self.ledger.template().players(code);
-            let Some(tag) = self.ledger.tag_mut(code) else { continue };
+            let state = self.index.template().state(code);
+            let players = self.index.template().players(code);
+            let Some(tag) = self.index.tag_mut(code) else { continue };
             questions.push(Command::new([b"PTTL".as_slice(), &state]));
             questions.extend(tag.state.and_then(|kind| kind.ask_state(&state)));
             questions.extend(tag.companion.and_then(|kind| kind.ask_count(&players)));
@@ -154,7 +154,7 @@ impl Sweeper {
         let mut replies = self.ask(questions, &mut asked).await?.into_iter();
         let mut silent = Vec::new();
         for code in codes {
-            let Some(tag) = self.ledger.tag_mut(&code) else { continue };
+            let Some(tag) = self.index.tag_mut(&code) else { continue };
             let ttl = replies.next().unwrap_or(Reply::Nil);
             let state = tag.state.filter(|kind| kind.ask_state(b"").is_some());
             let reply = state.and_then(|_| replies.next()).unwrap_or(Reply::Nil);
@@ -167,7 +167,7 @@ impl Sweeper {
             let counted = companion.and_then(|_| replies.next().and_then(|reply| reply.int()));
             let millis = match ttl {
                 Reply::Int(-2) => {
-                    self.ledger.gone(&code);
+                    self.index.gone(&code);
                     batch.gone.push(code);
                     continue;
                 }
@@ -183,7 +183,7 @@ impl Sweeper {
             let (keys, size_bytes) = tag.size();
             tag.said = Some((keys, size_bytes));
             batch.rooms.push(Room {
-                slot: key_slot(&self.ledger.template().state(&code)),
+                slot: key_slot(&self.index.template().state(&code)),
                 code,
                 phase: told.phase,
                 players: told.players.or_else(|| u32::try_from(counted?).ok()).unwrap_or(0),
@@ -199,19 +199,19 @@ impl Sweeper {
 
     /// Players of rooms whose state does not tell them: how many the key beside it holds.
     async fn count_players(&mut self, rooms: &mut [Room], silent: &[usize], asked: &mut usize) -> Result<(), Failure> {
-        let key = |ledger: &Ledger, room: &Room| ledger.template().players(&room.code);
+        let key = |index: &ScanIndex, room: &Room| index.template().players(&room.code);
         let of = |rooms: &[Room], at: usize| rooms.get(at).cloned();
         let waiting: Vec<(usize, Room)> = silent.iter().filter_map(|&at| Some((at, of(rooms, at)?))).collect();
-        let types = waiting.iter().map(|(_, room)| Command::new([b"TYPE".as_slice(), &key(&self.ledger, room)])).collect();
+        let types = waiting.iter().map(|(_, room)| Command::new([b"TYPE".as_slice(), &key(&self.index, room)])).collect();
         let kinds: Vec<Kind> = self.ask(types, asked).await?.iter().map(Kind::read).collect();
         let mut counts = Vec::new();
         let mut places = Vec::new();
         for ((at, room), kind) in waiting.iter().zip(kinds) {
             // A key that is not there yet may come: only what is there is remembered.
-            if let Some(tag) = self.ledger.tag_mut(&room.code).filter(|_| kind != Kind::Other) {
+            if let Some(tag) = self.index.tag_mut(&room.code).filter(|_| kind != Kind::Other) {
                 tag.companion = Some(kind);
             }
-            if let Some(command) = kind.ask_count(&key(&self.ledger, room)) {
+            if let Some(command) = kind.ask_count(&key(&self.index, room)) {
                 counts.push(command);
                 places.push(*at);
             }
@@ -234,19 +234,19 @@ impl Sweeper {
     }
 
     async fn end(&mut self, owned_then: Option<Vec<SlotRange>>) -> Result<(), Failure> {
-        let wrong = self.ledger.end();
+        let wrong = self.index.end();
         for codes in wrong.chunks(COUNT) {
             let (batch, _) = self.describe(codes.to_vec()).await?;
             self.tell(batch).await;
         }
-        let done = RoomSweep { sweep: self.number, done: true, keys_seen: self.ledger.keys_seen(), ..RoomSweep::default() };
+        let done = RoomSweep { sweep: self.number, done: true, keys_seen: self.index.keys_seen(), ..RoomSweep::default() };
         self.say(Fact::Rooms(done)).await;
         if let Some(owned) = self.owned() {
-            let counts = self.ledger.slot_keys(&owned);
+            let counts = self.index.slot_keys(&owned);
             if !counts.is_empty() {
                 self.say(Fact::SlotKeys(Arc::new(counts))).await;
             }
-            if let Some(strays) = owned_then.and_then(|then| self.ledger.strays(&then, &owned)) {
+            if let Some(strays) = owned_then.and_then(|then| self.index.strays(&then, &owned)) {
                 self.say(Fact::Strays(Arc::new(strays))).await;
             }
         }

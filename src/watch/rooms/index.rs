@@ -59,7 +59,7 @@ pub(super) struct Wanted {
     pub(super) rooms: Vec<Arc<str>>,
 }
 
-pub(super) struct Ledger {
+pub(super) struct ScanIndex {
     template: Template,
     tags: HashMap<Box<[u8]>, Tag>,
     seen: HashSet<u64>,
@@ -73,7 +73,7 @@ pub(super) struct Ledger {
     last_keys: u64,
 }
 
-impl Ledger {
+impl ScanIndex {
     pub(super) fn new(template: Template) -> Self {
         let slots = usize::from(crate::cluster::SLOTS);
         Self {
@@ -221,8 +221,8 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn ledger() -> Ledger {
-        Ledger::new(Template::read("room:{CODE}:state").unwrap())
+    fn index() -> ScanIndex {
+        ScanIndex::new(Template::read("room:{CODE}:state").unwrap())
     }
 
     fn keys(names: &[&str]) -> Vec<Vec<u8>> {
@@ -230,13 +230,13 @@ mod tests {
     }
 
     /// Takes a batch as the sweep does: every key is 100 bytes, every room is told.
-    fn run(ledger: &mut Ledger, names: &[&str]) -> Wanted {
-        let wanted = ledger.take(keys(names));
+    fn run(index: &mut ScanIndex, names: &[&str]) -> Wanted {
+        let wanted = index.take(keys(names));
         for key in &wanted.sizes {
-            ledger.measured(key, 100);
+            index.measured(key, 100);
         }
         for code in &wanted.rooms {
-            let tag = ledger.tag_mut(code).unwrap();
+            let tag = index.tag_mut(code).unwrap();
             tag.said = Some(tag.size());
         }
         wanted
@@ -250,88 +250,88 @@ mod tests {
 
     #[test]
     fn keys_with_one_tag_are_one_room_however_they_come() {
-        let mut ledger = ledger();
-        ledger.begin();
-        run(&mut ledger, &["session:{A}:1", "plain", "room:{B}:state", "other:{C}"]);
-        let wanted = run(&mut ledger, &["room:{A}:state", "session:{A}:1", "room:{A}:players", "room:{B}:moves"]);
+        let mut index = index();
+        index.begin();
+        run(&mut index, &["session:{A}:1", "plain", "room:{B}:state", "other:{C}"]);
+        let wanted = run(&mut index, &["room:{A}:state", "session:{A}:1", "room:{A}:players", "room:{B}:moves"]);
         assert_eq!(codes(&wanted.rooms), ["A"]);
-        assert_eq!(ledger.keys_seen(), 7, "a repeated key counts once");
-        assert_eq!(ledger.tag_mut("A").unwrap().size(), (3, 300));
+        assert_eq!(index.keys_seen(), 7, "a repeated key counts once");
+        assert_eq!(index.tag_mut("A").unwrap().size(), (3, 300));
         // B was told with one key, and turned out to have two.
-        assert_eq!(codes(&ledger.end()), ["B"]);
-        assert_eq!(ledger.tag_mut("B").unwrap().size(), (2, 200));
+        assert_eq!(codes(&index.end()), ["B"]);
+        assert_eq!(index.tag_mut("B").unwrap().size(), (2, 200));
     }
 
     #[test]
     fn later_sweeps_measure_what_is_new_and_tell_old_sizes_meanwhile() {
-        let mut ledger = ledger();
+        let mut index = index();
         let all = ["room:{A}:state", "room:{A}:players", "x:{A}", "y:{N}"];
-        ledger.begin();
-        run(&mut ledger, &all);
-        ledger.end();
+        index.begin();
+        run(&mut index, &all);
+        index.end();
         let mut measured = 0;
         for _ in 0..8 {
-            ledger.begin();
-            let wanted = run(&mut ledger, &["room:{A}:state"]);
-            assert_eq!(ledger.tag_mut("A").unwrap().said, Some((3, 300)), "not one key, only because one was seen so far");
+            index.begin();
+            let wanted = run(&mut index, &["room:{A}:state"]);
+            assert_eq!(index.tag_mut("A").unwrap().said, Some((3, 300)), "not one key, only because one was seen so far");
             measured += wanted.sizes.len();
-            run(&mut ledger, &["room:{A}:players", "x:{A}", "y:{N}"]);
-            assert!(ledger.end().is_empty());
+            run(&mut index, &["room:{A}:players", "x:{A}", "y:{N}"]);
+            assert!(index.end().is_empty());
         }
         assert_eq!(measured, 2, "one room is measured every fourth sweep, what is no room never");
-        ledger.begin();
-        let wanted = run(&mut ledger, &["room:{D}:state"]);
+        index.begin();
+        let wanted = run(&mut index, &["room:{D}:state"]);
         assert_eq!(wanted.sizes, keys(&["room:{D}:state"]));
     }
 
     #[test]
     fn a_room_that_grew_is_told_and_measured_and_a_lost_one_forgotten() {
-        let mut ledger = ledger();
-        ledger.begin();
-        run(&mut ledger, &["room:{A}:state", "room:{B}:state"]);
-        ledger.end();
-        ledger.begin();
-        run(&mut ledger, &["room:{A}:state"]);
-        run(&mut ledger, &["x:{A}", "y:{A}"]);
-        assert_eq!(codes(&ledger.end()), ["A"]);
-        assert!(ledger.tag_mut("B").is_none());
-        ledger.begin();
-        run(&mut ledger, &["room:{A}:state", "x:{A}", "y:{A}"]);
-        ledger.end();
-        assert_eq!(ledger.tag_mut("A").unwrap().size(), (3, 300));
-        ledger.gone("A");
-        assert!(ledger.tag_mut("A").unwrap().code.is_none());
+        let mut index = index();
+        index.begin();
+        run(&mut index, &["room:{A}:state", "room:{B}:state"]);
+        index.end();
+        index.begin();
+        run(&mut index, &["room:{A}:state"]);
+        run(&mut index, &["x:{A}", "y:{A}"]);
+        assert_eq!(codes(&index.end()), ["A"]);
+        assert!(index.tag_mut("B").is_none());
+        index.begin();
+        run(&mut index, &["room:{A}:state", "x:{A}", "y:{A}"]);
+        index.end();
+        assert_eq!(index.tag_mut("A").unwrap().size(), (3, 300));
+        index.gone("A");
+        assert!(index.tag_mut("A").unwrap().code.is_none());
     }
 
     #[test]
     fn slots_are_told_once_and_when_they_change() {
-        let mut ledger = ledger();
+        let mut index = index();
         let slot = key_slot(b"room:{A}:state");
         let owned = [SlotRange::new(slot, slot + 1)];
-        ledger.begin();
-        run(&mut ledger, &["room:{A}:state", "x:{A}"]);
-        ledger.end();
-        assert_eq!(ledger.slot_keys(&owned), [(slot, 2), (slot + 1, 0)]);
-        assert!(ledger.slot_keys(&owned).is_empty());
-        ledger.begin();
-        run(&mut ledger, &["x:{A}"]);
-        ledger.end();
-        assert_eq!(ledger.slot_keys(&owned), [(slot, 1)]);
+        index.begin();
+        run(&mut index, &["room:{A}:state", "x:{A}"]);
+        index.end();
+        assert_eq!(index.slot_keys(&owned), [(slot, 2), (slot + 1, 0)]);
+        assert!(index.slot_keys(&owned).is_empty());
+        index.begin();
+        run(&mut index, &["x:{A}"]);
+        index.end();
+        assert_eq!(index.slot_keys(&owned), [(slot, 1)]);
     }
 
     #[test]
     fn keys_in_slots_of_others_are_told_unless_the_slots_have_just_come_or_gone() {
-        let mut ledger = ledger();
+        let mut index = index();
         let slot = key_slot(b"room:{A}:state");
         let (own, others) = ([SlotRange::new(slot, slot)], [SlotRange::new(0, 0)]);
-        ledger.begin();
-        run(&mut ledger, &["room:{A}:state", "x:{A}"]);
-        ledger.end();
-        assert_eq!(ledger.strays(&own, &others), Some(Vec::new()));
-        assert_eq!(ledger.strays(&others, &own), None);
-        assert_eq!(ledger.strays(&others, &others), Some(vec![(slot, 2)]));
-        assert_eq!(ledger.strays(&others, &others), None);
-        ledger.begin();
-        assert_eq!(ledger.strays(&others, &others), Some(Vec::new()), "they have come home");
+        index.begin();
+        run(&mut index, &["room:{A}:state", "x:{A}"]);
+        index.end();
+        assert_eq!(index.strays(&own, &others), Some(Vec::new()));
+        assert_eq!(index.strays(&others, &own), None);
+        assert_eq!(index.strays(&others, &others), Some(vec![(slot, 2)]));
+        assert_eq!(index.strays(&others, &others), None);
+        index.begin();
+        assert_eq!(index.strays(&others, &others), Some(Vec::new()), "they have come home");
     }
 }
