@@ -3,7 +3,7 @@
 //! Two sentences explain the house:
 //!
 //! - **facts**: server → [`link`] → [`watch`] → [`app::update`] → [`monitor`] ([`cluster`] + [`alerts`]) → [`ui`] → frame
-//! - **deeds**: key → [`keys`] → [`app`] → [`plan`] → dialog → [`exec`] → progress → [`app::update`] → [`cluster`]
+//! - **operations**: key → [`keys`] → [`app`] → [`plan`] → dialog → [`exec`] → progress → [`app::update`] → [`cluster`]
 //!
 //! # Layers
 //!
@@ -46,7 +46,7 @@
 //! - **finding**: a rule that does not hold; **alert**: a finding over time; **verdict**: the worst of those that stand.
 //! - **intent**: what the operator wants; **plan**: the steps that would do it; **operation**: a plan being carried out.
 //! - **room**: all keys with one hash tag `{CODE}`, so one slot, so one shard; **blast radius**: rooms, players, keys and
-//!   bytes that a deed touches.
+//!   bytes that an operation touches.
 //!
 //! Three things could be called state, and none is: [`cluster::Model`] is facts, [`app::Screen`] is what the operator
 //! looks at, and [`exec`] knows what is being done ([`app::Operation`] is its reflection).

@@ -126,7 +126,7 @@ impl Session {
         }
     }
 
-    /// No more questions from here: for a program that only carries a deed out, which reads for itself.
+    /// No more questions from here: for a program that only carries an operation out, which reads for itself.
     pub fn stop_watching(&mut self) {
         self.watch = None;
     }
@@ -143,7 +143,7 @@ impl Session {
         self.clock
     }
 
-    /// Does the deeds; a clone may be kept beside the session.
+    /// Does the operations; a clone may be kept beside the session.
     pub fn executor(&self) -> &Executor {
         &self.executor
     }

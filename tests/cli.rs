@@ -364,8 +364,8 @@ async fn nobody_there_is_said_with_every_seeds_reason() {
         assert_eq!(run(&["--node", &seeds, verb]).await.code, 4, "{verb}");
     }
     assert_eq!(run(&["--node", &seeds, "failover", "A", "--yes"]).await.code, 4);
-    let deed = run(&["--node", &seeds, "failover", "A", "--yes", "--format", "json"]).await;
-    assert_eq!((deed.code, &deed.last_json()["outcome"]), (4, &"refused".into()));
+    let operation = run(&["--node", &seeds, "failover", "A", "--yes", "--format", "json"]).await;
+    assert_eq!((operation.code, &operation.last_json()["outcome"]), (4, &"refused".into()));
 
     let nameless = run(&["--node", "no-such-host.invalid:7000", "status"]).await;
     assert_eq!(nameless.code, 4);

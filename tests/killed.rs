@@ -177,7 +177,7 @@ async fn everybody_agrees(cluster: &Cluster) {
 }
 
 /// Runs `fix` until it says that all is well, and checks that it said what had happened.
-async fn fixed(program: &Program, dice: &mut Dice, deed: &str) {
+async fn fixed(program: &Program, dice: &mut Dice, operation: &str) {
     let back = if dice.below(2) == 0 { " --roll-back" } else { "" };
     let fix = format!("fix{back} --yes");
     for attempt in 0..5 {
@@ -191,20 +191,20 @@ async fn fixed(program: &Program, dice: &mut Dice, deed: &str) {
         if kill.is_none() {
             for unfinished in &before {
                 let says = format!("`{}`, begun {}, did not end: ", unfinished.intent, unfinished.began);
-                assert!(ran.stderr.contains(&says), "{deed}: {}", ran.stderr);
+                assert!(ran.stderr.contains(&says), "{operation}: {}", ran.stderr);
             }
         }
         match ran.code {
-            Some(0) => return assert_eq!(program.unfinished(), [], "{deed}: put right, and offered again"),
+            Some(0) => return assert_eq!(program.unfinished(), [], "{operation}: put right, and offered again"),
             None => {}
             _ => println!("{}", ran.stdout),
         }
-        assert!(attempt < 4, "{deed}: `{fix}` does not get there");
+        assert!(attempt < 4, "{operation}: `{fix}` does not get there");
     }
 }
 
-/// The next deed, always with thousands of keys to move: a range with the fat slot in it, or a new balance.
-fn deed(dice: &mut Dice, cluster: &Cluster, fat_at: &Address) -> String {
+/// The next operation, always with thousands of keys to move: a range with the fat slot in it, or a new balance.
+fn operation(dice: &mut Dice, cluster: &Cluster, fat_at: &Address) -> String {
     let others: Vec<Address> = (0..3).map(|n| cluster.at(n)).filter(|at| at != fat_at).collect();
     let to = &others[dice.below(2) as usize];
     match dice.below(8) {
@@ -241,14 +241,14 @@ async fn twenty_kills_at_random_points_under_a_writing_client_lose_nothing() {
         assert!(rounds < 3 * KILLS, "only {kills} kills met an operation under way");
         let players = Players::resume(&desk.links, cluster.at(0), COUNTERS, last);
         let fat_at = cluster.owner(key_slot(FAT.as_bytes())).await.unwrap();
-        let deed = deed(&mut dice, &cluster, &fat_at);
+        let operation = operation(&mut dice, &cluster, &fat_at);
         let point = Point { lines: 1 + dice.below(90), after: Duration::from_micros(dice.below(4000)) };
-        let ran = program.run(&deed, Some(point)).await;
+        let ran = program.run(&operation, Some(point)).await;
         let unfinished = program.unfinished();
-        println!("{rounds:>3} {deed}: {point:?}, {:?} {}", ran.code, ran.stderr.trim());
-        assert!(matches!(ran.code, None | Some(0)), "{deed}\n{}\n{}", ran.stdout, ran.stderr);
+        println!("{rounds:>3} {operation}: {point:?}, {:?} {}", ran.code, ran.stderr.trim());
+        assert!(matches!(ran.code, None | Some(0)), "{operation}\n{}\n{}", ran.stdout, ran.stderr);
         if let [one] = unfinished.as_slice() {
-            assert!(deed.starts_with(&one.intent) && one.total > 0, "{one:?}");
+            assert!(operation.starts_with(&one.intent) && one.total > 0, "{one:?}");
             kills += 1;
         }
         let mut open = 0;
@@ -256,7 +256,7 @@ async fn twenty_kills_at_random_points_under_a_writing_client_lose_nothing() {
             open += cluster.view(&address).await.myself().unwrap().open.len();
         }
         left_open += u32::from(open > 0);
-        fixed(&program, &mut dice, &deed).await;
+        fixed(&program, &mut dice, &operation).await;
         everybody_agrees(&cluster).await;
         assert_calm(&cluster).await;
         let played = players.stop().await;

@@ -323,7 +323,7 @@ fn a_planted_violation_is_named_with_its_place() {
     let planted = [
         Source::new("cluster/mod.rs", "//! PURE. Facts.\nuse crate::link::Link;\n"),
         Source::new("cluster/deep.rs", "//! PURE. Facts.\nuse super::super::exec::Run;\nuse super::mod_of_ours;\n"),
-        Source::new("exec/mod.rs", "//! IO. Deeds.\nuse crate::{\n    cluster::Model,\n    app::{App, Event},\n};\n"),
+        Source::new("exec/mod.rs", "//! IO. Operations.\nuse crate::{\n    cluster::Model,\n    app::{App, Event},\n};\n"),
         Source::new("link/mod.rs", "What is this?\n"),
         Source::new("app/mod.rs", "//! PURE. Looks.\nfn now() { let _ = std::time::Instant::now(); }\n"),
         Source::new("ui/mod.rs", "//! IO. Draws.\n"),

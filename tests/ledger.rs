@@ -1,4 +1,4 @@
-//! The ledger as it is read back after deeds of the real program: a line for each, appended and never changed.
+//! The ledger as it is read back after operations of the real program: a line for each, appended and never changed.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test that fails loudly")]
 
 mod common;
@@ -29,13 +29,13 @@ async fn every_deed_leaves_a_line_and_lines_stay_as_they_are() {
     let cluster = Cluster::start(3, 1).await;
     let (state, seed) = (tempfile::tempdir().unwrap(), cluster.seed());
     let file = state.path().join("rgc-tui/prod").join(LEDGER);
-    let deeds = [
+    let operations = [
         (format!("failover {} --yes", cluster.at(4)), Some("ann"), "ann", 0),
         (format!("move-slots 0-39 --to {} --yes", cluster.at(2)), None, "uid ", 0),
         (format!("move-slots 5-9 --to {} --yes", cluster.at(0)), Some("bob"), "bob", 0),
     ];
     let mut before = String::new();
-    for (nth, (words, user, who, code)) in deeds.iter().enumerate() {
+    for (nth, (words, user, who, code)) in operations.iter().enumerate() {
         assert_eq!(run(state.path(), &seed, words, *user).await, *code, "{words}");
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.starts_with(&before) && text.ends_with('\n'), "a line was changed:\n{before}\n{text}");
@@ -58,7 +58,7 @@ async fn every_deed_leaves_a_line_and_lines_stay_as_they_are() {
         assert_eq!(json["plan"]["intent"].as_str(), Some(entry.intent.as_str()));
         before = text;
     }
-    // Looking is no deed, and neither is a plan.
+    // Looking is no operation, and neither is a plan.
     run(state.path(), &seed, "status", None).await;
     assert_eq!(run(state.path(), &seed, &format!("failover {} --dry-run", cluster.at(1)), None).await, 0);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);

@@ -1,4 +1,4 @@
-//! A user with exactly the rights that the README lists: looking needs the first list, deeds need both, and nothing more.
+//! A user with exactly the rights that the README lists: looking needs the first list, operations need both, and nothing more.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test that fails loudly")]
 
 mod common;
@@ -53,7 +53,7 @@ async fn admit(cluster: &Cluster, rights: &str) -> Operator {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lists_of_the_readme_are_enough() {
     let cluster = Cluster::start(3, 1).await;
-    let [look, deeds, foresee] = rights()[..] else { panic!("the README has {} lists of rights", rights().len()) };
+    let [look, requests, foresee] = rights()[..] else { panic!("the README has {} lists of rights", rights().len()) };
     let admin = Desk::at(&cluster).await;
     admin.fill_rooms(300).await;
 
@@ -69,7 +69,7 @@ async fn the_lists_of_the_readme_are_enough() {
     assert_calm(&cluster).await;
 
     let before = admin.digest(&cluster).await;
-    let operator = admit(&cluster, &format!("{look} {deeds}")).await;
+    let operator = admit(&cluster, &format!("{look} {requests}")).await;
     let owner = cluster.owner(key_slot(b"R0042")).await.unwrap();
     let other = (0..3).map(|n| cluster.at(n)).find(|at| *at != owner).unwrap();
     // Left open by another tool.
@@ -101,12 +101,12 @@ async fn the_lists_of_the_readme_are_enough() {
     let blind = operator.succeeds(&back).await;
     assert!(blind.contains("whether user ops has every right for this is not known"), "{blind}");
     assert!(blind.contains("whether another console is at work is not known"), "{blind}");
-    let seeing = admit(&cluster, &format!("{look} {deeds} {foresee}")).await;
+    let seeing = admit(&cluster, &format!("{look} {requests} {foresee}")).await;
     let plan = seeing.succeeds(&back).await;
     assert!(!plan.contains("not known"), "{plan}");
     let moved = seeing.succeeds(&format!("migrate-room R0042 --to {owner} --yes")).await;
     assert!(!moved.contains("may not see"), "{moved}");
-    operator_without_a_right_is_refused(&cluster, &format!("{look} {deeds} {foresee}"), &other).await;
+    operator_without_a_right_is_refused(&cluster, &format!("{look} {requests} {foresee}"), &other).await;
     assert_calm(&cluster).await;
     assert_same(&before, &admin.digest(&cluster).await);
 }

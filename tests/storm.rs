@@ -295,7 +295,7 @@ async fn play(case: &Case, consoles: usize) -> Vec<String> {
         }
         println!("fix: {rounds:?}");
         if !wrong.is_empty() && std::env::var_os("RGC_STORM_TELL").is_some() {
-            for call in sim.deeds() {
+            for call in sim.operations() {
                 println!("  {call}");
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::columns::by;
 use super::filter::Matching;
-use super::rows::by;
 use super::{App, Item, View};
 use crate::alerts::{Alert, Cause, Phase, Severity, Subject};
 

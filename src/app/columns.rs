@@ -1,5 +1,7 @@
 //! PURE. The columns of the lists: what they are called, and what rows are sorted by. `ui` shows them, `update` sorts by them.
 
+use super::Sort;
+
 /// A column of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -61,3 +63,14 @@ pub const ALERTS: &[Column] =
     &[text("time"), text("severity"), text("rule"), text("subject"), text("message"), text("phase"), number("for")];
 
 pub const OPERATIONS: &[Column] = &[number("id"), text("operation"), text("outcome"), text("started"), number("took")];
+
+/// Sorts stably by a value; rows without one come last in either direction.
+pub(super) fn by<T, K: Ord>(rows: &mut Vec<&T>, sort: Sort, value: impl Fn(&T) -> Option<K>) {
+    let mut keyed: Vec<(Option<K>, &T)> = rows.iter().map(|row| (value(row), *row)).collect();
+    keyed.sort_by(|(a, _), (b, _)| match (a, b) {
+        (Some(a), Some(b)) if sort.descending => b.cmp(a),
+        (Some(a), Some(b)) => a.cmp(b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    });
+    *rows = keyed.into_iter().map(|(_, row)| row).collect();
+}

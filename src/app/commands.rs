@@ -48,15 +48,15 @@ pub struct Command {
     /// Arguments as the help shows them.
     pub usage: &'static str,
     pub says: &'static str,
-    /// It starts a deed; never run again by `[` and `]`.
-    pub deed: bool,
+    /// It starts an operation; never run again by `[` and `]`.
+    pub operation: bool,
 }
 
 macro_rules! commands {
-    ($($verb:ident $name:literal [$($alias:literal)*] $usage:literal $deed:literal $says:literal;)+) => {
+    ($($verb:ident $name:literal [$($alias:literal)*] $usage:literal $operation:literal $says:literal;)+) => {
         /// Every command, in the order of the help page.
         pub const COMMANDS: &[Command] = &[$(Command {
-            verb: Verb::$verb, name: $name, aliases: &[$($alias),*], usage: $usage, says: $says, deed: $deed,
+            verb: Verb::$verb, name: $name, aliases: &[$($alias),*], usage: $usage, says: $says, operation: $operation,
         }),+];
     };
 }
@@ -117,15 +117,17 @@ pub fn find(word: &str) -> Result<&'static Command, String> {
     })
 }
 
-/// What may follow `node` as it does in the shell, where it is the deed of that name and not the view of a node.
-const NODE_DEEDS: [&str; 5] = ["add", "replicate", "drain", "remove", "forget"];
+/// What may follow `node` as it does in the shell, where it is the operation of that name and not the view of a node.
+const NODE_OPERATIONS: [&str; 5] = ["add", "replicate", "drain", "remove", "forget"];
 
 /// The command that these words begin with, and the words after it.
 pub(super) fn split<'a, 'w>(words: &'a [&'w str]) -> Result<(&'static Command, &'a [&'w str]), String> {
     let (first, rest) = words.split_first().ok_or("no command was typed")?;
     let command = find(first)?;
     match rest.split_first() {
-        Some((deed, after)) if command.verb == Verb::Node && NODE_DEEDS.contains(deed) => Ok((find(deed)?, after)),
+        Some((operation, after)) if command.verb == Verb::Node && NODE_OPERATIONS.contains(operation) => {
+            Ok((find(operation)?, after))
+        }
         _ => Ok((command, rest)),
     }
 }
@@ -170,7 +172,7 @@ fn arguments(app: &App, verb: Verb, words: &[&str]) -> Vec<String> {
         }
         (Verb::Failover, _) if !words.is_empty() => list(&Mode::ALL.map(Mode::word)),
         (Verb::Failover, _) => [names::node_names(app), names::shard_names(app)].concat(),
-        (Verb::Node, _) if words.is_empty() => [names::node_names(app), list(&NODE_DEEDS)].concat(),
+        (Verb::Node, _) if words.is_empty() => [names::node_names(app), list(&NODE_OPERATIONS)].concat(),
         (Verb::Replicate | Verb::Drain | Verb::Remove | Verb::Forget, _) if words.is_empty() => names::node_names(app),
         (Verb::Replicate, _) => list(&["--master"]),
         (_, "--replaces") => app.model.nodes().filter(|node| node.health.is_down()).map(|node| app.model.label(node.id)).collect(),
@@ -212,7 +214,11 @@ mod tests {
         assert_eq!(verb("node add h:1 --replaces B"), Ok((Verb::AddNode, "h:1 --replaces B".into())));
         assert_eq!(verb("drain B"), Ok((Verb::Drain, "B".into())));
         assert_eq!(verb("node B"), Ok((Verb::Node, "B".into())));
-        assert!(NODE_DEEDS.iter().all(|deed| find(deed).is_ok_and(|command| command.deed && command.name == *deed)));
+        assert!(
+            NODE_OPERATIONS
+                .iter()
+                .all(|operation| find(operation).is_ok_and(|command| command.operation && command.name == *operation))
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Dialog {
     pub input: String,
     /// First line shown, when the text is longer than the screen.
     pub scroll: u16,
-    /// The same deed is being planned in another way: what is shown cannot be confirmed any more.
+    /// The same operation is being planned in another way: what is shown cannot be confirmed any more.
     pub replanning: bool,
     /// What of it the last frame showed: a choice that nobody has seen is not made.
     pub shown: Shown,

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{App, Button, Dialog, DialogKind, Effect, copy, deeds, dialog, leftover, menu, names};
+use super::{App, Button, Dialog, DialogKind, Effect, copy, dialog, leftover, menu, names, requests};
 use crate::cluster::Time;
 use crate::keys::Chord;
 use crate::plan::{Intent, Mode, Objective, Pace};
@@ -133,7 +133,7 @@ fn scroll(dialog: &mut Dialog, chord: Chord) {
 }
 
 impl Dialog {
-    /// The chords that ask for the same deed in another way, with the key that stands for each, and their words. Where a name
+    /// The chords that ask for the same operation in another way, with the key that stands for each, and their words. Where a name
     /// is typed they are letters as long as it cannot begin with them, else the same with ctrl.
     pub(super) fn ways(&self, cluster: &str) -> impl Iterator<Item = (Chord, char, &'static str)> {
         let known = match &self.kind {
@@ -154,7 +154,7 @@ impl Dialog {
     }
 }
 
-/// Keys that ask for the same deed in another way, with their words.
+/// Keys that ask for the same operation in another way, with their words.
 fn variants(intent: &Intent) -> &'static [(char, &'static str)] {
     match intent {
         Intent::Failover { .. } => &[('m', "other mode"), ('r', "other replica")],
@@ -165,7 +165,7 @@ fn variants(intent: &Intent) -> &'static [(char, &'static str)] {
     }
 }
 
-/// Plans the deed of this dialog anew, in another way; it stays on the screen until the answer is there. Keys without such
+/// Plans the operation of this dialog anew, in another way; it stays on the screen until the answer is there. Keys without such
 /// a meaning scroll.
 fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
     let Some(mut intent) = app.surveying.clone().filter(|intent| variants(intent).iter().any(|(known, _)| *known == key)) else {
@@ -190,7 +190,7 @@ fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
         _ => {}
     }
     let shown = app.dialog.take();
-    let effects = deeds::intend(app, intent, now);
+    let effects = requests::intend(app, intent, now);
     app.dialog = shown.map(|shown| Dialog { replanning: !effects.is_empty(), focus: Button::Cancel, ..shown });
     effects
 }
@@ -252,11 +252,11 @@ fn enter(app: &mut App, now: Time) -> Vec<Effect> {
         return Vec::new();
     }
     match dialog.kind {
-        DialogKind::Confirm(plan) => deeds::execute(app, *plan, now),
-        DialogKind::Fault { node, fault } => deeds::inject(app, node, fault, now),
+        DialogKind::Confirm(plan) => requests::execute(app, *plan, now),
+        DialogKind::Fault { node, fault } => requests::inject(app, node, fault, now),
         DialogKind::Unlock => {
             app.unlocked = true;
-            app.tell("unlocked: deeds are possible until you quit", false, now);
+            app.tell("unlocked: operations are possible until you quit", false, now);
             Vec::new()
         }
         DialogKind::Quit => vec![Effect::Quit],
@@ -296,7 +296,7 @@ fn candidate(app: &mut App, now: Time) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(node) = chosen.map(|id| app.model.label(id)) else { return Vec::new() };
-    deeds::intend(app, Intent::Failover { node, mode }, now)
+    requests::intend(app, Intent::Failover { node, mode }, now)
 }
 
 fn target(app: &mut App, now: Time) -> Vec<Effect> {
@@ -316,5 +316,5 @@ fn target(app: &mut App, now: Time) -> Vec<Effect> {
     } else {
         Intent::MigrateRooms { codes: codes.iter().map(|code| code.to_string()).collect(), to }
     };
-    deeds::intend(app, intent, now)
+    requests::intend(app, intent, now)
 }

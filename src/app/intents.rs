@@ -71,7 +71,7 @@ fn one_of<T: Copy>(what: &str, text: &str, all: &[T], word: impl Fn(T) -> &'stat
     })
 }
 
-/// The intent of a deed's command, with the nodes it names resolved to addresses.
+/// The intent of an operation's command, with the nodes it names resolved to addresses.
 pub(super) fn parse(app: &App, command: &Command, words: &[&str]) -> Result<Intent, String> {
     let usage = || format!("usage: {} {}", command.name, command.usage);
     let mut words = Words::read(words)?;

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use super::{App, Dialog, DialogKind, Effect, deeds, dialog};
+use super::{App, Dialog, DialogKind, Effect, dialog, requests};
 use crate::cluster::{SlotSet, Time};
 use crate::keys::Chord;
 use crate::plan::{Intent, Unfinished};
@@ -39,8 +39,8 @@ impl Way {
     pub fn says(self, open: bool) -> &'static str {
         match (self, open) {
             (Self::Later, _) => "nothing is done now; :fix remains",
-            (Self::Resume, true) => "shows the plan that finishes the open slots; repeat the deed after it",
-            (Self::Resume, false) => "no slot is open: looks for what is left; repeat the deed after it",
+            (Self::Resume, true) => "shows the plan that finishes the open slots; then run it again",
+            (Self::Resume, false) => "no slot is open: looks for what is left; then run it again",
             (Self::RollBack, true) => "shows the plan that brings them back to where they were",
             (Self::RollBack, false) => "no slot is open: the slots that have moved stay where they are",
         }
@@ -98,6 +98,6 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
     let slots = (!slots.is_empty()).then_some(slots);
     match chosen {
         Way::Later => Vec::new(),
-        Way::Resume | Way::RollBack => deeds::intend(app, Intent::Fix { slots, roll_back: chosen == Way::RollBack }, now),
+        Way::Resume | Way::RollBack => requests::intend(app, Intent::Fix { slots, roll_back: chosen == Way::RollBack }, now),
     }
 }

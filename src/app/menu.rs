@@ -1,6 +1,6 @@
 //! PURE. What can be done to one node: the entries of the node menu, and why some cannot be chosen.
 
-use super::{App, Dialog, DialogKind, Effect, Fault, View, deeds, prompt, views};
+use super::{App, Dialog, DialogKind, Effect, Fault, View, prompt, requests, views};
 use crate::cluster::{Health, Node, NodeId, Time};
 use crate::plan::{Intent, Mode};
 
@@ -110,20 +110,20 @@ pub(super) fn choose(app: &mut App, node: NodeId, item: &MenuItem, now: Time) ->
         Does::Copy => vec![Effect::Copy(name)],
         Does::Failover(mode) if app.model.node(node).is_some_and(Node::is_master) => {
             match app.model.topology().shard_of(node).map(|shard| shard.name) {
-                Some(shard) => deeds::candidates(app, shard, mode, now),
+                Some(shard) => requests::candidates(app, shard, mode, now),
                 None => Vec::new(),
             }
         }
-        Does::Failover(mode) => deeds::intend(app, Intent::Failover { node: name, mode }, now),
-        Does::Drain => deeds::intend(app, Intent::Drain { node: name }, now),
-        Does::Remove => deeds::intend(app, Intent::Remove { node: name }, now),
-        Does::Forget => deeds::intend(app, Intent::Forget { node: name }, now),
+        Does::Failover(mode) => requests::intend(app, Intent::Failover { node: name, mode }, now),
+        Does::Drain => requests::intend(app, Intent::Drain { node: name }, now),
+        Does::Remove => requests::intend(app, Intent::Remove { node: name }, now),
+        Does::Forget => requests::intend(app, Intent::Forget { node: name }, now),
         Does::Replace => {
             // Only the new server's address is left to type.
             prompt::command(app, &format!("add --replaces {name} "));
             Vec::new()
         }
-        Does::Fault(fault @ (Fault::Thaw | Fault::Restart)) => deeds::inject(app, node, fault, now),
+        Does::Fault(fault @ (Fault::Thaw | Fault::Restart)) => requests::inject(app, node, fault, now),
         Does::Fault(fault) => {
             app.dialog = Some(Dialog::new(DialogKind::Fault { node, fault }));
             Vec::new()

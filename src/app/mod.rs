@@ -4,7 +4,6 @@ mod alert_rows;
 pub mod columns;
 pub mod commands;
 mod copy;
-mod deeds;
 mod dialog;
 mod dialogs;
 mod event;
@@ -19,6 +18,7 @@ mod names;
 mod operation;
 mod press;
 mod prompt;
+mod requests;
 mod rows;
 mod run;
 mod screen;
@@ -52,7 +52,7 @@ use crate::plan::{Intent, Unfinished};
 /// Settings that the console needs to know; everything here can be shown, nothing is secret.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// No deed of any kind until unlocked.
+    /// No operation of any kind until unlocked.
     pub read_only: bool,
     /// The cluster is marked `protected`: a red frame, and unlocking asks for its name.
     pub protected: bool,
@@ -230,7 +230,7 @@ impl App {
             group: "Commands",
             chord: command_words(command),
             says: command.says,
-            disabled: if command.deed { self.barred() } else { None },
+            disabled: if command.operation { self.barred() } else { None },
         }));
         lines
     }

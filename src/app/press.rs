@@ -1,7 +1,7 @@
 //! PURE. What a key does where the operator is, when no dialog and no prompt is open.
 
 use super::views::{self, Go};
-use super::{App, Dialog, DialogKind, Effect, Filter, ListKind, Pane, Sort, View, deeds, prompt, run, slotmap};
+use super::{App, Dialog, DialogKind, Effect, Filter, ListKind, Pane, Sort, View, prompt, requests, run, slotmap};
 use crate::alerts;
 use crate::cluster::{METRICS, Time};
 use crate::keys::{Action, Chord, Context, Scope};
@@ -56,10 +56,10 @@ pub(super) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
 
 fn act(app: &mut App, action: Action, now: Time) -> Vec<Effect> {
     match action {
-        Action::Failover => return deeds::failover(app, Mode::Graceful, now),
+        Action::Failover => return requests::failover(app, Mode::Graceful, now),
         Action::Rebalance => prompt::command(app, "rebalance --by "),
-        Action::Migrate => return deeds::migrate(app, now),
-        Action::Fix => return deeds::fix(app, now),
+        Action::Migrate => return requests::migrate(app, now),
+        Action::Fix => return requests::fix(app, now),
         Action::Acknowledge => acknowledge(app, now),
         Action::NodeMenu => {
             if let Some(node) = app.selected_node() {
@@ -78,7 +78,7 @@ fn act(app: &mut App, action: Action, now: Time) -> Vec<Effect> {
         Action::LastView => views::last(app),
         Action::HistoryBack => return run::again(app, true, now),
         Action::HistoryForward => return run::again(app, false, now),
-        Action::Quit => return deeds::quit(app),
+        Action::Quit => return requests::quit(app),
         Action::Freeze => app.freeze(),
         Action::Copy => return copy(app, now),
         Action::SaveScreen => return vec![Effect::SaveScreen],

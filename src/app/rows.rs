@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::columns::by;
 use super::filter::Matching;
 use super::{App, Filter, Item, ListKind, ListState, OperationId, Sort, alert_rows};
 use crate::alerts::Subject;
@@ -257,17 +258,6 @@ impl PartialOrd for Number {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
-}
-
-/// Sorts stably by a value; rows without one come last in either direction.
-pub(super) fn by<T, K: Ord>(rows: &mut Vec<&T>, sort: Sort, value: impl Fn(&T) -> Option<K>) {
-    let mut keyed: Vec<(Option<K>, &T)> = rows.iter().map(|row| (value(row), *row)).collect();
-    keyed.sort_by(|(a, _), (b, _)| match (a, b) {
-        (Some(a), Some(b)) if sort.descending => b.cmp(a),
-        (Some(a), Some(b)) => a.cmp(b),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    });
-    *rows = keyed.into_iter().map(|(_, row)| row).collect();
 }
 
 /// Whom an alert is about, as something that can be looked into.

@@ -1,7 +1,7 @@
-//! PURE. Running a command line: views are shown, deeds are planned, and what is wrong is said with the nearest right thing.
+//! PURE. Running a command line: views are shown, operations are planned, and what is wrong is said with the nearest right thing.
 
 use super::commands::{self, Verb};
-use super::{App, Dialog, DialogKind, Effect, View, deeds, intents, names, views};
+use super::{App, Dialog, DialogKind, Effect, View, intents, names, requests, views};
 use crate::cluster::{SLOTS, Time};
 
 /// Runs one line typed after `:`.
@@ -14,9 +14,9 @@ pub(super) fn line(app: &mut App, text: &str, now: Time) -> Result<Vec<Effect>, 
     if command.is_bare() && !arguments.is_empty() {
         return Err(format!("`{}` takes nothing after it", command.name));
     }
-    if command.deed {
+    if command.operation {
         let intent = intents::parse(app, command, arguments)?;
-        return Ok(deeds::intend(app, intent, now));
+        return Ok(requests::intend(app, intent, now));
     }
     let effects = look(app, command, arguments, now)?;
     remember(app, text);
@@ -90,7 +90,7 @@ fn look(app: &mut App, command: &commands::Command, arguments: &[&str], now: Tim
             return Ok(Vec::new());
         }
         Verb::SaveScreen => return Ok(vec![Effect::SaveScreen]),
-        Verb::Quit => return Ok(deeds::quit(app)),
+        Verb::Quit => return Ok(requests::quit(app)),
         _ => return Err(format!("`{}` is not a view", command.name)),
     };
     let effects = if matches!(view, View::Ledger | View::Operations) { vec![Effect::ReadLedger] } else { Vec::new() };

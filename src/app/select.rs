@@ -154,7 +154,7 @@ impl App {
         }
     }
 
-    /// The rooms a deed is about: the marked ones, else the selected one.
+    /// The rooms an operation is about: the marked ones, else the selected one.
     pub fn chosen_rooms(&self) -> Vec<Arc<str>> {
         let room = |item: &Item| match item {
             Item::Room(code) => Some(code.clone()),

@@ -13,7 +13,7 @@ impl App {
         layout::grid(layout::slot_parts(area).map, &self.screen.slots)
     }
 
-    /// The slots that a deed on the slot map is about: the marked range, else the slot under the cursor.
+    /// The slots that an operation on the slot map is about: the marked range, else the slot under the cursor.
     pub fn chosen_slots(&self) -> SlotSet {
         let cursor = self.screen.slots.cursor;
         let range = self.slot_grid().marked(&self.screen.slots).unwrap_or(SlotRange::new(cursor, cursor));

@@ -1,6 +1,6 @@
 //! PURE. The one function through which everything that happens reaches the console.
 
-use super::{App, Effect, Event, Shown, deeds, dialogs, mouse, press, prompt};
+use super::{App, Effect, Event, Shown, dialogs, mouse, press, prompt, requests};
 use crate::cluster::{Fact, Time};
 use crate::keys::{Action, Chord};
 
@@ -46,7 +46,7 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
             Vec::new()
         }
         Event::Progress(id, progress) => {
-            deeds::progress(app, id, progress, now);
+            requests::progress(app, id, progress, now);
             app.facts = true;
             Vec::new()
         }
@@ -55,7 +55,7 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
             Vec::new()
         }
         Event::Planned(intent, result) => {
-            deeds::planned(app, &intent, *result);
+            requests::planned(app, &intent, *result);
             Vec::new()
         }
         Event::Unfinished(found) => {
@@ -83,13 +83,13 @@ fn key_press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
 }
 
 /// A frozen screen can be looked around in. The picture is asked, so that what is under the cursor is what is shown;
-/// it refuses deeds by itself.
+/// it refuses operations by itself.
 fn frozen_key(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
     if app.dialog.is_none() && app.screen.prompt.is_none() {
         match app.keymap.action(&app.scopes(), chord) {
             Some(Action::Freeze) => return thaw(app),
             Some(Action::Back) if app.screen.stack.len() < 2 => return thaw(app),
-            Some(Action::Quit) => return deeds::quit(app),
+            Some(Action::Quit) => return requests::quit(app),
             _ => {}
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Global {
     /// The cluster's name: must be the one of the file, or names what --node finds
     #[arg(long, global = true, value_name = "NAME")]
     pub cluster: Option<String>,
-    /// Refuse every deed
+    /// Refuse every operation
     #[arg(long, global = true)]
     pub read_only: bool,
     /// Theme of the console, by name or as a file

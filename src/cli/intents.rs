@@ -1,4 +1,4 @@
-//! PURE. From a command to its intent: the only way a deed starts from the shell.
+//! PURE. From a command to its intent: the only way an operation starts from the shell.
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_millis(1800);
 const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
 /// Keys of one master that a first sweep goes through within that time.
 const QUICKLY_SWEPT: u64 = 15_000;
-/// And for a deed that needs to know every room.
+/// And for an operation that needs to know every room.
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 /// Findings that need not stand for longer than this are waited for.
 const DECIDED_WITHIN: Duration = Duration::from_secs(2);
@@ -126,8 +126,8 @@ impl Sight {
         Some(self.config.rooms.key.as_str()).filter(|key| !key.is_empty())
     }
 
-    /// The same for a deed, which is planned with fresh facts of its own: rooms are waited for only where there are so few
-    /// keys that they are found in a moment, or where the deed is about them.
+    /// The same for an operation, which is planned with fresh facts of its own: rooms are waited for only where there are so few
+    /// keys that they are found in a moment, or where the operation is about them.
     pub(super) async fn before_a_deed(global: &Global, about_rooms: bool) -> Result<Self, Stop> {
         let mut sight = Self::open(global, true)?;
         let began = tokio::time::Instant::now();
@@ -261,7 +261,7 @@ impl Sight {
         if alone { Kind::Standalone.word() } else { self.config.cluster.topology.word() }
     }
 
-    /// Draws the conclusions. `self` stays open for deeds.
+    /// Draws the conclusions. `self` stays open for operations.
     pub(super) fn picture(&self) -> Picture {
         let now = self.session.clock().now();
         let mut model = self.model.clone();

@@ -1,4 +1,4 @@
-//! IO. Deeds from the shell: plan, show, ask, carry out, report. Nothing is changed before the plan has been shown.
+//! IO. Operations from the shell: plan, show, ask, carry out, report. Nothing is changed before the plan has been shown.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::plan::{self, Code, Danger, Intent, Objective, Outcome, Plan, Progress
 
 const STALE: &str = "the cluster has changed since this plan was saved: plan again with --save-plan";
 
-/// A deed with everything that was said about how to do it.
-struct Deed<'a> {
+/// An operation with everything that was said about how to do it.
+struct Operation<'a> {
     intent: Intent,
     act: &'a Act,
     global: &'a Global,
@@ -41,7 +41,7 @@ pub(super) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
         return Err(told(&intent, global, stop));
     }
     sight.tell_unfinished();
-    Deed { intent, act, global, sight }.run(saved).await
+    Operation { intent, act, global, sight }.run(saved).await
 }
 
 /// Whoever reads JSON is told of it there, too, before it ends.
@@ -53,7 +53,7 @@ fn told(intent: &Intent, global: &Global, stop: Stop) -> Stop {
     stop
 }
 
-impl Deed<'_> {
+impl Operation<'_> {
     /// `saved`: the plan that shall be carried out, or with --dry-run be shown.
     async fn run(mut self, saved: Option<Saved>) -> Ended {
         let agreed = saved.as_ref().map_or(&[][..], |saved| &saved.moves);
@@ -131,7 +131,7 @@ impl Deed<'_> {
     fn locked(&self) -> Option<Refusal> {
         let cluster = &self.sight.config.cluster;
         if self.global.read_only {
-            return Some(Refusal::because(Code::ReadOnly.because("--read-only refuses every deed; --dry-run shows the plan")));
+            return Some(Refusal::because(Code::ReadOnly.because("--read-only refuses every operation; --dry-run shows the plan")));
         }
         if let Some(unlock) = &self.act.unlock {
             // A name that is not this cluster's was meant for another, whether this one needs it or not.

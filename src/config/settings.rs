@@ -63,7 +63,7 @@ pub const SETTINGS: &[Setting] = &[
         shape: Shape::Text,
         default: Some(r#""cluster""#),
         example: r#""prod""#,
-        says: "What this cluster is called on screens; dangerous deeds ask for it.",
+        says: "What this cluster is called on screens; dangerous operations ask for it.",
         put: put!(Text => cluster.name),
         get: |config| json!(config.cluster.name),
     },

@@ -25,11 +25,11 @@ const BACKLOG: usize = 1024;
 pub struct ExecutorSettings {
     /// Where journals of operations under way are kept.
     pub journal_dir: PathBuf,
-    /// No deed is done, whatever asks for it, until [`Executor::lock`] says otherwise.
+    /// No operation is done, whatever asks for it, until [`Executor::lock`] says otherwise.
     pub read_only: bool,
 }
 
-/// Does deeds on one cluster. Clones are the same one.
+/// Carries operations out on one cluster. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Executor {
     links: Links,
@@ -47,7 +47,7 @@ impl Executor {
         Self { links, clock, settings: Arc::new(settings), locked, busy: Arc::default(), fuse: None, unannounced: false }
     }
 
-    /// Deeds may be done from now on (false), or may not any more (true).
+    /// Operations may be done from now on (false), or may not any more (true).
     pub fn lock(&self, locked: bool) {
         self.locked.store(locked, Ordering::Relaxed);
     }

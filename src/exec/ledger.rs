@@ -1,4 +1,4 @@
-//! IO. The ledger: every deed that was done or tried on this cluster, one JSON object a line, appended and never changed.
+//! IO. The ledger: every operation that was done or tried on this cluster, one JSON object a line, appended and never changed.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -41,7 +41,7 @@ impl Transcript {
     }
 }
 
-/// Appends how an operation ended. The error is a sentence for the operator; the deed itself is done.
+/// Appends how an operation ended. The error is a sentence for the operator; the operation itself is done.
 pub(super) fn append(
     folder: &Path,
     plan: &Plan,

@@ -1,4 +1,4 @@
-//! IO. Reading facts for a deed: every node at once, each with its own deadline, so that none holds up the others.
+//! IO. Reading facts for an operation: every node at once, each with its own deadline, so that none holds up the others.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -80,7 +80,7 @@ pub struct Spec {
     /// What must hold, in this order; the first that does not is the reason shown.
     pub needs: &'static [Need],
     /// It changes the cluster (or leads to what does): never on a read-only one.
-    pub deed: bool,
+    pub operation: bool,
     /// Footer hints with a lower rank drop out last.
     pub rank: u8,
 }
@@ -88,10 +88,10 @@ pub struct Spec {
 impl Spec {
     /// Why it cannot be used now.
     pub fn disabled(&self, context: &Context) -> Option<&'static str> {
-        let locked = self.deed && context.locked;
+        let locked = self.operation && context.locked;
         let unmet = self.needs.iter().find(|need| !need.holds(context)).map(|need| need.why());
         match unmet {
-            None if context.snapshot && self.deed => Some("the screen is frozen: z thaws it"),
+            None if context.snapshot && self.operation => Some("the screen is frozen: z thaws it"),
             None if locked => Some("read-only: u unlocks"),
             why => why,
         }
@@ -106,17 +106,17 @@ const MAP: &str = "Slot map";
 const SCREEN: &str = "Screen";
 
 macro_rules! table {
-    ($($action:ident $id:literal $chords:literal $word:literal $group:ident $scope:ident [$($need:ident)*] $deed:literal $rank:literal $says:literal;)+) => {
+    ($($action:ident $id:literal $chords:literal $word:literal $group:ident $scope:ident [$($need:ident)*] $operation:literal $rank:literal $says:literal;)+) => {
         /// Every action, in the order of the help page.
         pub const TABLE: &[Spec] = &[$(Spec {
             action: Action::$action, id: $id, chords: $chords, word: $word, says: $says, group: $group, scope: Scope::$scope,
-            needs: &[$(Need::$need),*], deed: $deed, rank: $rank,
+            needs: &[$(Need::$need),*], operation: $operation, rank: $rank,
         }),+];
     };
 }
 
 table! {
-    // action    id            chords           word            group scope  needs           deed  rank  help
+    // action    id            chords           word            group scope  needs           operation  rank  help
     Failover     "failover"    "F"              "Failover"      ACT Everywhere [NodeOrShard]  true  4  "fail over to a replica: plan, confirm, measure";
     Rebalance    "rebalance"   "B"              "Balance"       ACT Everywhere []             true  5  "rebalance by slots, keys, memory, ops or rooms";
     Migrate      "migrate"     "M"              "Migrate"       ACT Everywhere [RoomOrSlots]  true  6  "move the marked rooms or the marked slots to another master";

@@ -144,12 +144,12 @@ impl LocalCluster {
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
-    fn signal(&self, address: &Address, signal: &str, deed: &'static str) -> Result<(), LocalError> {
+    fn signal(&self, address: &Address, signal: &str, attempt: &'static str) -> Result<(), LocalError> {
         let mut fleet = self.fleet();
         let at = fleet.find(address)?;
-        let pid = running(&mut fleet, at, deed)?;
+        let pid = running(&mut fleet, at, attempt)?;
         let Some(process) = fleet.processes.get_mut(at) else { return Ok(()) };
-        process.signal(signal).map_err(|why| LocalError::Signal { address: address.clone(), deed, pid, why })?;
+        process.signal(signal).map_err(|why| LocalError::Signal { address: address.clone(), attempt, pid, why })?;
         process.frozen = signal == "STOP";
         Ok(())
     }
@@ -192,12 +192,12 @@ impl LocalCluster {
     }
 }
 
-fn running(fleet: &mut Fleet, at: usize, deed: &'static str) -> Result<u32, LocalError> {
+fn running(fleet: &mut Fleet, at: usize, attempt: &'static str) -> Result<u32, LocalError> {
     let node = fleet.nodes().into_iter().nth(at);
     let address = node.as_ref().map(|node| node.address.clone());
     match (node.and_then(|node| node.pid), address) {
         (Some(pid), _) => Ok(pid),
-        (None, address) => Err(LocalError::NotRunning { address: address.unwrap_or_else(|| Address::new("?", 0)), deed }),
+        (None, address) => Err(LocalError::NotRunning { address: address.unwrap_or_else(|| Address::new("?", 0)), attempt }),
     }
 }
 
@@ -233,7 +233,7 @@ async fn form(spec: &LocalSpec, nodes: usize, binary: binary::Binary) -> Result<
 }
 
 fn write(path: &Path, text: &str) -> Result<(), LocalError> {
-    std::fs::write(path, text).map_err(|source| LocalError::Folder { deed: "write", path: path.to_path_buf(), source })
+    std::fs::write(path, text).map_err(|source| LocalError::Folder { attempt: "write", path: path.to_path_buf(), source })
 }
 
 fn is_port_clash(error: &LocalError) -> bool {

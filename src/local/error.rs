@@ -24,8 +24,8 @@ pub enum LocalError {
     PortTaken { port: u16, purpose: &'static str, node: u16 },
     #[error("found no {wanted} free ports between 11000 and 22000 on 127.0.0.1. Stop what runs there, or name a --base-port")]
     NoPorts { wanted: usize },
-    #[error("cannot {deed} `{path}`: {source}")]
-    Folder { deed: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot {attempt} `{path}`: {source}")]
+    Folder { attempt: &'static str, path: PathBuf, source: io::Error },
     #[error("`{path}` is not empty: --dir wants a new or an empty folder, so that nothing of yours is removed at the end")]
     FolderInUse { path: PathBuf },
     #[error("the server on {address} ended at once ({status}). Its last words: {last_words}")]
@@ -34,10 +34,10 @@ pub enum LocalError {
     Timeout { address: Address, condition: String, seconds: u64, last_words: String },
     #[error("{address} is no server of this local cluster; it has {known}")]
     UnknownNode { address: Address, known: String },
-    #[error("cannot {deed} {address}: its process does not run. Restart it first")]
-    NotRunning { address: Address, deed: &'static str },
-    #[error("cannot {deed} {address} (process {pid}): {why}")]
-    Signal { address: Address, deed: &'static str, pid: u32, why: String },
+    #[error("cannot {attempt} {address}: its process does not run. Restart it first")]
+    NotRunning { address: Address, attempt: &'static str },
+    #[error("cannot {attempt} {address} (process {pid}): {why}")]
+    Signal { address: Address, attempt: &'static str, pid: u32, why: String },
     #[error("cannot start the process that clears up after the servers (`sh`): {0}")]
     Guardian(io::Error),
 }

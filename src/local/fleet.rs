@@ -79,7 +79,7 @@ impl Fleet {
                 fleet.guardian.folder(&folder).map_err(LocalError::Guardian)?;
             }
             fs::create_dir(&folder).map_err(|source| LocalError::Folder {
-                deed: "make the folder",
+                attempt: "make the folder",
                 path: folder.clone(),
                 source,
             })?;
@@ -179,7 +179,7 @@ impl Drop for Fleet {
 fn root_folder(dir: Option<&Path>) -> Result<(PathBuf, bool), LocalError> {
     let fresh = || std::env::temp_dir().join(format!("rgc-tui-{}-{:08x}", std::process::id(), ports::random() & 0xffff_ffff));
     let path = dir.map_or_else(fresh, Path::to_path_buf);
-    let error = |deed| move |path: &Path, source| LocalError::Folder { deed, path: path.to_path_buf(), source };
+    let error = |attempt| move |path: &Path, source| LocalError::Folder { attempt, path: path.to_path_buf(), source };
     let path = std::path::absolute(&path).map_err(|source| error("find")(&path, source))?;
     if path.as_os_str().as_encoded_bytes().contains(&b'\n') {
         return Err(LocalError::Shape("--dir must not contain a line break".into()));

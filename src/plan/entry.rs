@@ -20,7 +20,7 @@ pub struct Circumstances {
     pub not_kept: usize,
 }
 
-/// The entry of a deed that has ended.
+/// The entry of an operation that has ended.
 pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances) -> Value {
     let mut whole = plain::plan(plan, model);
     if let Some(fields) = whole.as_object_mut() {
@@ -43,7 +43,7 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
     })
 }
 
-/// The entry of a deed whose console died before it wrote one, written when nothing is left of it to be put right.
+/// The entry of an operation whose console died before it wrote one, written when nothing is left of it to be put right.
 pub fn write_afterwards(unfinished: &Unfinished, cluster: &str, beside: Circumstances) -> Value {
     let broken_off = || {
         let reason = format!("begun {} and broken off: {}; put right since", unfinished.began, unfinished.progress());

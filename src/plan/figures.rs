@@ -1,4 +1,4 @@
-//! PURE. What is measured of a deed: one table of the names JSON has for it and the words people have.
+//! PURE. What is measured of an operation: one table of the names JSON has for it and the words people have.
 
 use std::time::Duration;
 

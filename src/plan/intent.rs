@@ -1,4 +1,4 @@
-//! PURE. What the operator wants: the only way a deed starts, whether from a key or from the shell.
+//! PURE. What the operator wants: the only way an operation starts, whether from a key or from the shell.
 
 use std::collections::BTreeMap;
 use std::fmt;

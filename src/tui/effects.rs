@@ -74,6 +74,6 @@ pub trait EffectHandler {
     fn ledger(&mut self, to: &EventSender);
     /// Before the first frame: what was left unfinished is looked for, and told with `Event::Unfinished`.
     fn begin(&mut self, _cluster: &str, _to: &EventSender) {}
-    /// The operator has typed the cluster's name: deeds may be done from now on.
+    /// The operator has typed the cluster's name: operations may be done from now on.
     fn unlock(&mut self) {}
 }

@@ -1,4 +1,4 @@
-//! PURE. The ledger: every deed that was ever done here, newest first.
+//! PURE. The ledger: every operation that was ever done here, newest first.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,14 +18,14 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let inside = layout::inner(area);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
     if entries.is_empty() {
-        let says = if read.is_some() { "no deed has been done on this cluster from here" } else { "reading it" };
+        let says = if read.is_some() { "no operation has been done on this cluster from here" } else { "reading it" };
         return pane::empty(ui, says, inside, buf);
     }
     let text: Vec<Line<'static>> = entries.iter().map(|one| line(ui, one)).collect();
     doc::show(ui, &text, ui.screen.scroll, inside, buf);
 }
 
-/// Time, person, outcome and deed come first; what was sent and planned is for whoever reads the file.
+/// Time, person, outcome and operation come first; what was sent and planned is for whoever reads the file.
 pub(super) fn line(ui: &Ui<'_>, entry: &Entry) -> Line<'static> {
     let role = match entry.outcome.as_str() {
         "done" => Role::Ok,

@@ -1,4 +1,4 @@
-//! A desk to do deeds from: an executor with a model of a cluster of real servers, data in it, players on it.
+//! A desk to do operations from: an executor with a model of a cluster of real servers, data in it, players on it.
 #![allow(dead_code, reason = "every test binary uses its own part of the desk")]
 
 use std::collections::BTreeMap;

@@ -75,7 +75,7 @@ async fn life_of_a_failover() {
         // Enter is Cancel.
         me.press("enter");
         me.until("the dialog is closed", |seen| seen.app.dialog.is_none()).await;
-        assert_eq!(world.deeds(), [""; 0]);
+        assert_eq!(world.operations(), [""; 0]);
 
         // The same again, meant this time.
         me.press("F");
@@ -98,7 +98,7 @@ async fn life_of_a_failover() {
             is_well(seen) && node(&replica).is_master() && node(&replica).slot_count == 5461 && node(&master).is_replica()
         })
         .await;
-        assert_eq!(world.deeds(), ["b1 CLUSTER FAILOVER"]);
+        assert_eq!(world.operations(), ["b1 CLUSTER FAILOVER"]);
         // Whoever is asked whether he means it, means it.
         me.press("esc esc ctrl-c ctrl-c");
     })

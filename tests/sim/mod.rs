@@ -189,7 +189,7 @@ impl Sim {
     }
 
     /// Commands received so far that change something, as `b1 CLUSTER FAILOVER`, oldest first, ids and addresses as names.
-    pub fn deeds(&self) -> Vec<String> {
+    pub fn operations(&self) -> Vec<String> {
         let calls: Vec<Call> = self.world().journal.clone();
         let changes = |call: &&Call| {
             let words = call.words.to_ascii_uppercase();

@@ -214,7 +214,7 @@ impl Expect {
             check(screen.contains(words), format!("`{words}` is not on the screen"));
         }
         if let Some(commands) = &self.commands {
-            let sent = sim.deeds();
+            let sent = sim.operations();
             check(*commands == sent, format!("commands {commands:?} expected, {sent:?} sent"));
         }
         if let Some(word) = &self.operation {

@@ -89,7 +89,7 @@ fn a_choice_that_is_not_on_the_screen_is_not_made() {
     let force = Intent::Failover { node: "10.0.0.4:7003".into(), mode: Mode::Graceful };
     let update = |bench: &mut Bench, event| super::update(&mut bench.app, event, bench.now);
     let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
-    deeds::intend(&mut bench.app, force.clone(), bench.now);
+    requests::intend(&mut bench.app, force.clone(), bench.now);
     update(&mut bench, Event::Planned(force.clone(), Box::new(Ok(plan(force.clone(), Danger::Normal)))));
     update(&mut bench, key(KeyCode::Tab));
     // No frame has shown it yet.
@@ -108,7 +108,7 @@ fn the_candidates_of_a_shard_are_chosen_from_as_far_as_they_are_seen() {
     let mut bench = Bench::new(Settings::default());
     let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
     let now = bench.now;
-    deeds::candidates(&mut bench.app, crate::cluster::ShardName(0), Mode::Graceful, now);
+    requests::candidates(&mut bench.app, crate::cluster::ShardName(0), Mode::Graceful, now);
     assert!(matches!(bench.app.dialog.as_ref().unwrap().kind, DialogKind::ChooseCandidate { .. }));
     assert!(super::update(&mut bench.app, key(KeyCode::Enter), now).is_empty());
     bench.app.saw(Shown { buttons: false, entries: vec![0] });
@@ -122,7 +122,7 @@ fn against_a_nodes_word_the_code_is_typed_too() {
     let force = Intent::Failover { node: "10.0.0.4:7003".into(), mode: Mode::Takeover };
     let contradiction = Contradiction { objection: Objection::NodeIsHealthy, says: "10.0.0.1:7000 calls it healthy".into() };
     let now = bench.now;
-    deeds::intend(&mut bench.app, force.clone(), now);
+    requests::intend(&mut bench.app, force.clone(), now);
     bench.send(Event::Planned(force.clone(), Box::new(Ok(plan(force.clone(), Danger::Contradicted(contradiction))))));
     let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
     for c in "prod".chars() {

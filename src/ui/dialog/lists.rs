@@ -127,7 +127,7 @@ pub(super) fn candidates(ui: &Ui<'_>, app: &App, shard: ShardName, replicas: &[N
 pub(super) fn leftover(ui: &Ui<'_>, app: &App, all: &[Unfinished], way: Way, doc: &mut Doc<'_, '_>) {
     for one in all {
         doc.fact("begun", format!("{}, and it did not end", one.began), Role::Warning);
-        doc.fact("deed", one.intent.clone(), Role::Text);
+        doc.fact("operation", one.intent.clone(), Role::Text);
         doc.fact("came to", one.clone().seen_in(&app.model).progress(), Role::Text);
         doc.blank();
     }

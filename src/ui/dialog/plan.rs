@@ -13,7 +13,7 @@ const LISTED: usize = 12;
 
 pub(super) fn text(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     doc.fact("cluster", plan.cluster.clone(), Role::Master);
-    doc.fact("deed", plan.intent.to_string(), Role::Text);
+    doc.fact("operation", plan.intent.to_string(), Role::Text);
     for warning in &plan.warnings {
         doc.point(ui.glyphs.warning, warning, Role::Warning);
     }

@@ -1,4 +1,4 @@
-//! PURE. From a wish to the effect that carries it out: the only place where deeds leave the console, and where a
+//! PURE. From a wish to the effect that carries it out: the only place where operations leave the console, and where a
 //! read-only cluster, a frozen screen or a busy shard stops them.
 
 use super::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View, views};
@@ -11,12 +11,12 @@ const KEPT: usize = 200;
 const LINES: usize = 2000;
 
 impl App {
-    /// No deed may start: the cluster is read-only or protected, and has not been unlocked.
+    /// No operation may start: the cluster is read-only or protected, and has not been unlocked.
     pub fn locked(&self) -> bool {
         (self.settings.read_only || self.settings.protected) && !self.unlocked
     }
 
-    /// Why no deed may start at all; None when one may.
+    /// Why no operation may start at all; None when one may.
     pub fn barred(&self) -> Option<&'static str> {
         if self.snapshot {
             return Some("the screen is frozen: z thaws it");
