@@ -13,9 +13,13 @@ mod common;
 #[path = "diagnosis/console.rs"]
 mod console;
 
-use common::Cluster;
+use std::time::Duration;
+
+use common::{Cluster, wait_within};
 use console::{Console, Look};
 use rgc_tui::cluster::Address;
+use rgc_tui::link::Command;
+use rgc_tui::local::LocalFault;
 
 fn never_says(look: &Look, words: &[&str]) {
     for word in words {
@@ -107,4 +111,77 @@ async fn a_wrong_port_is_told_from_a_wrong_host() {
         })
         .await;
     assert_eq!((look.severity("node.announced"), look.served()), ("warning", 16384), "{}", look.says());
+}
+
+/// Writes about 10 MB a second to one master, over a few keys, until it is dropped.
+struct Flood(tokio::task::JoinHandle<()>);
+
+impl Flood {
+    async fn on(cluster: &Cluster, master: &Address) -> Self {
+        let slot = cluster.view(master).await.myself().unwrap().slots[0].start;
+        let tag = (0..).map(|n| format!("t{n}")).find(|tag| rgc_tui::cluster::key_slot(tag.as_bytes()) == slot).unwrap();
+        let master = master.clone();
+        Self(tokio::spawn(async move {
+            let value = "x".repeat(200 << 10);
+            for n in (0..20).cycle() {
+                let write = Command::new(["SET".to_owned(), format!("{n}:{{{tag}}}"), value.clone()]);
+                // Whether it was taken is not what is asked here.
+                let _ = rgc_tui::local::ask(&master, None, &write, Duration::from_secs(2)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_of_full_copies_is_one_finding_with_its_two_settings() {
+    let cluster = Cluster::start(3, 1).await;
+    let (master, replica) = (cluster.at(0), cluster.at(3));
+    let console = Console::of(&cluster);
+    let mut watch = console.watch();
+    watch.until("a first verdict", |line| line["kind"] == "verdict" && line["verdict"] == "ok").await;
+    let limit = Command::new(["CONFIG", "SET", "client-output-buffer-limit", "slave 65536 65536 0"]);
+    assert!(cluster.call(&master, &limit).await.is_ok());
+    cluster.ok(&master, "CONFIG SET repl-backlog-size 16384").await;
+    let flood = Flood::on(&cluster, &master).await;
+    cluster.fault(&replica, LocalFault::Freeze).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    cluster.fault(&replica, LocalFault::Thaw).await.unwrap();
+
+    let found = watch.until("the loop is named", |line| line["rule"] == "replica.resync" && line["phase"] == "firing").await;
+    let message = found["message"].as_str().unwrap();
+    assert!(message.contains(&format!("gives everything to {replica} again and again: ")), "{message}");
+    assert!(message.contains("full copies in") && message.contains("client-output-buffer-limit replica is 64 KB"), "{message}");
+    assert!(message.contains("repl-backlog-size is 16 KB"), "{message}");
+    assert_eq!(found["subject"], master.to_string());
+    // A good while later it is still the same one, and nothing else leads.
+    wait_within("it has gone on for long", Duration::from_secs(60), async || {
+        cluster.info(&master, "sync_full").await.is_some_and(|count| count.parse::<u64>().unwrap() > 15)
+    })
+    .await;
+    // Whoever looks for the first time has the servers' counters to go by.
+    let look = Console::told_of(&[cluster.at(1)])
+        .until("the loop is seen", |look| {
+            never_says(look, &["masterauth", "wait for it", "--mode force"]);
+            !look.firing("replica.resync").is_empty()
+        })
+        .await;
+    assert!(look.remedy("replica.resync").contains("CONFIG SET client-output-buffer-limit"), "{}", look.says());
+    // The broken link is what comes of it.
+    let link = watch.until("the link counts", |line| line["rule"] == "replica.link_down" && line["phase"] == "firing").await;
+    assert_eq!(link["caused_by"]["rule"], "replica.resync", "{link}");
+    drop(flood);
+    let lines = watch.lines().join("\n");
+    let is_loop = |line: &&String| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["rule"] == "replica.resync"
+    };
+    assert_eq!(watch.lines().iter().filter(is_loop).count(), 1, "{lines}");
+    assert!(!lines.contains("masterauth") && !lines.contains("wait for it"), "{lines}");
 }

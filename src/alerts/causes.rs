@@ -53,7 +53,9 @@ fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
     let shard = |name: ShardName| look.model.topology().shard(name);
     let deposed = || look.nodes().filter(|node| node.is_master() && node.is_down() && node.slot_count == 0);
     match (finding.rule, &finding.subject) {
-        ("replica.link_down", Subject::Node(id)) => node(&["node.announced"], look.node(*id)?.master?),
+        ("replica.link_down" | "replica.lag", Subject::Node(id)) => {
+            node(&["node.announced", "replica.resync"], look.node(*id)?.master?)
+        }
         ("slots.unserved" | "shard.no_master", Subject::Shard(name)) => {
             let master = shard(*name)?.master?;
             node(&["node.down", "node.busy", "node.loading", "node.misconf", "writes.refused", "node.full"], master)
@@ -72,7 +74,8 @@ fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
             let dead = below().find_map(|id| node(&["node.down"], id));
             let broken = || below().find_map(|id| node(&["replica.link_down"], id));
             let unknown = || deposed().filter(|_| below().next().is_none()).find_map(|dead| node(&["node.down"], dead.id));
-            dead.or_else(broken).or_else(unknown)
+            let copied = || shard.master.and_then(|master| node(&["replica.resync"], master));
+            dead.or_else(broken).or_else(copied).or_else(unknown)
         }
         ("writes.refused", Subject::Node(master)) => {
             let shard = look.shard_led_by(look.node(*master)?)?;

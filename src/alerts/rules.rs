@@ -8,6 +8,7 @@ mod load;
 mod loss;
 mod nodes;
 mod replicas;
+mod resync;
 mod shards;
 mod slots;
 
@@ -34,6 +35,7 @@ pub const RULES: &[Rule] = &[
     slots::CONFLICT,
     slots::DIFFER,
     shards::NO_REPLICA,
+    resync::RESYNC,
     replicas::LINK_DOWN,
     slots::OPEN,
     slots::ASTRAY,

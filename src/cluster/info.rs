@@ -82,7 +82,12 @@ pub struct Info {
     pub net_input_bytes: Option<u64>,
     pub net_output_bytes: Option<u64>,
     pub rejected_connections: Option<u64>,
+    /// Times that a replica was given everything.
     pub sync_full: Option<u64>,
+    /// Times that a replica asked to go on where it was, and could not.
+    pub sync_partial_err: Option<u64>,
+    /// Clients, replicas among them, that were dropped because too much waited for them (not told by every version).
+    pub output_buffer_drops: Option<u64>,
     pub expired_keys: Option<u64>,
     pub evicted_keys: Option<u64>,
     pub keyspace_hits: Option<u64>,

@@ -51,6 +51,8 @@ pub struct Model {
     changes: Vec<Change>,
 }
 
+/// Moments that are remembered in which a master gave everything to a replica.
+const FULL_COPIES: usize = 100;
 /// Of two links to a node one was answered within this time, and the other was not: the node lives.
 const ELSEWHERE: Duration = Duration::from_secs(1);
 
@@ -282,6 +284,13 @@ impl Model {
                 notable |= node.info.as_ref().is_none_or(|old| !old.stands_like(info));
                 if let (Some(old), Some(since)) = (&node.info, node.info_at) {
                     node.rates = rates::between(old, info, age(*at, since));
+                    let copies = rates::full_copies(old, info);
+                    notable |= copies > 0;
+                    if copies > 0 {
+                        let surplus = (node.full_copies.len() + 1).saturating_sub(FULL_COPIES);
+                        node.full_copies.drain(..surplus);
+                        node.full_copies.push((*at, copies));
+                    }
                 }
                 node.info = Some(info.clone());
                 node.info_at = Some(*at);

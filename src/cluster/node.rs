@@ -189,6 +189,8 @@ pub struct Node {
     pub announced: Option<Health>,
     /// When it last fell silent for a moment and answered again, newest last, bounded: when that ended, and for how long.
     pub stalls: Vec<(Time, Duration)>,
+    /// When it was seen to have given everything to a replica, newest last, bounded: when, and how many times since before.
+    pub full_copies: Vec<(Time, u64)>,
     /// Why it would not take a write now, by its own word.
     pub refuses: Option<Refusal>,
 
@@ -237,6 +239,7 @@ impl Node {
             inbound: None,
             announced: None,
             stalls: Vec::new(),
+            full_copies: Vec::new(),
             refuses: None,
             rates: Rates::default(),
             lag_bytes: None,

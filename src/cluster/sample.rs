@@ -73,6 +73,8 @@ pub struct Fake {
     pub announces: Option<Address>,
     /// It is copying everything from its master (with the link down, as servers say).
     pub syncing: bool,
+    /// Full copies that it has given to replicas.
+    pub full_copies: u64,
     /// Bytes it has yet to apply, when it is a replica.
     pub lag: u64,
     pub latency: Duration,
@@ -418,6 +420,7 @@ impl Fake {
             out_of_reach: false,
             announces: None,
             syncing: false,
+            full_copies: 1,
             lag: 0,
             latency: Duration::from_micros(600 + (number as u64 * 37) % 300),
             ops_per_sec: if owns { 12_000.0 } else { 4_000.0 } + (number as f64 * 13.0) % 500.0,

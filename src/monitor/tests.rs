@@ -259,3 +259,48 @@ fn a_node_that_only_its_peers_hear_is_not_dead_either() {
     }
     assert_eq!((lasting, bench.sample.model.unserved().0.len()), (3, 0));
 }
+
+#[test]
+fn full_copies_again_and_again_are_one_finding_with_their_settings() {
+    let mut bench = Bench::new(3, 1);
+    bench.sample.servers[3].link_down_seconds = 1;
+    let mut fired = Vec::new();
+    for second in 0..40 {
+        let copying = second % 3 > 0;
+        bench.sample.servers[3].link_up = !copying;
+        bench.sample.servers[3].syncing = second % 3 == 1;
+        bench.sample.servers[0].full_copies += u64::from(second % 3 == 1);
+        let news = bench.second();
+        fired.extend(news.alerts.iter().map(|event| (event.alert.finding.rule, event.alert.phase)));
+    }
+    let times = |rule: &str| fired.iter().filter(|(of, _)| *of == rule).count();
+    assert_eq!((times("replica.resync"), times("replica.link_down")), (1, 1), "{fired:?}");
+    assert_eq!(bench.monitor.verdict, Verdict::Warning);
+    let found = &bench.monitor.findings[0];
+    assert!(found.message.starts_with("gives everything to 10.0.0.4:7003 again and again: 13 full copies in 36 s"), "{found:?}");
+    assert!(found.message.contains("client-output-buffer-limit") && found.message.contains("repl-backlog-size is 1.0 MB"));
+    assert!(found.remedy.says.contains("CONFIG SET repl-backlog-size 67108864"), "{found:?}");
+    let says = format!("{:?}", bench.monitor.findings);
+    assert!(!says.contains("masterauth") && !says.contains("wait for it"), "{says}");
+    let roots = bench.monitor.findings.iter().filter(|finding| finding.caused_by.is_none()).count();
+    assert_eq!(roots, 1, "{says}");
+    // It has caught up.
+    bench.sample.servers[3].link_up = true;
+    bench.sample.servers[3].syncing = false;
+    for _ in 0..60 {
+        bench.second();
+    }
+    assert_eq!(bench.monitor.verdict, Verdict::Ok);
+}
+
+#[test]
+fn a_replica_that_is_started_thrice_is_no_loop() {
+    let mut bench = Bench::new(3, 1);
+    for _ in 0..4 {
+        bench.sample.restart(3, 0);
+        bench.sample.servers[0].full_copies += 1;
+        bench.second();
+        bench.second();
+        assert!(!bench.monitor.findings.iter().any(|finding| finding.rule == "replica.resync"), "{:?}", bench.monitor.findings);
+    }
+}

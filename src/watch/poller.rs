@@ -143,6 +143,9 @@ struct NodePoller {
     counts: Arc<BTreeMap<Arc<str>, (u64, u64)>>,
     standalone: bool,
     run_id: Option<Arc<str>>,
+    /// Something happened that its settings may be behind.
+    settings_due: bool,
+    copies: Option<u64>,
     /// Its settings, as long as they have not been told.
     settings: Option<Fact>,
     /// What it has told of the announced address.
@@ -167,6 +170,8 @@ pub(super) async fn watch(config: PollerConfig) {
         counts: Arc::default(),
         standalone,
         run_id: None,
+        settings_due: false,
+        copies: None,
         settings: None,
         announced: None,
         denied: Vec::new(),
@@ -240,7 +245,8 @@ impl NodePoller {
         // The first one asks for the settings, too: a look that ends when every node has answered has them. So does every
         // full one: settings are changed while servers run.
         let full = questions.contains(&Question::Info { full: true });
-        let unknown = !questions.is_empty() && !self.standalone && (self.run_id.is_none() || full);
+        let unknown =
+            !questions.is_empty() && !self.standalone && (self.run_id.is_none() || full || std::mem::take(&mut self.settings_due));
         let settings = async { if unknown { settings::ask(&link, timeout).await } else { None } };
         let mut round = pin!(join(ask(&link, questions, timeout * 4), settings));
         let (pong, early) = {
@@ -316,6 +322,8 @@ impl NodePoller {
                     settings = settings::ask(&self.config.link, self.config.timeout).await;
                 }
             }
+            self.settings_due |= self.copies.is_some_and(|copies| info.sync_full.is_some_and(|more| more > copies));
+            self.copies = info.sync_full;
             // What was learnt while another link spoke is told when this one may.
             self.settings = settings.take().or(self.settings.take());
             if self.config.control.mute() != Mute::All

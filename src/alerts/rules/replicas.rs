@@ -20,7 +20,17 @@ pub(super) const LINK_DOWN: Rule = Rule {
 };
 
 fn link_down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
-    for (node, info) in look.figures().filter(|(node, info)| node.is_replica() && info.master_link_up == Some(false)) {
+    for (node, info) in look.figures().filter(|(node, _)| node.is_replica()) {
+        // While it is copied in full again and again its link is up for a moment, and no better for that.
+        if let Some(copies) = super::resync::copied_in_vain(look, node) {
+            let name = node.master.map_or_else(String::new, |master| look.model.label(master));
+            let message = format!("its link to {name} breaks again and again: {}", copies.says());
+            found.push(rule.on_node(node, Severity::Warning, message, "see replica.resync of its master; do not promote it"));
+            continue;
+        }
+        if info.master_link_up != Some(false) {
+            continue;
+        }
         // A dead master is the cause, and has its own finding.
         let master = node.master.and_then(|id| look.node(id));
         if master.is_none_or(|master| master.is_down()) {

@@ -103,7 +103,10 @@ fn no_replica(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         // Without its master a shard has worse troubles, and its replicas' links are down for that reason.
         let Some(master) = look.master(shard).filter(|master| !master.is_down()) else { continue };
         // A replica that keeps us out, is out of our reach or has not been heard yet may be a good one.
-        let good = |node: &Node| !node.is_down() && (node.is_out_of_reach() || node.link_up().unwrap_or(true));
+        let good = |node: &Node| {
+            let linked = node.link_up().unwrap_or(true) && super::resync::copied_in_vain(look, node).is_none();
+            !node.is_down() && (node.is_out_of_reach() || linked)
+        };
         if look.replicas(shard).any(good) {
             continue;
         }
@@ -112,7 +115,7 @@ fn no_replica(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let lost = look.nodes().find(|node| gone.is_empty() && is_deposed(node));
         let (why, certain) = match lost {
             Some(lost) => (format!("{} is {} and may be it", lost.address, lost.health), lost.flags.failed),
-            None => reason(&gone),
+            None => reason(look, &gone),
         };
         let message = format!("{} has no replica to take over {}: {why}", master.address, count(shard.slot_count, "slot"));
         let remedy = match lost {
@@ -130,13 +133,16 @@ fn is_deposed(node: &Node) -> bool {
 }
 
 /// Why there is none, and whether that has lasted by the servers' own word.
-fn reason(gone: &[&Node]) -> (String, bool) {
+fn reason(look: &Look<'_>, gone: &[&Node]) -> (String, bool) {
     let Some(node) = gone.first() else { return ("it never had one".into(), true) };
     if let Some(down) = gone.iter().find(|node| node.is_down()) {
         let missed = down.peers == PeerWord::Gone && !matches!(down.health, Health::Frozen | Health::Silent);
         return (format!("{} is {}", down.address, down.health), missed || down.flags.failed);
     }
     let info = node.info.as_deref();
+    if gone.iter().any(|node| super::resync::copied_in_vain(look, node).is_some()) {
+        return (format!("{} is copied in full again and again", node.address), true);
+    }
     if info.is_some_and(|info| info.master_sync_in_progress) {
         return (format!("{} is still copying", node.address), false);
     }
@@ -156,6 +162,6 @@ fn way_out(shard: &Shard, master: &Node, gone: &[&Node]) -> String {
         }
         Some(down) => format!("start {} again, or `rgc-tui node add HOST:PORT --replica-of {}`", down.address, master.address),
         None if gone.is_empty() => format!("`rgc-tui node add HOST:PORT --replica-of {}`", master.address),
-        None => "see replica.link_down: password, TLS or network between the two".to_string(),
+        None => "see replica.link_down: what keeps the two apart".to_string(),
     }
 }

@@ -38,6 +38,12 @@ pub(super) fn between(old: &Info, new: &Info, elapsed: Duration) -> Rates {
     }
 }
 
+/// Times that a replica was given everything between two replies of one process.
+pub(super) fn full_copies(old: &Info, new: &Info) -> u64 {
+    let counted = if old.run_id == new.run_id { new.sync_full.zip(old.sync_full) } else { None };
+    counted.and_then(|(new, old)| new.checked_sub(old)).unwrap_or_default()
+}
+
 fn cpu(old: &Info, new: &Info, seconds: f64) -> Option<f64> {
     let spent = new.cpu_seconds? - old.cpu_seconds?;
     (spent >= 0.0).then_some(spent * 100.0 / seconds)

@@ -104,6 +104,8 @@ fn fill(info: &mut Info, raw: &HashMap<&str, &str>) {
     info.net_output_bytes = number("total_net_output_bytes");
     info.rejected_connections = number("rejected_connections");
     info.sync_full = number("sync_full");
+    info.sync_partial_err = number("sync_partial_err");
+    info.output_buffer_drops = number("client_output_buffer_limit_disconnections");
     info.expired_keys = number("expired_keys");
     info.evicted_keys = number("evicted_keys");
     info.keyspace_hits = number("keyspace_hits");
