@@ -12,7 +12,7 @@
 )]
 
 use slot_model::check::check;
-use slot_model::console::Task;
+use slot_model::console::{self, Task};
 use slot_model::model::{Fault, Scenario};
 use slot_model::old;
 use slot_model::protocol::Direction;
@@ -31,7 +31,7 @@ fn start() -> Cluster {
 }
 
 fn scenario(rules: Rules, tasks: Vec<Task>, fault: Fault) -> Scenario {
-    Scenario { rules, start: start(), tasks, fault, may_lose: false, repairs: false, limit: limit() }
+    Scenario { rules, start: start(), tasks, fault, may_lose: false, repairs: false, in_turn: false, limit: limit() }
 }
 
 /// Half of each slot's keys have gone from a to b, and nobody is at it any more.
@@ -112,6 +112,32 @@ fn two(rules: Rules, start: Cluster, tasks: [Task; 2], name: &str) {
     // that their source gave them up before it hears to whom. No order of the commands of one console can keep another from it.
     scenario.may_lose = rules == Rules::Valkey8;
     holds(scenario, &format!("{name}, {rules:?}"));
+}
+
+/// What the first one was when it ended is no secret of its process: the second one asks the servers.
+fn one_after_the_other(rules: Rules, second: Task) -> Scenario {
+    let mut scenario = scenario(rules, vec![Task::Move { from: A, to: B }, second], Fault::None);
+    scenario.in_turn = true;
+    scenario
+}
+
+#[test]
+fn an_operation_right_after_another_lost_keys() {
+    for to in [A, C] {
+        let again = Task::Script(console::moved(B, to, Rules::Valkey8));
+        finds_loss(one_after_the_other(Rules::Valkey8, again), &format!("right after, to {to}"));
+    }
+}
+
+#[test]
+fn an_operation_right_after_another_waits_until_that_is_heard() {
+    for rules in [Rules::Redis7, Rules::Valkey8] {
+        for to in [A, C] {
+            let mut scenario = one_after_the_other(rules, Task::Move { from: B, to });
+            scenario.repairs = true;
+            holds(scenario, &format!("one move after another, to {to}, {rules:?}"));
+        }
+    }
 }
 
 #[test]

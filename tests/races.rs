@@ -275,3 +275,67 @@ async fn a_foreign_takeover_in_the_middle_loses_nothing_unsaid() {
         }
     }
 }
+
+/// One console after another, on machines of their own, gives away what the one before has just taken. Nothing is lost, and
+/// nobody waits for longer than servers need to hear of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_right_after_another_waits_until_that_is_heard() {
+    for server in [None, Some("valkey8")] {
+        let cluster = match server {
+            None => Cluster::start(3, 1).await,
+            Some(name) => Cluster::start_on(name, 3, 1).await,
+        };
+        let slots = 0..64_u16;
+        let keys = keys_of(slots.clone(), 400);
+        let mut desks = [Desk::at(&cluster).await, Desk::at(&cluster).await];
+        desks[0].fill(keys.iter().map(|(slot, key)| Command::words(&format!("SET {key} {slot}"))).collect()).await;
+        let before = desks[0].digest(&cluster).await;
+        for round in 0..rounds(12) {
+            let desk = &mut desks[round as usize % 2];
+            // In turn onwards to the next one and back to the one before.
+            let owner = (0..3).find(|&n| desk.model.topology().owner(0) == desk.model.node_at(&cluster.at(n)).map(|node| node.id));
+            let to = cluster.at((owner.unwrap() + 1 + round as usize / 2 % 2) % 3);
+            let plan = desk.plan(move_slots(slots.clone(), &to)).await.unwrap();
+            let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+            let report = loop {
+                match running.progress.recv().await.unwrap() {
+                    Progress::Note(note) => assert!(!note.contains("waits"), "round {round}: {note}"),
+                    Progress::Ended(report) => break report,
+                    _ => {}
+                }
+            };
+            assert_eq!(report.outcome, Outcome::Done, "round {round}: {report:#?}");
+            for desk in &mut desks {
+                desk.look().await;
+            }
+        }
+        everybody_agrees(&cluster).await;
+        assert_calm(&cluster).await;
+        assert_same(&before, &desks[0].digest(&cluster).await);
+    }
+}
+
+/// Who may not publish cannot know what has been heard: then a node that may have taken slots a moment ago gives none until
+/// its node timeout is over. And with a master that has not heard, nothing is begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_cannot_be_known_what_was_heard_the_node_timeout_is_waited_for() {
+    let cluster = Cluster::start_with(3, 0, &["--user", "op", "on", ">pw", "~*", "&*", "+@all", "-publish"]).await;
+    let settings = LinkSettings { username: Some("op".into()), password: Some("pw".into()), ..LinkSettings::default() };
+    let mut desk = Desk::with(&cluster, settings, None).await;
+    for (to, at_least) in [(1, 2.0), (2, 2.0)] {
+        let plan = desk.plan(move_slots(0..4, &cluster.at(to))).await.unwrap();
+        let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+        let mut notes = Vec::new();
+        let report = loop {
+            match running.progress.recv().await.unwrap() {
+                Progress::Note(note) => notes.push(note),
+                Progress::Ended(report) => break report,
+                _ => {}
+            }
+        };
+        assert_eq!(report.outcome, Outcome::Done, "{report:#?}");
+        assert!(report.elapsed.as_secs_f64() >= at_least, "{report:?}");
+        let waits: Vec<&String> = notes.iter().filter(|note| note.contains("waits")).collect();
+        assert!(waits.len() == 1 && waits[0].contains("this user may not PUBLISH"), "{notes:?}");
+    }
+}

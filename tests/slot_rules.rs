@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use common::{Cluster, server_bin, wait_until};
 use rgc_tui::cluster::{Address, key_slot};
-use rgc_tui::link::{Command, Reply};
-use rgc_tui::local::{LocalSpec, ask};
+use rgc_tui::link::{Clock, Command, LinkSettings, Links, Reply};
+use rgc_tui::local::{LocalFault, LocalSpec, ask};
 
 const A: usize = 0;
 const B: usize = 1;
@@ -366,6 +366,50 @@ async fn a_key_that_is_not_there_is_not_migrated_and_nobody_is_called() {
         ground.ok(A, &format!("SET {key} x")).await;
         let present = ground.migrate(A, port, &key).await;
         assert!(matches!(&present, Reply::Error(error) if error.code == "IOERR"), "{server}: {present:?}");
+    })
+    .await;
+}
+
+/// What is published on a node goes to another by the connection by which it says everything else unasked, in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_heard_what_a_node_publishes_has_heard_its_claims_before() {
+    on_every_server(0, async |ground| {
+        let links = Links::new(LinkSettings::default(), Clock::start());
+        let mut ears = Vec::new();
+        for node in [A, C] {
+            ears.push((node, links.listen(&ground.at(node), "rgc-tui:heard:test").await.unwrap()));
+        }
+        for slot in 200..260 {
+            ground.ok(B, &format!("CLUSTER SETSLOT {slot} IMPORTING @a")).await;
+            ground.ok(B, &format!("CLUSTER SETSLOT {slot} NODE @b")).await;
+            let word = format!("word-{slot}");
+            ground.ask(B, &format!("PUBLISH rgc-tui:heard:test {word}")).await;
+            for (node, ear) in &mut ears {
+                ear.hear(std::slice::from_ref(&word)).await.unwrap();
+                let listed = ground.lists(*node, slot).await.map(|(owner, _)| owner);
+                assert_eq!(listed, Some(B), "{}: slot {slot} as node {node} lists it", ground.server);
+            }
+        }
+    })
+    .await;
+}
+
+/// And what it answers goes by the connection of who asks, who has one question out at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_awaits_an_answer_until_it_has_it() {
+    on_every_server(0, async |ground| {
+        let member = async |node: usize, of: usize| {
+            let view = ground.cluster.view(&ground.at(node)).await;
+            view.members.into_iter().find(|member| member.id.to_string() == ground.ids[of]).unwrap()
+        };
+        let before = member(A, B).await;
+        ground.cluster.fault(&ground.at(B), LocalFault::Freeze).await.unwrap();
+        ground.until("a awaits b's answer", async || member(A, B).await.ping_sent_ms > 0).await;
+        let awaited = member(A, B).await;
+        assert!(awaited.pong_received_ms >= before.pong_received_ms, "{}", ground.server);
+        ground.cluster.fault(&ground.at(B), LocalFault::Thaw).await.unwrap();
+        ground.until("a has b's answer", async || member(A, B).await.ping_sent_ms == 0).await;
+        assert!(member(A, B).await.pong_received_ms > awaited.pong_received_ms, "{}", ground.server);
     })
     .await;
 }

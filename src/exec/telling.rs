@@ -1,8 +1,8 @@
 //! IO. What an operation says while it runs, and the calls it makes: every command sent is told with its reply.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::ledger::Transcript;
 use super::running::Control;
-use crate::cluster::Address;
+use crate::cluster::{Address, NodeId};
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
 use crate::plan::{Figure, Outcome, Progress, Report};
 
@@ -28,6 +28,8 @@ pub(super) struct Telling {
     pub(super) transcript: Transcript,
     /// Where servers reach each other, by the address that we know them by.
     reached: Arc<Mutex<BTreeMap<Address, Address>>>,
+    /// Nodes of which everything has been heard by waiting, and that have claimed nothing in this operation since.
+    waited_for: Arc<Mutex<BTreeSet<NodeId>>>,
     /// A file that is there when somebody asks this operation to stop at its safe point.
     pub(super) yields_at: Option<PathBuf>,
 }
@@ -42,6 +44,7 @@ impl Telling {
             began: Instant::now(),
             transcript: Transcript::default(),
             reached: Arc::default(),
+            waited_for: Arc::default(),
             yields_at: None,
         }
     }
@@ -55,6 +58,24 @@ impl Telling {
     pub(super) fn as_servers_reach(&self, known_as: &Address) -> Address {
         let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
         reached.get(known_as).unwrap_or(known_as).clone()
+    }
+
+    fn waited(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
+        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What these have said has been heard, for as long as they claim nothing.
+    pub(super) fn waited_for(&self, nodes: &[NodeId]) {
+        self.waited().extend(nodes);
+    }
+
+    pub(super) fn has_waited_for(&self, nodes: &[NodeId]) -> bool {
+        let waited = self.waited();
+        nodes.iter().all(|node| waited.contains(node))
+    }
+
+    pub(super) fn claims(&self, node: NodeId) {
+        self.waited().remove(&node);
     }
 
     /// Nobody listening is no reason to stop half-way.

@@ -45,6 +45,11 @@ impl Stage {
 
 /// Carries the attempt out, telling its stages on the way; the result is not told.
 pub(super) async fn attempt(shared: &Shared, target: &Address, stage: &watch::Sender<Stage>) -> Result<Connection, Trouble> {
+    Connection::new(reach(shared, target, stage).await?).await
+}
+
+/// A stream that has been greeted.
+pub(super) async fn reach(shared: &Shared, target: &Address, stage: &watch::Sender<Stage>) -> Result<Box<dyn ByteStream>, Trouble> {
     let limit = shared.settings.connect_timeout;
     let deadline = Instant::now() + limit;
     let places = resolve(target, deadline, limit).await?;
@@ -56,7 +61,7 @@ pub(super) async fn attempt(shared: &Shared, target: &Address, stage: &watch::Se
         stream = Box::new(timeout_at(patience, tls.wrap(stream, target)).await.map_err(overdue)??);
     }
     timeout_at(patience, greet::greet(&mut stream, &shared.settings)).await.map_err(overdue)??;
-    Connection::new(stream).await
+    Ok(stream)
 }
 
 pub(super) async fn resolve(target: &Address, deadline: Instant, limit: Duration) -> Result<Vec<SocketAddr>, Trouble> {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::shared::Shared;
-use super::{Clock, Link, LinkSettings, attempt};
-use crate::cluster::Address;
+use super::{Clock, Ear, Link, LinkSettings, attempt};
+use crate::cluster::{Address, Trouble};
 
 /// Which of a node's two connections: probes never wait behind work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,11 @@ impl Links {
     pub fn get(&self, address: &Address, lane: Lane) -> Link {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.entry((address.clone(), lane)).or_insert_with(|| Link::new(address.clone(), self.shared.clone())).clone()
+    }
+
+    /// A connection of its own that hears what is published on this channel at an announced address.
+    pub async fn listen(&self, address: &Address, channel: &str) -> Result<Ear, Trouble> {
+        Ear::open(&self.shared, &self.dialled(address), channel).await
     }
 
     /// Lets go of a node's links; calls under way finish on the clones that made them.

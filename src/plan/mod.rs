@@ -59,7 +59,7 @@ pub use reason::{Code, Reason};
 pub use repairs::{GoneOver, LOOKS, evidence, repair, way_back};
 pub use replace::stand_in;
 pub use resolve::{master as resolve_master, node as resolve_node};
-pub use rights::{CHANNELS, Right};
+pub use rights::{CHANNELS, DRAINS, Right};
 pub use shown::shown;
 pub use steps::{Blast, Danger, Engine, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
 pub(crate) use steps::{LISTED, OPEN};

@@ -8,8 +8,7 @@ use super::claims_quietly;
 use super::moves::imports_from_itself;
 use super::preflight::is_up;
 use super::protocol::{
-    Act, Direction, MoveGroup, Obstacle, Precondition, Purpose, Repair, SlotCommand, SlotEvidence, SlotStep, Surroundings,
-    everybody_knows, move_group, repair_steps, turn,
+    Act, Direction, MoveGroup, Obstacle, Purpose, Repair, SlotEvidence, SlotStep, Surroundings, move_group, repair_steps, turn,
 };
 use crate::quantity;
 
@@ -102,21 +101,16 @@ impl Repair {
         let replicas = model.nodes().filter(|node| node.is_replica()).filter(of_them).filter(serving).map(|node| node.id);
         let quiet = slots.len() > 2 && masters.iter().all(|&id| claims_quietly(model, id));
         let may_import_from_itself = masters.iter().all(|&id| imports_from_itself(model, id));
-        Surroundings { slots: slots.to_vec(), replicas: replicas.collect(), masters, quiet, may_import_from_itself }
+        Surroundings { slots: slots.to_vec(), replicas: replicas.collect(), masters, quiet, may_import_from_itself, reopens: false }
     }
 
     /// Its steps for these slots in this cluster: what the plan shows, and what is carried out.
     pub fn steps(&self, slots: &[u16], model: &Model) -> Vec<SlotStep> {
-        let around = self.around(slots, model);
-        let steps = repair_steps(self, &around);
-        match self {
-            // It may have taken slots a moment ago.
-            Self::Finish { from, to, .. } | Self::FinishAndBack { from, to, .. } => {
-                let first = std::iter::once(everybody_knows(*from, around.masters)).chain(turned(slots, *from, *to, model));
-                first.chain(steps).collect()
-            }
-            _ => steps,
-        }
+        let reopens = match self {
+            Self::Finish { from, to, .. } | Self::FinishAndBack { from, to, .. } => reopens(slots, *from, *to, model),
+            _ => false,
+        };
+        repair_steps(self, &Surroundings { reopens, ..self.around(slots, model) })
     }
 
     fn concerned(&self) -> BTreeSet<NodeId> {
@@ -144,26 +138,28 @@ pub fn way_back(gone: &[GoneOver], model: &Model) -> (Vec<SlotStep>, Vec<Vec<Slo
         repair.around(&gone.slots, model).group(gone.from, gone.to)
     };
     let groups: Vec<MoveGroup> = gone.iter().map(group).collect();
-    let (waits, mut before): (Vec<SlotStep>, Vec<SlotStep>) = groups.iter().flat_map(turn).partition(|step| step.act == Act::Drain);
+    let (waits, mut before): (Vec<SlotStep>, Vec<SlotStep>) =
+        groups.iter().flat_map(turn).partition(|step| matches!(step.act, Act::Drain { .. }));
     before.dedup();
-    let wait = SlotStep::new(Purpose::Drain, Act::Drain).requires(waits.into_iter().flat_map(|wait| wait.requires).collect());
-    before.push(wait);
+    let (mut of, mut by) = (BTreeSet::new(), BTreeSet::new());
+    for wait in &waits {
+        if let Act::Drain { of: some, by: others } = &wait.act {
+            of.extend(some.iter().copied());
+            by.extend(others.iter().copied());
+        }
+    }
+    let drain = Act::Drain { of: of.into_iter().collect(), by: by.into_iter().collect() };
+    before.push(SlotStep::new(Purpose::Drain, drain).requires(waits.into_iter().flat_map(|wait| wait.requires).collect()));
     let back = |group: MoveGroup| move_group(&MoveGroup { source: group.target, target: group.source, ..group });
     (before, groups.into_iter().map(back).collect())
 }
 
-/// A source whose mark names a target that has failed over since: what that one had is with whoever took its place, and the
-/// source sends players there from now on.
-fn turned(slots: &[u16], from: NodeId, to: NodeId, model: &Model) -> Option<SlotStep> {
+/// The source's mark names a target that has failed over since.
+fn reopens(slots: &[u16], from: NodeId, to: NodeId, model: &Model) -> bool {
     let marks = model.topology().open.iter().filter(|open| open.node == from && slots.contains(&open.slot));
     let mut elsewhere = marks.filter(|open| open.direction == crate::cluster::Direction::Migrating && open.peer != to);
     let deposed = |peer| model.node(peer).is_none_or(|node| !node.is_master() || !node.health.serves() || node.slot_count == 0);
-    elsewhere.any(|open| deposed(open.peer)).then(|| {
-        let migrating = slots.iter().map(|&slot| SlotCommand::Migrating { slot, to }).collect();
-        let owner = || Precondition::Owns { node: from, slots: slots.to_vec() };
-        let gives = vec![owner(), Precondition::MigratesTo { node: from, slots: slots.to_vec(), to }];
-        SlotStep::send(Purpose::Open, from, migrating).requires(vec![owner()]).confirms(gives)
-    })
+    elsewhere.any(|open| deposed(open.peer))
 }
 
 /// Gathers what is known of a slot.
@@ -185,7 +181,7 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
         if serves && is_up(node) {
             found.serving.insert(node.id, u64::from(node.slot_count));
         } else if !serves && (node.flags.failed || node.slot_count > 0) {
-            found.silent = Some(node.id);
+            found.silent.insert(node.id);
         }
     }
     let alone = model.topology().open_on_replicas.iter().filter(|open| open.slot == slot);
@@ -200,7 +196,7 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
     for &(_, to) in &found.migrating {
         match successor(model, to) {
             Some(next) => drop(found.successors.insert(to, next)),
-            None if model.node(to).is_some_and(|node| !node.health.serves()) => found.silent = Some(to),
+            None if model.node(to).is_some_and(|node| !node.health.serves()) => drop(found.silent.insert(to)),
             None => {}
         }
     }
@@ -237,7 +233,7 @@ pub fn repair(model: &Model, slot: u16, evidence: &SlotEvidence, way: Direction)
     evidence.repair(way).map_err(|obstacle| match obstacle {
         Obstacle::OwnerSilent(node) => {
             format!(
-                "slot {slot} belongs to {}, which does not answer: bring it back or let its replica take over first",
+                "slot {slot} belongs to {}, which does not answer or serves no keys: bring it back or let its replica take over first",
                 name(node)
             )
         }
@@ -246,6 +242,9 @@ pub fn repair(model: &Model, slot: u16, evidence: &SlotEvidence, way: Direction)
         }
         Obstacle::TargetSilent(node) => {
             format!("slot {slot} was on its way to {}, which does not answer, and no replica has taken over yet", name(node))
+        }
+        Obstacle::OpenSilent(node) => {
+            format!("slot {slot} is open on {}, which cannot be asked whether it holds keys of it: bring it back first", name(node))
         }
         Obstacle::NobodyServes => format!("nobody owns slot {slot}, and no master answers"),
     })

@@ -95,10 +95,13 @@ pub const TABLE: &[Right] = &[
     right("command|info", "COMMAND INFO ping", &[Foresee], &[]),
     right("pubsub|channels", "PUBSUB CHANNELS", &[Foresee], &[]),
     right("subscribe", "SUBSCRIBE rgc-tui:x", &[Foresee], &[]),
+    right("publish", "PUBLISH rgc-tui:x y", &[Foresee], &[]),
 ];
 
 /// Channels that consoles of one cluster see each other by.
 pub const CHANNELS: &str = "rgc-tui:*";
+/// Those by which it is seen that nodes have heard each other.
+pub const DRAINS: &str = "rgc-tui:heard:";
 
 /// The rules of one of the README's three lists, in one line: to look, to change something, to know beforehand.
 pub fn rules(list: usize) -> String {

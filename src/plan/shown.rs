@@ -44,7 +44,7 @@ pub(super) fn listed(steps: &[SlotStep], model: &Model, timeout: Duration) -> Ve
                 lines.push((*from, format!("CLUSTER GETKEYSINSLOT {slots} {LISTED}")));
                 lines.push((*from, format!("MIGRATE {target} \"\" 0 {} KEYS …", timeout.as_millis())));
             }
-            Act::Fence | Act::Drain | Act::Look => {}
+            Act::Fence | Act::Drain { .. } | Act::Look => {}
         }
     }
     lines

@@ -10,7 +10,7 @@ use crate::protocol::{
     Transfer, Verdict,
 };
 
-use super::server::{A, A1, B, C, Cluster, NOBODY, NODES, Order, Refused, Rules, SLOTS};
+use super::server::{A, A1, B, C, Cluster, KEYS, NOBODY, NODES, Order, Refused, Rules, SLOTS, other_copy};
 
 /// Repairs one after the other that a console does before it gives up.
 const ROUNDS: u8 = 8;
@@ -38,8 +38,17 @@ pub enum Task {
 enum Program {
     None,
     Task,
-    /// The repair, its slots, and who is the master of a's shard.
-    Repair(Repair, Vec<u16>, usize),
+    /// The repair, its slots, and who is around.
+    Repair(Repair, Vec<u16>, Around),
+}
+
+/// What a repair takes from its surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Around {
+    /// The master of a's shard, if one answers.
+    head: Option<usize>,
+    /// The source's mark names a node that is no master any more.
+    reopens: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,10 +90,12 @@ pub struct Console {
     /// It has told the operator that slots may have lost keys.
     pub said: bool,
     claimed: bool,
+    /// Keys of which the owner has another copy: they stay where they are, and are named to the operator.
+    pub left: [[u8; SLOTS]; NODES],
 }
 
 thread_local! {
-    static STEPS: RefCell<HashMap<(Repair, Vec<u16>, usize, bool), Rc<Vec<SlotStep>>>> = RefCell::default();
+    static STEPS: RefCell<HashMap<(Repair, Vec<u16>, Around, bool), Rc<Vec<SlotStep>>>> = RefCell::default();
 }
 
 impl Console {
@@ -100,11 +111,17 @@ impl Console {
             looked: None,
             said: false,
             claimed: false,
+            left: [[0; SLOTS]; NODES],
         }
     }
 
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Done | Phase::Stopped(_) | Phase::Crashed)
+    }
+
+    /// Copies that differ are left for the operator to choose from.
+    pub fn asks(&self) -> bool {
+        self.left != [[0; SLOTS]; NODES]
     }
 
     /// What it has read is too old to act on.
@@ -117,14 +134,14 @@ impl Console {
 
     fn steps(&self, task: &Task, rules: Rules) -> Rc<Vec<SlotStep>> {
         match (&self.program, task) {
-            (Program::Repair(repair, slots, head), _) => STEPS.with_borrow_mut(|known| {
-                let key = (repair.clone(), slots.clone(), *head, rules == Rules::Redis7);
-                known.entry(key).or_insert_with(|| Rc::new(repair_steps(repair, slots, *head, rules))).clone()
+            (Program::Repair(repair, slots, around), _) => STEPS.with_borrow_mut(|known| {
+                let key = (repair.clone(), slots.clone(), *around, rules == Rules::Redis7);
+                known.entry(key).or_insert_with(|| Rc::new(repair_steps(repair, slots, *around, rules))).clone()
             }),
             (_, Task::Script(steps)) => Rc::new(steps.clone()),
             (_, Task::Move { from, to }) => STEPS.with_borrow_mut(|known| {
                 let name = Repair::Finish { from: id(*from), to: id(*to), unaware: false };
-                let key = (name, Vec::new(), A, rules == Rules::Redis7);
+                let key = (name, Vec::new(), Around { head: Some(A), reopens: false }, rules == Rules::Redis7);
                 known.entry(key).or_insert_with(|| Rc::new(move_steps(*from, *to, rules))).clone()
             }),
             (_, Task::Fix(_)) => Rc::new(Vec::new()),
@@ -161,7 +178,7 @@ impl Console {
     fn end(&mut self, task: &Task) {
         self.heard = [None, None, None, None];
         (self.at, self.claimed) = (0, false);
-        if matches!(task, Task::Fix(_)) && self.rounds < ROUNDS {
+        if matches!(task, Task::Fix(_)) && self.rounds < ROUNDS && !self.asks() {
             self.program = Program::None;
             self.phase = Phase::Read;
         } else {
@@ -192,11 +209,14 @@ impl Console {
             self.looked = Some(found);
             return if first { Outcome::Fence } else { Outcome::Did };
         }
-        let head = if cluster.nodes[A1].is_master() { A1 } else { A };
+        let head = [A1, A].into_iter().find(|&node| cluster.nodes[node].is_master() && cluster.nodes[node].alive);
         self.looked = None;
         self.rounds += 1;
         match found.into_iter().next() {
-            Some((repair, slots)) if self.rounds <= ROUNDS => self.program = Program::Repair(repair, slots, head),
+            Some((repair, slots)) if self.rounds <= ROUNDS => {
+                let around = Around { head, reopens: reopens(cluster, &repair, &slots) };
+                self.program = Program::Repair(repair, slots, around);
+            }
             _ => self.phase = Phase::Done,
         }
         Outcome::Did
@@ -249,18 +269,20 @@ impl Console {
         match &step.act {
             Act::Look => {}
             Act::Fence => outcome = Outcome::Fence,
-            Act::Drain if !cluster.wire.is_empty() => return Outcome::Nothing,
-            Act::Drain => {
-                // Each has pinged each meanwhile.
-                for from in 0..NODES {
-                    (0..NODES).for_each(|to| cluster.gossip(rules, from, to));
+            Act::Drain { of, by } => {
+                let is_under_way = |from: u8, to: u8| of.contains(&id(from as usize)) && by.contains(&id(to as usize));
+                if cluster.wire.iter().any(|message| is_under_way(message.from, message.to)) {
+                    return Outcome::Nothing;
                 }
-                outcome = Outcome::Fence;
             }
             Act::MoveKeys { from, to, slots, transfer } => {
-                return match move_key(cluster, nth(*from), nth(*to), slots, *transfer) {
+                return match move_key(cluster, nth(*from), nth(*to), slots, *transfer, &mut self.left) {
                     Moved::One => Outcome::Did,
                     Moved::Refused => self.stop(step.purpose),
+                    Moved::Differs(slot, key) => {
+                        self.left[nth(*from)][slot] |= key;
+                        self.stop(step.purpose)
+                    }
                     Moved::All => self.next(step),
                 };
             }
@@ -352,7 +374,8 @@ impl Heard for Console {
     }
 
     fn keys(&self, at: NodeId, slot: u16) -> Option<u64> {
-        self.heard[nth(at)].as_ref().map(|said| u64::from(said.keys[slot as usize].count_ones()))
+        let left = self.left[nth(at)][slot as usize];
+        self.heard[nth(at)].as_ref().map(|said| count(said.keys[slot as usize] & !left))
     }
 }
 
@@ -389,21 +412,36 @@ enum Moved {
     One,
     All,
     Refused,
+    /// The target has another copy of this key.
+    Differs(usize, u8),
 }
 
-/// One key, by MIGRATE.
-fn move_key(cluster: &mut Cluster, from: usize, to: usize, slots: &[u16], transfer: Transfer) -> Moved {
+fn count(keys: u8) -> u64 {
+    u64::from((keys & KEYS).count_ones())
+}
+
+/// One key, by MIGRATE. On the way home, those of which the owner has another copy are passed over.
+fn move_key(
+    cluster: &mut Cluster,
+    from: usize,
+    to: usize,
+    slots: &[u16],
+    transfer: Transfer,
+    left: &mut [[u8; SLOTS]; NODES],
+) -> Moved {
     let source = &cluster.nodes[from];
     if !source.alive || !source.is_master() {
         return Moved::Refused;
     }
-    let Some(slot) = slots.iter().map(|&slot| slot as usize).find(|&slot| source.keys[slot] != 0) else { return Moved::All };
+    let movable = |slot: usize, left: &[[u8; SLOTS]; NODES]| source.keys[slot] & KEYS & !left[from][slot];
+    let Some(slot) = slots.iter().map(|&slot| slot as usize).find(|&slot| movable(slot, left) != 0) else { return Moved::All };
     // A node without a mark sends MIGRATE on to whom it takes for the owner.
     let is_marked = |mark: u8| mark != NOBODY;
     if source.owner[slot] != from as u8 && !is_marked(source.importing[slot]) && !is_marked(source.migrating[slot]) {
         return Moved::Refused;
     }
-    let key = source.keys[slot] & source.keys[slot].wrapping_neg();
+    let key = movable(slot, left) & movable(slot, left).wrapping_neg();
+    let copy = source.keys[slot] & (key | other_copy(key));
     let target = &cluster.nodes[to];
     let owns = target.owner[slot] == to as u8;
     let has = target.keys[slot] & key != 0;
@@ -411,8 +449,15 @@ fn move_key(cluster: &mut Cluster, from: usize, to: usize, slots: &[u16], transf
     if !target.alive || !target.is_master() || !(takes || (has && transfer == Transfer::Home)) {
         return Moved::Refused;
     }
-    cluster.nodes[from].keys[slot] &= !key;
-    cluster.nodes[to].keys[slot] |= key;
+    if has && target.keys[slot] & (key | other_copy(key)) != copy {
+        if transfer == Transfer::Open {
+            return Moved::Differs(slot, key);
+        }
+        left[from][slot] |= key;
+        return Moved::One;
+    }
+    cluster.nodes[from].keys[slot] &= !copy;
+    cluster.nodes[to].keys[slot] |= copy;
     Moved::One
 }
 
@@ -421,6 +466,12 @@ fn others(cluster_masters: &[usize], not: [usize; 2]) -> Vec<NodeId> {
 }
 
 pub fn move_steps(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
+    let steps = moved(from, to, rules);
+    protocol::begin(id(from), &[A, B, C].map(id)).into_iter().chain(steps).collect()
+}
+
+/// The same as if nothing had been before it.
+pub fn moved(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
     protocol::move_group(&MoveGroup {
         source: id(from),
         target: id(to),
@@ -431,19 +482,27 @@ pub fn move_steps(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
     })
 }
 
-fn repair_steps(repair: &Repair, slots: &[u16], head: usize, rules: Rules) -> Vec<SlotStep> {
+fn repair_steps(repair: &Repair, slots: &[u16], around: Around, rules: Rules) -> Vec<SlotStep> {
     let concerned = |node: usize| match repair {
         Repair::Finish { from, to, .. } | Repair::FinishAndBack { from, to, .. } => [*from, *to].contains(&id(node)),
         _ => false,
     };
     let around = Surroundings {
         slots: slots.to_vec(),
-        masters: vec![id(head), id(B), id(C)],
+        masters: around.head.into_iter().chain([B, C]).map(id).collect(),
         replicas: if concerned(A) { vec![id(A1)] } else { Vec::new() },
         quiet: rules == Rules::Redis7,
         may_import_from_itself: true,
+        reopens: around.reopens,
     };
     protocol::repair_steps(repair, &around)
+}
+
+fn reopens(cluster: &Cluster, repair: &Repair, slots: &[u16]) -> bool {
+    let (Repair::Finish { from, to, .. } | Repair::FinishAndBack { from, to, .. }) = repair else { return false };
+    let names = |slot: &u16| peer(cluster.nodes[nth(*from)].migrating[*slot as usize]);
+    let is_master = |node: usize| cluster.nodes[node].alive && cluster.nodes[node].is_master();
+    slots.iter().filter_map(names).any(|peer| peer != *to && !is_master(nth(peer)))
 }
 
 /// What every master says of a slot.
@@ -462,7 +521,7 @@ pub fn evidence(cluster: &Cluster, slot: usize) -> SlotEvidence {
             found.importing.push((id(me), from));
         }
         if node.keys[slot] != 0 {
-            found.holders.insert(id(me), u64::from(node.keys[slot].count_ones()));
+            found.holders.insert(id(me), count(node.keys[slot]));
         }
         found.named.insert(id(me), peer(node.owner[slot]));
         found.serving.insert(id(me), u64::from(node.lists(me).count_ones()));
@@ -472,7 +531,7 @@ pub fn evidence(cluster: &Cluster, slot: usize) -> SlotEvidence {
     if replaced {
         found.successors = BTreeMap::from([(id(A), id(A1))]);
     } else if let Some(dead) = dead {
-        found.silent = Some(id(dead));
+        found.silent.insert(id(dead));
         let is_named = found.named.values().any(|named| *named == Some(id(dead)));
         found.silent_owner = (found.owners.is_empty() && is_named).then(|| id(dead));
     }

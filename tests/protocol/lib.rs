@@ -18,8 +18,10 @@ pub mod cluster {
 #[path = "../../src/plan/protocol/mod.rs"]
 pub mod protocol;
 
+pub mod carried;
 pub mod check;
 pub mod console;
 pub mod model;
 pub mod old;
 pub mod server;
+pub mod table;

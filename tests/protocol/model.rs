@@ -28,6 +28,8 @@ pub struct Scenario {
     pub may_lose: bool,
     /// Whether `fix` alone is tried from every state.
     pub repairs: bool,
+    /// Each console begins when the one before it is done, as on another machine right after it.
+    pub in_turn: bool,
     /// How often a state is come to before it is enough, nearest first; 0: never.
     pub limit: usize,
 }
@@ -66,6 +68,9 @@ impl Model for Scenario {
 
     fn actions(&self, state: &State, actions: &mut Vec<Event>) {
         for (nth, console) in state.consoles.iter().enumerate().filter(|(_, console)| !console.is_over()) {
+            if self.in_turn && state.consoles.iter().take(nth).any(|before| !before.is_over()) {
+                break;
+            }
             actions.push(Event::Console(nth));
             if self.fault == Fault::Crash && state.faults == 0 && console.at > 0 {
                 actions.push(Event::Crash(nth));

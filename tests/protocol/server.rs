@@ -14,6 +14,10 @@ pub const SLOTS: usize = 2;
 pub const HOME: usize = 2;
 /// All keys of a slot.
 pub const KEYS: u8 = 0b11;
+/// Beside a key's bit: the node's copy of it is not the one that others have.
+pub const fn other_copy(key: u8) -> u8 {
+    key << 2
+}
 /// Messages in flight at most: what does not fit is lost, as on a link that breaks.
 pub const WIRE: usize = 6;
 pub const NOBODY: u8 = 9;

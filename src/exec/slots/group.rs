@@ -16,7 +16,7 @@ use crate::cluster::{NodeId, SlotSet};
 use crate::exec::journal::Journal;
 use crate::link::Lane;
 use crate::plan::OPEN;
-use crate::plan::protocol::{MoveGroup, everybody_knows, move_group};
+use crate::plan::protocol::{MoveGroup, begin, move_group};
 
 pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) interpreter: Interpreter,
@@ -77,8 +77,7 @@ impl KeyEngine {
     async fn groups(&mut self, job: &Job) -> Result<(), Stop> {
         let groups: Vec<&[u16]> = job.slots.chunks(OPEN).collect();
         // It may have taken slots a moment ago.
-        let known = everybody_knows(job.from, self.masters.iter().copied());
-        self.interpreter.run(&[known], Vec::new()).await.map_err(|halt| Stop::because(halt.why))?;
+        self.interpreter.run(&begin(job.from, &self.masters), Vec::new()).await.map_err(|halt| Stop::because(halt.why))?;
         record(self.journal.clone(), job, groups.first().copied(), None).await?;
         let source = self.interpreter.telling.links.get(&job.from_at, Lane::Work);
         let mut known = Vec::new();

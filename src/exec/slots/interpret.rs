@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Job;
 use super::batch::Key;
+use super::drain;
 use super::heard::{LastWords, Places};
 use super::keys::KeyMover;
 use super::why::Why;
@@ -20,9 +21,10 @@ use crate::cluster::{Address, NodeId, SlotSet};
 use crate::exec::telling::Telling;
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::protocol::{
-    Act, Heard, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain, fence,
+    Act, Heard, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain as drain_within, fence,
 };
 use crate::plan::{Progress, shown};
+use crate::quantity;
 
 /// SETSLOT may wait two seconds for replicas on Valkey, and everything for a big key that another worker moves.
 pub(super) const SLOW: Duration = Duration::from_secs(15);
@@ -159,8 +161,8 @@ impl Interpreter {
                     sleep(fence(self.node_timeout)).await;
                     self.heard = LastWords::default();
                 }
-                Act::Drain => {
-                    sleep(drain(self.node_timeout)).await;
+                Act::Drain { of, by } => {
+                    self.drain(of, by).await;
                     self.heard = LastWords::default();
                 }
                 Act::MoveKeys { from, to, slots, transfer } => {
@@ -183,6 +185,25 @@ impl Interpreter {
             }
         }
         Ok(())
+    }
+
+    /// Waits until those have heard what these have said; where that cannot be known, as long as it may take.
+    async fn drain(&self, of: &[NodeId], by: &[NodeId]) {
+        let at =
+            |nodes: &[NodeId]| nodes.iter().map(|&node| Ok((node, self.place(node)?))).collect::<Result<BTreeMap<_, _>, Halt>>();
+        let heard = match (at(of), at(by)) {
+            (Ok(of), Ok(by)) => drain::has_been_heard(&self.telling.links, self.telling.clock, &of, &by).await,
+            (Err(halt), _) | (_, Err(halt)) => Err(halt.why),
+        };
+        if let Err(why) = heard
+            && !self.telling.has_waited_for(of)
+        {
+            let wait = drain_within(self.node_timeout);
+            let says = format!("waits {}, until what was said of these slots before has been heard: {why}", quantity::span(wait));
+            self.telling.note(says).await;
+            sleep(wait).await;
+            self.telling.waited_for(of);
+        }
     }
 
     fn reader(&self, requires: Vec<Precondition>) -> Reader {
@@ -280,6 +301,7 @@ impl Interpreter {
         if matches!(step.purpose, Purpose::ClaimFirst | Purpose::ClaimRest) {
             let nodes = commands.iter().filter(|command| matches!(command, SlotCommand::Node { .. }));
             self.claimed.extend(nodes.filter_map(|command| Some((command.slot()?, to))));
+            self.telling.claims(to);
         }
         let unread = bad.is_some() && step.confirms.is_empty();
         let confirmed = self.check(&step.confirms).await;

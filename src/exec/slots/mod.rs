@@ -5,6 +5,7 @@ pub(super) mod batch;
 mod content;
 mod copies;
 pub(super) mod databases;
+mod drain;
 pub(super) mod evictions;
 pub(super) mod group;
 pub(super) mod heard;

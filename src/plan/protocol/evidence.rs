@@ -4,7 +4,7 @@
 //! been brought to it, and no slot is closed while its keys are in two places. Forward comes before back: while keys are
 //! split, only the node that has the slot open on its way out sends players to all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Repair;
 use crate::cluster::NodeId;
@@ -26,8 +26,8 @@ pub struct SlotEvidence {
     pub named: BTreeMap<NodeId, Option<NodeId>>,
     /// Masters that answer and take keys, each with how many slots it owns.
     pub serving: BTreeMap<NodeId, u64>,
-    /// A master that does not answer or take keys and may hold keys.
-    pub silent: Option<NodeId>,
+    /// Masters that do not answer, or not for their keys, and may hold some.
+    pub silent: BTreeSet<NodeId>,
     /// Who is the master in place of a node that is none any more, or does not answer.
     pub successors: BTreeMap<NodeId, NodeId>,
     /// Masters of which a replica alone has it open: Valkey's replicas are told by their masters.
@@ -47,12 +47,14 @@ pub enum Direction {
 /// Why a slot cannot be repaired now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Obstacle {
-    /// Its owner does not answer.
+    /// Its owner, or one of several, does not answer, or takes no keys.
     OwnerSilent(NodeId),
     /// Nobody owns it, and this master cannot be asked whether it holds keys of it.
     HolderSilent(NodeId),
     /// It is on its way to this node, which does not answer and has no successor yet.
     TargetSilent(NodeId),
+    /// This node has it open, and cannot be asked whether it holds keys of it.
+    OpenSilent(NodeId),
     /// Nobody owns it, and no master takes keys.
     NobodyServes,
 }
@@ -74,6 +76,10 @@ impl SlotEvidence {
                 Some(silent) => Err(Obstacle::OwnerSilent(silent)),
                 None => self.adopt().map(Some),
             },
+            owners if owners.iter().any(|owner| !self.serving.contains_key(owner)) => {
+                let silent = owners.iter().find(|owner| !self.serving.contains_key(owner));
+                silent.map_or(Ok(None), |&silent| Err(Obstacle::OwnerSilent(silent)))
+            }
             [owner] => self.owned(*owner, direction),
             _ => {
                 let best = self.owners.iter().max_by_key(|&(&id, &epoch)| (self.keys(id), epoch)).map(|(&id, _)| id);
@@ -85,7 +91,7 @@ impl SlotEvidence {
 
     fn adopt(&self) -> Result<Repair, Obstacle> {
         // Keys may be on a master that cannot be asked: giving the slot away now would orphan them.
-        if let Some(silent) = self.silent {
+        if let Some(&silent) = self.silent.first() {
             return Err(Obstacle::HolderSilent(silent));
         }
         let holders = || self.holders.iter().filter(|(_, count)| **count > 0);
@@ -114,6 +120,9 @@ impl SlotEvidence {
             let unaware: Vec<NodeId> = self.named.iter().filter(|(_, named)| **named != Some(owner)).map(|(id, _)| *id).collect();
             return Ok((!unaware.is_empty()).then_some(Repair::Tell { owner, unaware }));
         }
+        if let Some(&silent) = open.iter().find(|node| !self.serving.contains_key(node)) {
+            return Err(Obstacle::OpenSilent(silent));
+        }
         let giving = self.migrating.iter().find(|(node, _)| *node == owner).map(|(_, to)| *to);
         // Without a source that says so, one that imports is told by nothing but that it is the only one.
         let importers: Vec<NodeId> = self.importing.iter().map(|(node, _)| *node).filter(|node| *node != owner).collect();
@@ -125,18 +134,19 @@ impl SlotEvidence {
             [node] => Some(*node),
             _ => None,
         };
+        if let Some(to) = giving
+            && self.as_it_is_now(to).is_none()
+            && self.silent.contains(&to)
+        {
+            // What it had taken is there, or nowhere else: closing the slot would hide it, and another target miss it.
+            return Err(Obstacle::TargetSilent(to));
+        }
         // The target as it is now: after a failover its replica holds what had been moved.
         let target = match giving {
             Some(to) => self.as_it_is_now(to).or(only).or(stray),
             None => only,
         }
         .filter(|target| *target != owner);
-        if let (Some(to), None) = (giving, target)
-            && self.silent == Some(to)
-        {
-            // What it had taken is there, or nowhere else: closing the slot would hide it.
-            return Err(Obstacle::TargetSilent(to));
-        }
         let Some(target) = target else { return Ok(Some(close_or_return(open, strays, owner))) };
         // Others with keys first, then others with marks: the next look shows the rest.
         let at: Vec<NodeId> = strays.iter().copied().filter(|&stray| stray != target).collect();
@@ -147,7 +157,8 @@ impl SlotEvidence {
         if !at.is_empty() {
             return Ok(Some(Repair::Close { at, owner }));
         }
-        let elsewhere = self.importing.iter().any(|(node, from)| *node == target && *from != owner);
+        let elsewhere = self.importing.iter().any(|(node, from)| *node == target && *from != owner)
+            || self.migrating.iter().any(|(node, _)| *node == target);
         let unaware = elsewhere || self.named.get(&target).is_some_and(|named| *named != Some(owner));
         let split = self.keys(target) > 0;
         // It imports from this owner, and has nothing yet: somebody wanted it there. From a former owner it takes no more.

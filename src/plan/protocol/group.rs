@@ -113,15 +113,23 @@ pub fn move_group_back(group: &MoveGroup) -> Vec<SlotStep> {
 /// target said before it claimed them has been heard: a node that imports a slot again would take the word of the past for the
 /// present (on Valkey it takes a slot whose owner seems to have given it up; on Redis 7 it would lose it to that owner).
 pub fn turn(group: &MoveGroup) -> Vec<SlotStep> {
-    let masters = [group.source].into_iter().chain(group.others.iter().copied());
-    let knows = masters.map(|at| KnowsOwner { at, slots: group.slots.clone(), owner: group.target }).collect();
-    let masters = [group.source].into_iter().chain(group.others.iter().copied());
-    vec![everybody_knows(group.target, masters), SlotStep::new(Purpose::Drain, Act::Drain).requires(knows)]
+    let masters: Vec<NodeId> = [group.source].into_iter().chain(group.others.iter().copied()).collect();
+    let knows = masters.iter().map(|&at| KnowsOwner { at, slots: group.slots.clone(), owner: group.target }).collect();
+    let drain = Act::Drain { of: vec![group.target], by: masters.clone() };
+    vec![everybody_knows(group.target, masters), SlotStep::new(Purpose::Drain, drain).requires(knows)]
+}
+
+/// Before a node gives slots. It may have taken them a moment ago, in an operation that nobody here knows of: every master
+/// knows its epoch, and what it said before it took them has been heard.
+pub fn begin(source: NodeId, masters: &[NodeId]) -> Vec<SlotStep> {
+    let others: Vec<NodeId> = masters.iter().copied().filter(|&node| node != source).collect();
+    let drain = Act::Drain { of: vec![source], by: others.clone() };
+    vec![everybody_knows(source, others), SlotStep::new(Purpose::Drain, drain)]
 }
 
 /// A node that took slots gives some only after every master knows its epoch: put before what it gives.
-pub fn everybody_knows(node: NodeId, masters: impl IntoIterator<Item = NodeId>) -> SlotStep {
-    let knows = masters.into_iter().filter(|&at| at != node).map(|at| KnowsEpoch { at, of: node });
+fn everybody_knows(node: NodeId, others: impl IntoIterator<Item = NodeId>) -> SlotStep {
+    let knows = others.into_iter().map(|at| KnowsEpoch { at, of: node });
     SlotStep::new(Purpose::Heard, Act::Look).requires(knows.collect())
 }
 

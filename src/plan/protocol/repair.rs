@@ -1,14 +1,14 @@
 //! PURE. What a repair sends, step by step.
 
 use super::Precondition::{Closed, HoldsNoKeys, KnowsOwner, Owns, OwnsNot};
-use super::{Act, MoveGroup, Purpose, SlotCommand, SlotStep, Transfer, move_group, move_group_back};
+use super::{Act, MoveGroup, Precondition, Purpose, SlotCommand, SlotStep, Transfer, begin, move_group, move_group_back};
 use crate::cluster::NodeId;
 
 /// How slots are put right that somebody has left half-way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Repair {
     /// Go on moving keys, then the target owns the slots. `unaware`: the target believes that another node than the source
-    /// owns them, or imports them from another, and is told first.
+    /// owns them, or has them open for another, and is told first.
     Finish { from: NodeId, to: NodeId, unaware: bool },
     /// The same, whole, and then the whole group all the way back: at no moment is a key out of sight.
     FinishAndBack { from: NodeId, to: NodeId, unaware: bool },
@@ -37,6 +37,8 @@ pub struct Surroundings {
     pub quiet: bool,
     /// A node may be marked as importing from itself: every server but Valkey 9 and later.
     pub may_import_from_itself: bool,
+    /// The source's mark names a target that is no master any more: what that one had is with whoever took its place.
+    pub reopens: bool,
 }
 
 impl Surroundings {
@@ -63,11 +65,12 @@ pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
     let owned = |owner: NodeId| Owns { node: owner, slots: all() };
     match repair {
         Repair::Finish { from, to, unaware } => {
-            inform(*from, *to, *unaware, around).into_iter().chain(move_group(&around.group(*from, *to))).collect()
+            let there = before(*from, *to, *unaware, around).into_iter();
+            there.chain(move_group(&around.group(*from, *to))).collect()
         }
         Repair::FinishAndBack { from, to, unaware } => {
             let group = around.group(*from, *to);
-            let there = inform(*from, *to, *unaware, around).into_iter().chain(move_group(&group));
+            let there = before(*from, *to, *unaware, around).into_iter().chain(move_group(&group));
             there.chain(move_group_back(&group)).collect()
         }
         Repair::Return { at, owner } => bring_home(at, *owner, around),
@@ -105,14 +108,26 @@ pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
     }
 }
 
+/// What comes before a move that somebody has begun is finished.
+fn before(from: NodeId, to: NodeId, unaware: bool, around: &Surroundings) -> Vec<SlotStep> {
+    let reopen = around.reopens.then(|| {
+        let owner = || Owns { node: from, slots: around.slots.clone() };
+        let gives = vec![owner(), Precondition::MigratesTo { node: from, slots: around.slots.clone(), to }];
+        let migrating = around.set(|slot| SlotCommand::Migrating { slot, to });
+        SlotStep::send(Purpose::Open, from, migrating).requires(vec![owner()]).confirms(gives)
+    });
+    begin(from, &around.masters).into_iter().chain(reopen).chain(inform(from, to, unaware, around)).collect()
+}
+
 /// A target that still takes the slots for a dead master's would call the whole cluster failed.
 fn inform(from: NodeId, to: NodeId, unaware: bool, around: &Surroundings) -> Option<SlotStep> {
     let slots = || around.slots.clone();
     unaware.then(|| {
-        // The mark may still name the node that was the source before a failover.
+        // Its marks may still name the node that was the source before a failover, or be of a time when it owned them.
+        let stable = around.set(|slot| SlotCommand::Stable { slot });
         let believe = around.set(|slot| SlotCommand::Node { slot, owner: from });
         let import = around.set(|slot| SlotCommand::Importing { slot, from });
-        SlotStep::send(Purpose::Inform, to, believe.into_iter().chain(import).collect())
+        SlotStep::send(Purpose::Inform, to, stable.into_iter().chain(believe).chain(import).collect())
             .requires(vec![Owns { node: from, slots: slots() }, OwnsNot { node: to, slots: slots() }])
             .confirms(vec![KnowsOwner { at: to, slots: slots(), owner: from }])
     })

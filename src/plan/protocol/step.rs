@@ -18,8 +18,8 @@ pub fn fence(node_timeout: Duration) -> Duration {
     check_lasts(node_timeout) * 2
 }
 
-/// How long an [`Act::Drain`] waits: each pings each within half the node timeout, and drops a link that is silent for the other
-/// half.
+/// How long an [`Act::Drain`] waits where nodes cannot be asked what they have heard: each pings each within half the node
+/// timeout, and drops a link that is silent for the other half.
 pub fn drain(node_timeout: Duration) -> Duration {
     node_timeout
 }
@@ -79,8 +79,8 @@ pub enum Act {
     MoveKeys { from: NodeId, to: NodeId, slots: Vec<u16>, transfer: Transfer },
     /// Nothing is sent; time passes until every earlier check of anybody has run out ([`fence`]).
     Fence,
-    /// Nothing is sent; time passes until whatever nodes have said on the bus has been heard, or its link is gone ([`drain`]).
-    Drain,
+    /// Nothing is told about slots; it ends when the others have heard whatever these nodes have said to them on the bus.
+    Drain { of: Vec<NodeId>, by: Vec<NodeId> },
     /// Nothing but reading.
     Look,
 }
@@ -125,7 +125,7 @@ impl SlotStep {
     pub fn commands(&self) -> Vec<(NodeId, String)> {
         match &self.act {
             Act::Send { to, commands, .. } => commands.iter().map(|command| (*to, command.to_string())).collect(),
-            Act::MoveKeys { .. } | Act::Fence | Act::Drain | Act::Look => Vec::new(),
+            Act::MoveKeys { .. } | Act::Fence | Act::Drain { .. } | Act::Look => Vec::new(),
         }
     }
 }
