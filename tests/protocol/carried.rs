@@ -46,14 +46,7 @@ impl Start {
             let digit = next(12);
             if digit < 8 { (digit, false) } else { ([0b011, 0b101, 0b110, 0b111][digit as usize - 8], true) }
         });
-        Self {
-            owners,
-            importing,
-            migrating,
-            keys,
-            replica_marked: rules == Rules::Valkey8 && next(2) == 1,
-            fate: next(3),
-        }
+        Self { owners, importing, migrating, keys, replica_marked: rules == Rules::Valkey8 && next(2) == 1, fate: next(3) }
     }
 
     /// The second slot is a's, whole and closed.
@@ -61,7 +54,8 @@ impl Start {
         let mut cluster = Cluster::new([3, 2, 1]);
         for me in [A, B, C] {
             let node = &mut cluster.nodes[me];
-            (node.owner[0], node.importing[0], node.migrating[0], node.keys[0]) = (self.owners[me], self.importing[me], self.migrating[me], 0);
+            (node.owner[0], node.importing[0], node.migrating[0], node.keys[0]) =
+                (self.owners[me], self.importing[me], self.migrating[me], 0);
             for (nth, (holders, differ)) in self.keys.into_iter().enumerate() {
                 let key = 1 << nth;
                 if holders & (1 << me) != 0 {

@@ -127,7 +127,10 @@ pub fn check(found: &SlotEvidence, direction: Direction) -> Result<Option<Repair
             needs(at.iter().all(marked), "who closes has a mark")?;
         }
         Ok(Some(Repair::Adopt { owner, told, believes })) => {
-            needs(owners.is_empty() && found.silent_owner.is_none() && found.silent.is_empty(), "nobody owns it, everybody is heard")?;
+            needs(
+                owners.is_empty() && found.silent_owner.is_none() && found.silent.is_empty(),
+                "nobody owns it, everybody is heard",
+            )?;
             needs(found.serving.contains_key(owner), "it takes keys")?;
             needs(found.holders.values().all(|other| *other <= keys(owner)), "it has the most keys")?;
             needs(found.holders.keys().all(|node| node == owner || told.contains(node)), "other holders are told")?;
@@ -200,7 +203,10 @@ pub fn check_all(first: Said) -> Result<Tally, String> {
             // Marks of replicas alone: as the masters' own word is that nothing is open.
             for replicas in 1..1 << MASTERS {
                 let found = evidence([first, two, three], [3, 2, 1], replicas);
-                if found.open_on_replica.len() != u8::count_ones(replicas) as usize || !found.migrating.is_empty() || !found.importing.is_empty() {
+                if found.open_on_replica.len() != u8::count_ones(replicas) as usize
+                    || !found.migrating.is_empty()
+                    || !found.importing.is_empty()
+                {
                     continue;
                 }
                 let repair = check(&found, Direction::On).map_err(|why| format!("{why}\n{found:?}"))?;
