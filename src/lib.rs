@@ -41,7 +41,8 @@
 //! # Words
 //!
 //! - **shard**: a master and its replicas. It keeps its letter as long as one of its nodes lives.
-//! - **view**: what one node says of the cluster; **camp**: nodes that share a view. Disagreement is kept, not resolved.
+//! - **view**: what one node says of the cluster; **opinion**: a view of the owners of slots, with the nodes that share it.
+//!   Disagreement is kept, not resolved.
 //! - **open slot**: one that is migrating or importing on some node.
 //! - **finding**: a rule that does not hold; **alert**: a finding over time; **verdict**: the worst of those that stand.
 //! - **intent**: what the operator wants; **plan**: the steps that would do it; **operation**: a plan being carried out.

@@ -513,7 +513,7 @@ fn a_minority_that_missed_the_failover_does_not_undo_it() {
     assert_eq!(topology.conflicts.len(), 5461);
     assert_eq!(topology.shards.len(), 3);
     assert_eq!(topology.shards[0].master, Some(sample.id(3)));
-    assert!(sample.model.camps().len() > 1);
+    assert!(sample.model.opinions().len() > 1);
 }
 
 #[test]

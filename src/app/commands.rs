@@ -74,7 +74,7 @@ commands! {
     Room       "room"       []                "CODE"                     false "one room";
     Operations "ops"        ["operations"]    ""                         false "running and past operations";
     Ledger     "ledger"     []                ""                         false "every act on this cluster, who and when";
-    Views      "views"      ["camps"]         ""                         false "who believes what: camps of views";
+    Views      "views"      ["disagree"]         ""                         false "which nodes disagree on the owners of slots, and which reach which";
     Log        "log"        ["logs"]          ""                         false "this program's own log";
     Help       "help"       ["?"]             ""                         false "keys and commands";
     Theme      "theme"      ["skin"]          "NAME"                     false "another theme";
@@ -113,7 +113,7 @@ pub fn find(word: &str) -> Result<&'static Command, String> {
     let names = COMMANDS.iter().flat_map(|command| command.aliases.iter().chain([&command.name])).filter(|name| name.len() > 2);
     Err(match nearest(word, names.copied()) {
         Some(near) => format!("there is no command `{word}`: did you mean `{near}`?"),
-        None => format!("there is no command `{word}`: ctrl-a lists them"),
+        None => format!("there is no command `{word}`: the help page lists them"),
     })
 }
 

@@ -3,6 +3,7 @@
 
 use super::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View, views};
 use crate::cluster::{Node, NodeId, ShardName, SlotSet, Time};
+use crate::keys::Action;
 use crate::plan::{Intent, Mode, Plan, Progress, Refusal};
 
 /// Operations kept for the list of past ones.
@@ -19,9 +20,16 @@ impl App {
     /// Why no operation may start at all; None when one may.
     pub fn barred(&self) -> Option<&'static str> {
         if self.snapshot {
-            return Some("the screen is frozen: z thaws it");
+            return Some("the screen is frozen");
         }
-        self.locked().then_some("this cluster is read-only here: u unlocks it")
+        self.locked().then_some("this cluster is read-only here")
+    }
+
+    /// The same as a sentence, with the key that ends it.
+    fn barred_until(&self) -> Option<String> {
+        let why = self.barred()?;
+        let (key, does) = if self.snapshot { (Action::Freeze, "thaws it") } else { (Action::Unlock, "unlocks it") };
+        Some(format!("{why}: {} {does}", self.keymap.chord(key)))
     }
 
     /// Why this plan may not start now.
@@ -31,13 +39,14 @@ impl App {
             let shares = theirs.blast.shards.iter().any(|shard| plan.blast.shards.contains(shard));
             operation.is_running() && (shares || !theirs.moves.is_empty() || !plan.moves.is_empty())
         })?;
-        Some(format!("`{}` is still running: wait for it, or stop it with X", running.plan.intent))
+        let stop = self.keymap.chord(Action::Abort);
+        Some(format!("`{}` is still running: wait for it, or stop it with {stop}", running.plan.intent))
     }
 }
 
 /// Asks the session for a plan; the answer is shown in a dialog.
 pub(super) fn intend(app: &mut App, intent: Intent, now: Time) -> Vec<Effect> {
-    if let Some(why) = app.barred() {
+    if let Some(why) = app.barred_until() {
         app.refuse(why, now);
         return Vec::new();
     }
@@ -60,7 +69,7 @@ pub(super) fn planned(app: &mut App, intent: &Intent, result: Result<Plan, Refus
 
 /// A confirmed plan. The only place that gives [`Effect::Execute`].
 pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
-    if let Some(why) = app.barred().map(String::from).or_else(|| app.busy(&plan)) {
+    if let Some(why) = app.barred_until().or_else(|| app.busy(&plan)) {
         app.refuse(why, now);
         return Vec::new();
     }
@@ -103,7 +112,7 @@ pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
 
 /// A fault in the demo. The only place that gives [`Effect::Inject`].
 pub(super) fn inject(app: &mut App, node: NodeId, fault: Fault, now: Time) -> Vec<Effect> {
-    if let Some(why) = app.barred() {
+    if let Some(why) = app.barred_until() {
         app.refuse(why, now);
         return Vec::new();
     }
@@ -170,7 +179,7 @@ pub(super) fn failover(app: &mut App, mode: Mode, now: Time) -> Vec<Effect> {
 
 /// Opens the choice among a shard's replicas; where there is none to choose from, the planner says why.
 pub(super) fn candidates(app: &mut App, shard: ShardName, mode: Mode, now: Time) -> Vec<Effect> {
-    if let Some(why) = app.barred() {
+    if let Some(why) = app.barred_until() {
         app.refuse(why, now);
         return Vec::new();
     }
@@ -185,7 +194,7 @@ pub(super) fn candidates(app: &mut App, shard: ShardName, mode: Mode, now: Time)
 
 /// M: the marked rooms, the selected room, or the chosen slots.
 pub(super) fn migrate(app: &mut App, now: Time) -> Vec<Effect> {
-    if let Some(why) = app.barred() {
+    if let Some(why) = app.barred_until() {
         app.refuse(why, now);
         return Vec::new();
     }

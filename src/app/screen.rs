@@ -23,7 +23,7 @@ pub enum View {
     Operations,
     Operation(OperationId),
     Ledger,
-    /// Who believes what: camps of views.
+    /// Which nodes disagree on the owners of slots.
     Views,
     Log,
     Help,

@@ -43,7 +43,7 @@ pub use settings::ServerSettings;
 pub use slot::{SLOTS, SlotRange, SlotSet, hash_tag, key_slot};
 pub use standing::{Standing, standing};
 pub use topology::{Conflict, OpenSlot, Shard, Topology};
-pub use view::{Camp, Direction, Flags, Member, Open, View, camps};
+pub use view::{Direction, Flags, Member, Open, Opinion, View, opinions};
 
 /// A point in time, always passed in: pure modules never read a clock.
 pub type Time = chrono::DateTime<chrono::Utc>;

@@ -14,7 +14,7 @@ use super::history;
 use super::refusal;
 use super::view::{Digest, ownership};
 use super::{
-    Address, Camp, Fact, Health, History, Incident, Letters, Metric, Node, NodeId, Observation, PlayStats, Rates, Rooms, SLOTS,
+    Address, Fact, Health, History, Incident, Letters, Metric, Node, NodeId, Observation, Opinion, PlayStats, Rates, Rooms, SLOTS,
     SlotSet, Time, Topology, View, age,
 };
 
@@ -166,18 +166,18 @@ impl Model {
         opinions.all(|node| Some(node.digest.opinion) == first)
     }
 
-    /// Sorts the nodes that answer into camps by whom they call the owners of the slots, the largest camp first. Views that
+    /// The opinions of the nodes that answer on who owns which slots, the one that most share first. Views that
     /// are older than the newest change of owners are left out: they are not other opinions, only old ones.
-    pub fn camps(&self) -> Vec<Camp> {
+    pub fn opinions(&self) -> Vec<Opinion> {
         let mut by_opinion: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
         for node in self.nodes.values().filter(|node| node.health.is_alive() && self.is_current(node)) {
             by_opinion.entry(node.digest.opinion).or_default().push(node.id);
         }
         let owners = |nodes: &[NodeId]| nodes.first().and_then(|id| self.nodes.get(id)?.view.as_deref()).map(ownership);
-        let mut camps: Vec<Camp> =
-            by_opinion.into_values().map(|nodes| Camp { owners: owners(&nodes).unwrap_or_default(), nodes }).collect();
-        camps.sort_by_key(|camp| std::cmp::Reverse(camp.nodes.len()));
-        camps
+        let mut opinions: Vec<Opinion> =
+            by_opinion.into_values().map(|nodes| Opinion { owners: owners(&nodes).unwrap_or_default(), nodes }).collect();
+        opinions.sort_by_key(|opinion| std::cmp::Reverse(opinion.nodes.len()));
+        opinions
     }
 
     /// The highest epoch anybody speaks of.

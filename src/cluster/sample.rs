@@ -451,7 +451,7 @@ mod tests {
         assert!(topology.conflicts.is_empty() && topology.open.is_empty() && model.is_known());
         assert!(model.nodes().all(|node| node.health == Health::Up && node.id.is_member() && node.rates.ops_per_sec.is_some()));
         assert_eq!(model.nodes().filter(|node| node.lag_bytes == Some(0)).count(), 3);
-        assert_eq!(super::super::camps(model.views()).len(), 1);
+        assert_eq!(super::super::opinions(model.views()).len(), 1);
     }
 
     #[test]

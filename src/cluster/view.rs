@@ -1,4 +1,4 @@
-//! PURE. What one node says of the whole cluster, and which nodes say the same (camps).
+//! PURE. What one node says of the whole cluster, and which nodes share an opinion of who owns which slots.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -143,21 +143,21 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Nodes that share one view of slot ownership.
+/// Who owns which slots, by the nodes that say the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Camp {
+pub struct Opinion {
     pub nodes: Vec<NodeId>,
-    /// Up to this camp's opinion: owner to slots.
+    /// Owner to slots.
     pub owners: Vec<(NodeId, Vec<SlotRange>)>,
 }
 
-/// Sorts speakers into camps, the largest first. One camp means everybody who speaks agrees.
-pub fn camps<'a>(views: impl IntoIterator<Item = (NodeId, &'a View)>) -> Vec<Camp> {
+/// The opinions of these nodes, the one that most share first. One means that all agree.
+pub fn opinions<'a>(views: impl IntoIterator<Item = (NodeId, &'a View)>) -> Vec<Opinion> {
     let mut by_opinion: BTreeMap<Vec<(NodeId, Vec<SlotRange>)>, Vec<NodeId>> = BTreeMap::new();
     for (id, view) in views {
         by_opinion.entry(ownership(view)).or_default().push(id);
     }
-    let mut camps: Vec<Camp> = by_opinion.into_iter().map(|(owners, nodes)| Camp { nodes, owners }).collect();
-    camps.sort_by_key(|camp| std::cmp::Reverse(camp.nodes.len()));
-    camps
+    let mut opinions: Vec<Opinion> = by_opinion.into_iter().map(|(owners, nodes)| Opinion { nodes, owners }).collect();
+    opinions.sort_by_key(|opinion| std::cmp::Reverse(opinion.nodes.len()));
+    opinions
 }

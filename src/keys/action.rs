@@ -91,8 +91,8 @@ impl Spec {
         let locked = self.operation && context.locked;
         let unmet = self.needs.iter().find(|need| !need.holds(context)).map(|need| need.why());
         match unmet {
-            None if context.snapshot && self.operation => Some("the screen is frozen: z thaws it"),
-            None if locked => Some("read-only: u unlocks"),
+            None if context.snapshot && self.operation => Some("the screen is frozen"),
+            None if locked => Some("read-only"),
             why => why,
         }
     }

@@ -209,7 +209,7 @@ mod tests {
         };
         assert_eq!(find(&Context::default()), Some("select a node or a shard first"));
         assert_eq!(find(&Context { node: true, ..Context::default() }), None);
-        assert_eq!(find(&Context { node: true, locked: true, ..Context::default() }), Some("read-only: u unlocks"));
+        assert_eq!(find(&Context { node: true, locked: true, ..Context::default() }), Some("read-only"));
         assert!(map.hints(&ALL, &Context::default()).iter().all(|hint| hint.word != "unlock"));
         assert_eq!(map.help(&ALL, &Context::default()).len(), TABLE.len());
         assert_eq!(map.markdown().lines().count(), TABLE.len() + 2);

@@ -262,7 +262,7 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
         }
         Engine::ValkeyAtomic => {
             notes.push(
-                "no redirects while it runs; at the end all writes on the giver stand still once for a group of slots".into(),
+                "no redirects while it runs; at the end all writes on the source stand still once for a group of slots".into(),
             );
             (ms(1), ms(200))
         }
@@ -359,7 +359,7 @@ fn last_slots(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
         let stays = node.settings.as_ref().and_then(|settings| settings.replica_migration) == Some(false);
         if !stays {
             warnings.push(format!(
-                "{} gives its last slot away and becomes a replica of the taker (cluster-allow-replica-migration is on)",
+                "{} gives its last slot away and becomes a replica of the target (cluster-allow-replica-migration is on)",
                 node.address
             ));
         }

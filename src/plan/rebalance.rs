@@ -179,7 +179,7 @@ fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
         Objective::Rooms => {
             let addresses = masters.iter().filter(|node| node.slot_count > 0).map(|node| &node.address);
             if !facts.model.rooms().complete(addresses) {
-                reasons.push("rooms have not been counted yet: wait for the first sweep of every master".into());
+                reasons.push("rooms have not been counted yet: wait for the first scan of every master".into());
             }
         }
         _ => {}

@@ -8,6 +8,7 @@ use super::table::{Cell, Column, fit, left, right, row, titles};
 use super::{Ui, doc, format, ledger, pane};
 use crate::app::{Item, Operation, layout};
 use crate::cluster::age;
+use crate::keys::Action;
 use crate::plan::entry::Entry;
 use crate::plan::{Outcome, Progress};
 use crate::quantity;
@@ -31,7 +32,10 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     let (head, list) = layout::operations(area);
     let earlier = earlier(ui);
     if rows.is_empty() && earlier.is_empty() {
-        return pane::empty(ui, "no operation so far: F fails over, M moves rooms, B rebalances", list, buf);
+        let chord = |action| ui.app.keymap.chord(action);
+        let (failover, migrate, rebalance) = (chord(Action::Failover), chord(Action::Migrate), chord(Action::Rebalance));
+        let says = format!("no operation so far: {failover} fails over, {migrate} moves rooms, {rebalance} rebalances");
+        return pane::empty(ui, &says, list, buf);
     }
     let inside = |area: Rect| Rect { x: area.x.saturating_add(1), width: area.width.saturating_sub(2), ..area };
     let places = fit(&COLUMNS, inside(list).width);

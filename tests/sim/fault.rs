@@ -33,8 +33,8 @@ pub enum Fault {
     Password(String),
     /// Answers about the cluster are those of this moment, for ever.
     Lie,
-    /// Nodes of different camps do not hear each other; 0 is where everybody is at first.
-    Camp(u8),
+    /// Nodes of different sides do not hear each other; 0 is where everybody is at first.
+    Side(u8),
     /// The replica's stream is cut and cannot be made again.
     BreakLink,
     /// The replica stays so many bytes behind.
@@ -80,7 +80,7 @@ impl World {
                     Fault::Garbage => faults.garbage = true,
                     Fault::Password(password) => node.password = Some(password.clone()),
                     Fault::Lie => faults.lie = lie,
-                    Fault::Camp(camp) => faults.camp = *camp,
+                    Fault::Side(side) => faults.side = *side,
                     Fault::BreakLink => {
                         faults.link_broken = true;
                         node.link = Link::Down { since: now };

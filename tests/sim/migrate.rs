@@ -71,7 +71,7 @@ impl World {
         let Some(target) = target else {
             return Outcome::Reply(Value::error("IOERR error or timeout writing to target instance"));
         };
-        if self.nodes[target].process == Process::Hung || self.nodes[me].faults.camp != self.nodes[target].faults.camp {
+        if self.nodes[target].process == Process::Hung || self.nodes[me].faults.side != self.nodes[target].faults.side {
             // The target will find the keys in its socket when it wakes up: they are on both sides then.
             if self.nodes[target].process == Process::Hung {
                 self.in_flight.entry(target).or_default().extend(keys);

@@ -220,8 +220,8 @@ pub struct Faults {
     pub link_broken: bool,
     /// It stays this many bytes behind its master.
     pub behind: u64,
-    /// Nodes in different camps do not hear each other on the bus.
-    pub camp: u8,
+    /// Nodes in different sides do not hear each other on the bus.
+    pub side: u8,
     /// Commands that begin so are refused, after so many more that are not.
     pub deny: Option<(String, u64)>,
     /// The next command that begins so has its effect, and its reply is lost with the connection.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rgc_tui::cluster::camps;
+use rgc_tui::cluster::opinions;
 use serde::Deserialize;
 use serde::de::Error as _;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -126,7 +126,7 @@ struct Expect {
     verdict: Option<String>,
     unserved: Option<usize>,
     open: Option<usize>,
-    camps: Option<usize>,
+    opinions: Option<usize>,
     rooms: Option<usize>,
     /// Words on the screen.
     #[serde(default)]
@@ -201,9 +201,9 @@ impl Expect {
             let seen = model.topology().open_slots().len();
             check(seen == open, format!("{open} open slots expected, {seen} seen"));
         }
-        if let Some(count) = self.camps {
-            let seen = camps(model.views()).len();
-            check(seen == count, format!("{count} camps expected, {seen} seen"));
+        if let Some(count) = self.opinions {
+            let seen = opinions(model.views()).len();
+            check(seen == count, format!("{count} opinions expected, {seen} seen"));
         }
         if let Some(rooms) = self.rooms {
             check(model.rooms().len() == rooms, format!("{rooms} rooms expected, {} seen", model.rooms().len()));

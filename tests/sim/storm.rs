@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rgc_tui::cluster::{Health, Model, SlotSet, camps};
+use rgc_tui::cluster::{Health, Model, SlotSet, opinions};
 
 use crate::sim::{Fault, Settings, Sim};
 use crate::witness::Witness;
@@ -33,7 +33,7 @@ fn blow() -> impl Strategy<Value = Blow> {
         1 => Just(Fault::Lie),
         1 => Just(Fault::BreakLink),
         1 => (1u64..100_000).prop_map(Fault::Behind),
-        1 => (1u8..3).prop_map(Fault::Camp),
+        1 => (1u8..3).prop_map(Fault::Side),
         1 => Just(Fault::Password("other".into())),
         3 => Just(Fault::Well),
     ];
@@ -81,7 +81,7 @@ async fn storm(blows: Vec<Blow>, seed: u64) {
         seen.model.nodes().count() == 6
             && seen.model.nodes().all(|node| node.health == Health::Up)
             && seen.model.topology().unserved().is_empty()
-            && camps(seen.model.views()).len() == 1
+            && opinions(seen.model.views()).len() == 1
     };
     witness.until(&sim, "all is well once it is over", recovered).await;
     assert_sound(&witness.model);

@@ -257,7 +257,7 @@ impl World {
         let (left, right) = (&self.nodes[a], &self.nodes[b]);
         left.is_up()
             && right.is_up()
-            && left.faults.camp == right.faults.camp
+            && left.faults.side == right.faults.side
             && left.blocked_until <= self.now()
             && right.blocked_until <= self.now()
     }

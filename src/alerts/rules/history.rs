@@ -62,13 +62,13 @@ fn emptied(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let full = |other: &&&Node| other.info.as_ref().is_some_and(|info| info.keys > *left && info.keys * 2 >= lost.keys);
         let full: Vec<&Node> = replicas.iter().filter(|other| other.health.is_alive()).filter(full).copied().collect();
         let remedy = match full.is_empty() {
-            false => format!("{}; then `rgc-tui ack` [a]", stop(&full)),
+            false => format!("{}; then `rgc-tui ack`", stop(&full)),
             true if replicas.iter().any(|other| other.is_down()) => format!(
-                "do not start {} again: it may have the data in its files; then `rgc-tui ack` [a]",
+                "do not start {} again: it may have the data in its files; then `rgc-tui ack`",
                 names(replicas.iter().filter(|other| other.is_down()).copied())
             ),
             true => "its replicas have copied that: what is left is in files (dump.rdb, appendonlydir, backups), copy them away \
-                     before they are written anew; then `rgc-tui ack` [a]"
+                     before they are written anew; then `rgc-tui ack`"
                 .to_string(),
         };
         push(rule, look, *node, Severity::Critical, message, remedy, found);
@@ -92,7 +92,7 @@ fn vanished(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let What::Vanished { shard, from, to, lost, left, .. } = &incident.what else { continue };
         let message =
             format!("took shard {shard} over from {from} with {left} of {} keys: {} had been there", lost.keys, what_was(lost));
-        let remedy = format!("keep the files of {from} before it is started again as a replica; then `rgc-tui ack` [a]");
+        let remedy = format!("keep the files of {from} before it is started again as a replica; then `rgc-tui ack`");
         push(rule, look, *to, Severity::Critical, message, remedy, found);
     }
 }
@@ -136,10 +136,10 @@ fn joined(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         };
         message += &format!("; {losers}");
         let remedy = if still.is_empty() {
-            "what the losing side held has been replaced: what is left is in files and backups, copy them away; then `rgc-tui ack` [a]"
+            "what the losing side held has been replaced: what is left is in files and backups, copy them away; then `rgc-tui ack`"
                 .to_string()
         } else {
-            format!("{}; then `rgc-tui ack` [a]", stop(&still))
+            format!("{}; then `rgc-tui ack`", stop(&still))
         };
         found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy));
     }

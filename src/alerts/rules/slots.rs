@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::look::Look;
 use super::super::words::{list, people, slots};
 use super::super::{Finding, Remedy, Rule, Severity};
-use crate::cluster::{Camp, Direction, NodeId, Refusal, SLOTS, Shard, SlotSet};
+use crate::cluster::{Direction, NodeId, Opinion, Refusal, SLOTS, Shard, SlotSet};
 use crate::plan::Intent;
 use crate::quantity::count;
 
@@ -124,15 +124,15 @@ fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     if look.model.agrees() {
         return;
     }
-    let camps = look.model.camps();
-    let [first, second, ..] = camps.as_slice() else { return };
-    let names = |camp: &Camp| list(&look.labels(&camp.nodes));
+    let opinions = look.model.opinions();
+    let [first, second, ..] = opinions.as_slice() else { return };
+    let names = |opinion: &Opinion| list(&look.labels(&opinion.nodes));
     let owner = |id: Option<NodeId>| id.map_or_else(|| "nobody".to_string(), |id| look.model.label(id));
     let (set, ours, theirs) = difference(first, second);
-    let verb = |camp: &Camp| if camp.nodes.len() == 1 { "says" } else { "say" };
+    let verb = |opinion: &Opinion| if opinion.nodes.len() == 1 { "says" } else { "say" };
     let message = format!(
         "nodes disagree, {} views: {} {} {} belong{} to {}, {} {} to {}",
-        camps.len(),
+        opinions.len(),
         names(first),
         verb(first),
         slots(&set),
@@ -147,10 +147,10 @@ fn differ(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 }
 
 /// The first slots that two views give to different owners, with both owners.
-fn difference(first: &Camp, second: &Camp) -> (SlotSet, Option<NodeId>, Option<NodeId>) {
-    let owners = |camp: &Camp| {
+fn difference(first: &Opinion, second: &Opinion) -> (SlotSet, Option<NodeId>, Option<NodeId>) {
+    let owners = |opinion: &Opinion| {
         let mut owners = vec![None; usize::from(SLOTS)];
-        for (id, ranges) in &camp.owners {
+        for (id, ranges) in &opinion.owners {
             for range in ranges {
                 owners.iter_mut().take(usize::from(range.end) + 1).skip(range.start.into()).for_each(|owner| *owner = Some(*id));
             }
@@ -207,7 +207,7 @@ pub(super) const ASTRAY: Rule = Rule {
     id: "slots.astray",
     title: "keys away from home",
     holds: "every key lies where clients look for it",
-    says: "A master holds keys of slots that others own: no client finds them there. Found by the sweep for rooms.",
+    says: "A master holds keys of slots that others own: no client finds them there. Found by the scan for rooms.",
     for_: Duration::from_secs(10),
     clear: Duration::from_secs(2),
     severity: Severity::Warning,

@@ -3,7 +3,7 @@
 use super::super::doc::Doc;
 use super::super::{Ui, rooms};
 use super::mention;
-use crate::cluster::{Direction, NodeId, camps};
+use crate::cluster::{Direction, NodeId};
 use crate::quantity;
 use crate::theme::Role;
 
@@ -50,10 +50,10 @@ pub(super) fn left(ui: &Ui<'_>, slot: u16, doc: &mut Doc<'_, '_>) {
     }
 
     doc.heading("Who says what");
-    for camp in camps(model.views()) {
-        let owner = camp.owners.iter().find(|(_, ranges)| ranges.iter().any(|range| range.contains(slot))).map(|(id, _)| *id);
+    for opinion in model.opinions() {
+        let owner = opinion.owners.iter().find(|(_, ranges)| ranges.iter().any(|range| range.contains(slot))).map(|(id, _)| *id);
         let says = owner.map_or("nobody owns it".into(), |id| format!("{} owns it", model.label(id)));
-        doc.fact(&who(camp.nodes.len()), format!("{says}  ({})", some(ui, &camp.nodes)), Role::Text);
+        doc.fact(&who(opinion.nodes.len()), format!("{says}  ({})", some(ui, &opinion.nodes)), Role::Text);
     }
 }
 
