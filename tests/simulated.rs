@@ -87,20 +87,20 @@ async fn a_hung_master_is_noticed_at_once_and_escalated_in_time() {
 
 /// One master with its replica is cut off: both sides speak to us, and tell different things.
 #[tokio::test(start_paused = true)]
-async fn a_partition_makes_two_camps() {
+async fn a_partition_makes_two_opinions() {
     let sim = Sim::start(Settings { replicas: 2, write_rate: 10_000, ..Settings::default() }).await;
     let mut witness = Witness::open(&sim, false);
     witness.watch(&sim, Duration::from_secs(3)).await;
     assert_eq!(opinions(witness.model.views()).len(), 1);
     // c is alone; its replicas are with the majority, which elects one of them.
     sim.fault("c", Fault::Side(1)).await;
-    witness.until(&sim, "two camps", |seen| opinions(seen.model.views()).len() == 2).await;
-    let camps = opinions(witness.model.views());
-    assert_eq!(camps.iter().map(|camp| camp.nodes.len()).collect::<Vec<_>>(), [8, 1]);
-    assert_eq!(camps[1].nodes[0], witness.node(&sim, "c").id);
+    witness.until(&sim, "two opinions", |seen| opinions(seen.model.views()).len() == 2).await;
+    let seen = opinions(witness.model.views());
+    assert_eq!(seen.iter().map(|opinion| opinion.nodes.len()).collect::<Vec<_>>(), [8, 1]);
+    assert_eq!(seen[1].nodes[0], witness.node(&sim, "c").id);
     witness.until(&sim, "the conflict is found", |seen| seen.finds(&sim, "slots.conflict", "")).await;
     sim.fault("c", Fault::Side(0)).await;
-    witness.until(&sim, "one camp again", |seen| rgc_tui::cluster::opinions(seen.model.views()).len() == 1).await;
+    witness.until(&sim, "one opinion again", |seen| rgc_tui::cluster::opinions(seen.model.views()).len() == 1).await;
     witness.until(&sim, "c follows", |seen| seen.node(&sim, "c").is_replica()).await;
     witness.until(&sim, "all is well", |seen| seen.findings.is_empty()).await;
 }

@@ -229,6 +229,6 @@ mod tests {
         assert_eq!(verb("fail"), Ok(Verb::Failover));
         assert!(verb("re").is_err(), "rebalance, replicate and remove all begin so");
         assert!(verb("romos").is_err_and(|error| error.contains("did you mean `rooms`")));
-        assert!(verb("xyzzy").is_err_and(|error| error.contains("ctrl-a")));
+        assert!(verb("xyzzy").is_err_and(|error| error.contains("the help page lists them")));
     }
 }
