@@ -12,11 +12,14 @@
 mod common;
 #[path = "diagnosis/console.rs"]
 mod console;
+#[path = "incidents/network.rs"]
+mod network;
 
 use std::time::Duration;
 
 use common::{Cluster, wait_within};
 use console::{Console, Look};
+use network::Network;
 use rgc_tui::cluster::Address;
 use rgc_tui::link::Command;
 use rgc_tui::local::LocalFault;
@@ -184,4 +187,79 @@ async fn a_loop_of_full_copies_is_one_finding_with_its_two_settings() {
     };
     assert_eq!(watch.lines().iter().filter(is_loop).count(), 1, "{lines}");
     assert!(!lines.contains("masterauth") && !lines.contains("wait for it"), "{lines}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_with_both_sides_in_sight_is_one_diagnosis() {
+    let cluster = Cluster::start(3, 1).await;
+    let network = Network::between(&cluster).await;
+    let place = |node: usize| network.places()[node].clone();
+    let console = Console::told_of(&[place(0), place(2)]);
+    console.until("all is well", |look| look.code == 0).await;
+    let mut watch = console.watch();
+    watch.until("a first verdict", |line| line["kind"] == "verdict" && line["verdict"] == "ok").await;
+    network.part(&[2]);
+
+    let wrong = ["--mode", "start it again", "rgc-tui fix"];
+    let sides = |message: &str| {
+        let (first, rest) = message.strip_prefix("partition: {").unwrap().split_once("} | {").unwrap();
+        let second = rest.split_once('}').unwrap().0;
+        assert!([0, 1, 3, 4, 5].iter().all(|node| first.contains(&place(*node).to_string())), "{message}");
+        assert_eq!(second, place(2).to_string());
+    };
+    let vain = format!("{} acknowledges writes in vain until its cluster_state turns fail", place(2));
+    let fired = watch.until("the partition is told", |line| line["rule"] == "cluster.partition" && line["phase"] == "firing").await;
+    sides(fired["message"].as_str().unwrap());
+    assert!(fired["message"].as_str().unwrap().contains("the first has the majority"), "{fired}");
+    // From every seed, with everything else beneath it.
+    for seed in [0, 2, 4] {
+        let console = Console::told_of(&[place(seed)]);
+        let look = console
+            .until("the partition leads", |look| {
+                never_says(look, &wrong);
+                !look.firing("cluster.partition").is_empty()
+            })
+            .await;
+        sides(look.message("cluster.partition"));
+        assert_eq!(look.code, 2, "{}", look.says());
+        let roots: Vec<&str> = look.json["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|finding| finding["caused_by"].is_null())
+            .map(|finding| finding["rule"].as_str().unwrap())
+            .collect();
+        assert!(roots == ["cluster.partition"], "{roots:?}: {}", look.says());
+        let line = console.verdict_line().await;
+        assert!(line.contains("CRITICAL  partition: {"), "{line}");
+    }
+    // Repairs wait, also in a dry run.
+    for args in [&["fix", "--dry-run", "--format", "json"][..], &["fix", "--yes", "--format", "json"]] {
+        let refused = console.run(args).await;
+        assert_eq!(refused.code, 3, "{}{}", refused.stdout, refused.stderr);
+        assert!(refused.stdout.contains("\"partitioned\""), "{}", refused.stdout);
+    }
+    // The side of the majority elects its replica; the other one comes to refuse.
+    wait_within("the majority has its own master", Duration::from_secs(60), async || {
+        cluster.role(&cluster.at(5)).await == "master"
+    })
+    .await;
+    let look = console
+        .until("the smaller side has noticed", |look| {
+            never_says(look, &wrong);
+            look.message("cluster.partition").contains("has no majority and takes no writes")
+        })
+        .await;
+    assert!(!look.message("cluster.partition").contains(&vain), "{}", look.says());
+    assert_eq!(look.served(), 16384, "{}", look.says());
+
+    network.heal();
+    console.until("it has healed", |look| look.found("cluster.partition").is_empty()).await;
+    wait_within("the old master follows", Duration::from_secs(60), async || cluster.role(&cluster.at(2)).await == "slave").await;
+    watch.until("the watch has seen it healed", |line| line["rule"] == "cluster.partition" && line["phase"] == "resolved").await;
+    let lines = watch.lines().join("\n");
+    assert!(wrong.iter().all(|wrong| !lines.contains(wrong)), "{lines}");
+    // Nothing but the partition has led since the first fault.
+    let verdicts: Vec<&String> = watch.lines().iter().filter(|line| line.contains("\"kind\":\"verdict\"")).collect();
+    assert!(verdicts[1].contains("partition: {"), "{verdicts:#?}");
 }

@@ -28,6 +28,10 @@ pub(super) fn link(mut findings: Vec<Finding>, look: &Look<'_>) -> Vec<Finding> 
     for (finding, cause) in findings.iter_mut().zip(explained) {
         let Some(cause) = cause else { continue };
         finding.caused_by = Some(cause.as_cause());
+        // Whatever is done about it on one side is undone by the other.
+        if OF_A_PARTITION.contains(&finding.rule) && look.partition.is_some() {
+            finding.remedy = "heals with the partition".into();
+        }
         if cause.hold > finding.hold {
             finding.hold = cause.hold;
             finding.since = cause.since;
@@ -42,8 +46,35 @@ pub(super) fn link(mut findings: Vec<Finding>, look: &Look<'_>) -> Vec<Finding> 
     order.into_iter().map(|(_, finding)| finding).collect()
 }
 
+/// What comes of a partition, where nothing nearer explains it.
+const OF_A_PARTITION: [&str; 15] = [
+    "cluster.down",
+    "console.minority",
+    "data.vanished",
+    "epochs.jumped",
+    "quorum.lost",
+    "replica.lag",
+    "replica.link_down",
+    "shard.lost_writes",
+    "shard.no_master",
+    "shard.no_replica",
+    "shard.turned",
+    "slots.conflict",
+    "slots.unserved",
+    "views.differ",
+    "writes.refused",
+];
+
 /// The finding that explains this one.
 fn cause(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
+    let of_a_partition = || {
+        let rule = findings.get(at)?.rule;
+        findings.iter().position(|other| other.rule == "cluster.partition").filter(|_| OF_A_PARTITION.contains(&rule))
+    };
+    nearest(findings, at, look).or_else(of_a_partition)
+}
+
+fn nearest(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
     let finding = findings.get(at)?;
     let find = |rule: &str, subject: &dyn Fn(&Subject) -> bool| {
         findings.iter().position(|other| other.rule == rule && subject(&other.subject)).filter(|found| *found != at)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Remedy, Thresholds};
 use crate::cluster::election::{self, Candidate, Election, Hopeless, Obstacle, Outlook, Votes};
-use crate::cluster::{Health, Info, Model, Node, NodeId, PeerWord, Refusal, Shard, SlotSet, Time, age};
+use crate::cluster::{Health, Info, Model, Node, NodeId, Partition, PeerWord, Refusal, Shard, SlotSet, Time, age, partition};
 use crate::plan::{Intent, Mode};
 use crate::quantity::count;
 
@@ -17,6 +17,8 @@ pub(super) struct Look<'a> {
     pub(super) now: Time,
     /// Slots that a running operation of ours has open.
     pub(super) moving: &'a SlotSet,
+    /// The nodes that answer are in groups that do not see each other.
+    pub(super) partition: Option<Partition>,
     /// In order of address: lists read the same from one check to the next.
     nodes: Vec<&'a Node>,
 }
@@ -25,7 +27,7 @@ impl<'a> Look<'a> {
     pub(super) fn new(model: &'a Model, thresholds: &'a Thresholds, now: Time, moving: &'a SlotSet) -> Self {
         let mut nodes: Vec<&Node> = model.nodes().collect();
         nodes.sort_by(|a, b| a.address.cmp(&b.address));
-        Self { model, thresholds, now, moving, nodes }
+        Self { model, thresholds, now, moving, partition: partition(model), nodes }
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> + '_ {
@@ -108,6 +110,9 @@ impl<'a> Look<'a> {
     /// What to do about a shard whose master is gone. A takeover is never the advice while the master may live where this
     /// console does not see it.
     pub(super) fn relief(&self, shard: &Shard) -> Remedy {
+        if self.partition.is_some() {
+            return UNITE.into();
+        }
         let master = self.master(shard).map_or_else(|| "its master".to_string(), |master| master.address.to_string());
         let slots = count(shard.slot_count, "slot");
         let election = self.election(shard);
@@ -149,6 +154,9 @@ impl<'a> Look<'a> {
 
     /// No majority is left to elect anybody.
     pub(super) fn without_majority(&self, shard: &Shard) -> Remedy {
+        if self.partition.is_some() {
+            return UNITE.into();
+        }
         let election = self.election(shard);
         let best = election.candidates.iter().find(|candidate| candidate.obstacle.is_none());
         let Some(best) = best else { return "bring masters back: no replica is left that could take over".into() };
@@ -159,7 +167,8 @@ impl<'a> Look<'a> {
         let intent = Intent::Failover { node: best.address.to_string(), mode: Mode::Takeover };
         Remedy::with(
             format!(
-                "bring masters back, their data is the newest; else `rgc-tui failover {} --mode takeover`, one shard at a time",
+                "bring masters back, their data is the newest; else, once another host does not reach them either, `rgc-tui failover \
+                 {} --mode takeover`, one shard at a time",
                 best.address
             ),
             intent,
@@ -178,6 +187,9 @@ impl<'a> Look<'a> {
         silent.into_iter().all(|node| node.health == Health::Refused && node.peers == PeerWord::Gone)
     }
 }
+
+/// While nodes do not see each other, whatever is done on one side is undone by the other.
+const UNITE: &str = "mend the network between the two sides first: see cluster.partition; no failover and no takeover meanwhile";
 
 /// A moment on the verdict line.
 pub(super) fn clock(at: Time) -> String {

@@ -7,6 +7,7 @@ mod history;
 mod load;
 mod loss;
 mod nodes;
+mod partition;
 mod replicas;
 mod resync;
 mod shards;
@@ -18,6 +19,7 @@ use crate::cluster::Incident;
 /// Every rule there is.
 pub const RULES: &[Rule] = &[
     cluster::UNREACHABLE,
+    partition::PARTITION,
     history::JOINED,
     history::EMPTIED,
     history::VANISHED,

@@ -71,6 +71,10 @@ pub struct Fake {
     pub out_of_reach: bool,
     /// The address that it announces, when that is a wrong one: the others cannot connect to it.
     pub announces: Option<Address>,
+    /// Nodes of other sides do not see it, nor does it see them.
+    pub side: u8,
+    /// It has missed the other sides for the node timeout.
+    pub doubts: bool,
     /// It is copying everything from its master (with the link down, as servers say).
     pub syncing: bool,
     /// Full copies that it has given to replicas.
@@ -285,6 +289,19 @@ impl Sample {
         self.change(number, |server| server.stuck = Some(view));
     }
 
+    /// From now on these servers and all others do not see each other; this console sees both.
+    pub fn split(&mut self, apart: &[usize]) {
+        for (number, server) in self.servers.iter_mut().enumerate() {
+            server.side = u8::from(apart.contains(&number));
+            server.doubts = false;
+        }
+    }
+
+    /// Everybody has missed the other side for the node timeout.
+    pub fn doubt_the_other_side(&mut self) {
+        self.servers.iter_mut().for_each(|server| server.doubts = true);
+    }
+
     /// Nobody knows it any more.
     pub fn forget(&mut self, number: usize) {
         self.change(number, |server| server.forgotten = true);
@@ -419,6 +436,8 @@ impl Fake {
             uninformed: false,
             out_of_reach: false,
             announces: None,
+            side: 0,
+            doubts: false,
             syncing: false,
             full_copies: 1,
             lag: 0,

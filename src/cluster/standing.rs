@@ -58,7 +58,15 @@ pub(super) fn is_heard(view: &View, member: &Member, node_timeout: Duration) -> 
 
 /// The speaker has waited so long for an answer of this node, by its own clock: that of the newest time it tells.
 fn waits(view: &View, member: &Member, patience: Duration) -> bool {
-    let newest = view.members.iter().map(|member| member.ping_sent_ms.max(member.pong_received_ms)).max().unwrap_or(0);
+    waits_since(newest(view), member, patience)
+}
+
+/// The speaker's clock, as far as its view tells: the newest time in it, in milliseconds.
+pub(super) fn newest(view: &View) -> u64 {
+    view.members.iter().map(|member| member.ping_sent_ms.max(member.pong_received_ms)).max().unwrap_or(0)
+}
+
+pub(super) fn waits_since(newest: u64, member: &Member, patience: Duration) -> bool {
     member.ping_sent_ms > 0 && Duration::from_millis(newest.saturating_sub(member.ping_sent_ms)) > patience
 }
 

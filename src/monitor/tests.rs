@@ -304,3 +304,37 @@ fn a_replica_that_is_started_thrice_is_no_loop() {
         assert!(!bench.monitor.findings.iter().any(|finding| finding.rule == "replica.resync"), "{:?}", bench.monitor.findings);
     }
 }
+
+#[test]
+fn a_partition_leads_and_all_else_stands_beneath_it() {
+    let mut bench = Bench::new(3, 1);
+    bench.sample.split(&[2]);
+    bench.second();
+    let phase = |bench: &Bench| bench.monitor.phase(&bench.monitor.findings[0]);
+    assert_eq!((bench.monitor.findings[0].rule, phase(&bench)), ("cluster.partition", Phase::Pending));
+    bench.sample.doubt_the_other_side();
+    for round in 0..12 {
+        if round == 6 {
+            // The majority has elected its replica, and the other side knows that it is alone.
+            let id = bench.sample.id(2);
+            bench.sample.servers[2].stuck = bench.sample.model.node(id).unwrap().view.clone();
+            bench.sample.servers[2].uninformed = true;
+            bench.sample.promote(5);
+        }
+        bench.second();
+        assert_eq!(bench.monitor.verdict, Verdict::Critical);
+        let reached = if round < 6 { 2 } else { 3 };
+        let told = format!(
+            "partition: {{10.0.0.1:7000, 10.0.0.2:7001, 10.0.0.4:7003, 10.0.0.5:7004, 10.0.0.6:7005}} | {{10.0.0.3:7002}}; \
+             the first has the majority, {reached} of 3 masters, and serves; 10.0.0.3:7002 "
+        );
+        assert!(bench.first().starts_with(&told), "{}", bench.first());
+        let vain = bench.first().contains("acknowledges writes in vain until its cluster_state turns fail (5461 slots, ");
+        assert_eq!(vain, round < 6, "{}", bench.first());
+        let says = format!("{:?}", bench.monitor.findings);
+        assert!(!says.contains("--mode") && !says.contains("rgc-tui fix"), "{says}");
+        let roots: Vec<&str> =
+            bench.monitor.findings.iter().filter(|finding| finding.caused_by.is_none()).map(|finding| finding.rule).collect();
+        assert_eq!(roots, ["cluster.partition"], "{says}");
+    }
+}

@@ -1,6 +1,6 @@
 //! PURE. The one door: an intent and the facts in, a plan or a refusal out.
 
-use crate::cluster::{Address, SlotSet, Time};
+use crate::cluster::{Address, SlotSet, Time, partition};
 
 use super::moves::Targets;
 use super::{Code, Facts, Intent, Plan, Refusal, contradiction, failover, fix, membership, rebalance, replace, slots};
@@ -15,6 +15,15 @@ fn draw_up(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refusa
     if facts.model.nodes().next().is_none() {
         let says = format!("nothing is known of cluster {} yet: no node has answered", facts.model.name);
         return Err(Refusal::because(Code::ClusterUnknown.because(says)));
+    }
+    if !matches!(intent, Intent::Failover { .. })
+        && let Some(partition) = partition(facts.model)
+    {
+        let says = format!(
+            "partition: {}; what is changed on one side the other undoes when they meet, so wait until the network has healed",
+            partition.says(facts.model)
+        );
+        return Err(Refusal::because(Code::Partitioned.because(says)));
     }
     match intent {
         Intent::Failover { node, mode } => failover::plan(node, *mode, facts, now),
@@ -44,4 +53,33 @@ pub fn plan_again(intent: &Intent, agreed: &[(SlotSet, Address)], facts: &Facts<
         targets.extend(slots.iter().map(|slot| (slot, taker.id)));
     }
     rebalance::again(intent, &targets, facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::sample::Sample;
+    use crate::plan::Mode;
+
+    #[test]
+    fn nothing_is_planned_across_a_partition() {
+        let mut sample = Sample::new(3, 1);
+        sample.split(&[2]);
+        sample.doubt_the_other_side();
+        sample.poll();
+        let facts = Facts::of(&sample.model);
+        for intent in [
+            Intent::Fix { slots: None, roll_back: false },
+            Intent::Drain { node: sample.address(0).to_string() },
+            Intent::MoveSlots { slots: [7].into_iter().collect(), to: sample.address(1).to_string() },
+        ] {
+            let refused = plan(&intent, &facts, sample.now).unwrap_err();
+            assert_eq!(refused.reasons[0].code, Code::Partitioned, "{refused:?}");
+            assert!(refused.reasons[0].says.contains("} | {10.0.0.3:7002}; what is changed"), "{refused:?}");
+        }
+        // The master answers, and so nobody takes its place without overriding that.
+        let forced = Intent::Failover { node: sample.address(5).to_string(), mode: Mode::Takeover };
+        let plan = plan(&forced, &facts, sample.now).unwrap();
+        assert!(matches!(plan.danger, crate::plan::Danger::Contradicted(_)), "{plan:?}");
+    }
 }

@@ -45,6 +45,8 @@ codes! {
     NoCandidate = "no_candidate";
     /// Not enough masters know a replica as one.
     NodesDisagree = "nodes_disagree";
+    /// Groups of nodes do not see each other.
+    Partitioned = "partitioned";
     ReplicationUnknown = "replication_unknown";
     ReplicaSyncing = "replica_syncing";
     ReplicationLinkDown = "replication_link_down";

@@ -171,5 +171,11 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     } else {
         "heals with its cause"
     };
-    found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy));
+    // Every master is there, and all slots have owners: what they miss shows in their views a moment later.
+    let puzzling = !uncovered && look.owning().all(|shard| look.master(shard).is_some_and(|master| master.health.is_alive()));
+    let hold = if puzzling { UNTIL_TOLD } else { rule.for_ };
+    found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy).held_for(hold));
 }
+
+/// By then everybody has told a view again.
+const UNTIL_TOLD: Duration = Duration::from_millis(1500);

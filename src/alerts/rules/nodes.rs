@@ -253,6 +253,10 @@ pub(super) const SUSPECTED: Rule = Rule {
 };
 
 fn suspected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    // Whom the other side of a partition doubts is told with the partition.
+    if look.partition.is_some() {
+        return;
+    }
     for node in look.nodes().filter(|node| node.health.is_alive() && (node.flags.suspected || node.flags.failed)) {
         let says = |flag: fn(crate::cluster::Flags) -> bool| {
             // A few dozen witnesses are enough, also of a thousand.
@@ -266,7 +270,8 @@ fn suspected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             (true, false) => format!("called fail? by {}, while it answers here", list(&doubted)),
             (true, true) => continue,
         };
-        let bus = u32::from(node.address.port) + 10_000;
+        let told = look.model.views().find_map(|(_, view)| view.member(node.id)).map(|member| u32::from(member.bus_port));
+        let bus = told.unwrap_or_else(|| u32::from(node.address.port) + 10_000);
         let remedy =
             format!("from those nodes' hosts: does port {bus} of {} answer? see also cluster-announce-ip", node.address.host);
         // A majority's word has been long in coming: it is no blip.

@@ -170,8 +170,15 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
     }
 }
 
+/// One server as the others know it.
+struct Known {
+    member: Member,
+    forgotten: bool,
+    side: u8,
+}
+
 /// Every server's line as the others write it.
-fn lines(servers: &[Fake]) -> Vec<(Member, bool)> {
+fn lines(servers: &[Fake]) -> Vec<Known> {
     let id = |number: usize| servers.get(number).map(|server| server.id);
     let line = |server: &Fake| {
         let member = Member {
@@ -190,15 +197,23 @@ fn lines(servers: &[Fake]) -> Vec<(Member, bool)> {
             slots: server.slots.ranges(),
             open: Vec::new(),
         };
-        (member, server.forgotten)
+        Known { member, forgotten: server.forgotten, side: server.side }
     };
     servers.iter().map(line).collect()
 }
 
 /// What one server says of all.
-fn spoken(table: &[(Member, bool)], speaker: &Fake) -> View {
-    let known = table.iter().filter(|(member, forgotten)| !forgotten || member.id == speaker.id);
-    let mut members: Vec<Member> = known.map(|(member, _)| member.clone()).collect();
+fn spoken(table: &[Known], speaker: &Fake) -> View {
+    let known = table.iter().filter(|known| !known.forgotten || known.member.id == speaker.id);
+    let line = |known: &Known| {
+        let mut member = known.member.clone();
+        if known.side != speaker.side {
+            member.link_up = false;
+            member.flags.suspected |= speaker.doubts && !member.flags.failed;
+        }
+        member
+    };
+    let mut members: Vec<Member> = known.map(line).collect();
     let me = members.iter().position(|member| member.id == speaker.id).unwrap_or(0);
     if let Some(own) = members.get_mut(me) {
         own.flags = Flags { myself: true, ..Flags::default() };
