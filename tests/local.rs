@@ -76,7 +76,7 @@ async fn a_cluster_forms_on_every_server() {
 #[tokio::test]
 async fn a_killed_master_comes_back_as_a_replica() {
     let cluster = Cluster::start(3, 1).await;
-    let (victim, heir) = (cluster.at(0), cluster.at(3));
+    let (victim, successor) = (cluster.at(0), cluster.at(3));
     let id = cluster.view(&victim).await.myself().unwrap().id;
     cluster.fault(&victim, LocalFault::Kill).await.unwrap();
     assert_eq!(cluster.nodes()[0].pid, None);
@@ -84,9 +84,9 @@ async fn a_killed_master_comes_back_as_a_replica() {
         let error = cluster.fault(&victim, fault).await.unwrap_err().to_string();
         assert!(error.contains(&victim.to_string()) && error.contains("does not run"), "{error}");
     }
-    // Restarted at once: it waits for its heir, or both would be empty.
+    // Restarted at once: it waits for its successor, or both would be empty.
     cluster.fault(&victim, LocalFault::Restart).await.unwrap();
-    assert_eq!(cluster.role(&heir).await, "master");
+    assert_eq!(cluster.role(&successor).await, "master");
     wait_until("the old master is a replica in sync", async || {
         cluster.role(&victim).await == "slave" && cluster.info(&victim, "master_link_status").await.as_deref() == Some("up")
     })

@@ -140,12 +140,14 @@ async fn a_frozen_master_is_replaced_and_its_thaw_is_harmless() {
 async fn writes_that_never_reached_the_heir_are_counted_as_lost() {
     let cluster = Cluster::start(3, 1).await;
     let mut game = Game::start(&cluster).await;
-    let (victim, heir) = (cluster.at(0), cluster.at(3));
-    // The heir cannot come back to its master: everything from here on is lost with the master.
-    cluster.ok(&heir, "CONFIG SET masterauth wrong").await;
+    let (victim, successor) = (cluster.at(0), cluster.at(3));
+    // The successor cannot come back to its master: everything from here on is lost with the master.
+    cluster.ok(&successor, "CONFIG SET masterauth wrong").await;
     cluster.ask(&victim, "CLIENT KILL TYPE replica").await;
-    wait_until("the heir's link is down", async || cluster.info(&heir, "master_link_status").await.as_deref() == Some("down"))
-        .await;
+    wait_until("the successor's link is down", async || {
+        cluster.info(&successor, "master_link_status").await.as_deref() == Some("down")
+    })
+    .await;
     let before = game.play.account().stats.acknowledged;
     game.until("something to lose", |account| account.stats.acknowledged > before + 150).await;
     cluster.fault(&victim, LocalFault::Kill).await.unwrap();

@@ -328,12 +328,12 @@ async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended(
         let mut scene = Scene { cluster, desk, owner, other, slot };
         scene.open_both().await;
         scene.migrate(15).await;
-        let heir = scene.cluster.at(3 + if taker { (at + 1) % 3 } else { at });
-        scene.cluster.ok(&heir, "CLUSTER FAILOVER").await;
-        wait_until("the heir is master and everybody knows", async || {
+        let successor = scene.cluster.at(3 + if taker { (at + 1) % 3 } else { at });
+        scene.cluster.ok(&successor, "CLUSTER FAILOVER").await;
+        wait_until("the successor is master and everybody knows", async || {
             for address in scene.cluster.addresses() {
                 let view = scene.cluster.view(&address).await;
-                if view.members.iter().find(|member| member.address == heir).unwrap().slots.is_empty() {
+                if view.members.iter().find(|member| member.address == successor).unwrap().slots.is_empty() {
                     return false;
                 }
             }
@@ -341,7 +341,7 @@ async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended(
         })
         .await;
         let end = match (taker, roll_back) {
-            (true, false) | (false, true) => heir,
+            (true, false) | (false, true) => successor,
             (false, false) => scene.other.clone(),
             (true, true) => scene.owner.clone(),
         };

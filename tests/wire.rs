@@ -252,12 +252,12 @@ async fn a_killed_master_is_seen_its_heir_followed_and_its_return() {
     let mut watching = Watching::plain(&[cluster.at(1)]);
     let all = cluster.addresses();
     watching.until_all_pong(&all, 1).await;
-    let (master, heir) = (cluster.at(0), cluster.at(3));
+    let (master, successor) = (cluster.at(0), cluster.at(3));
     cluster.fault(&master, LocalFault::Kill).await.unwrap();
     watching.until("the dead master is refused", |watching| watching.health(&master) == Some(Health::Refused)).await;
     watching
-        .until("the heir owns the slots", |watching| {
-            watching.model.node_at(&heir).is_some_and(|node| node.role == Role::Master && node.slot_count == 5461)
+        .until("the successor owns the slots", |watching| {
+            watching.model.node_at(&successor).is_some_and(|node| node.role == Role::Master && node.slot_count == 5461)
         })
         .await;
     cluster.fault(&master, LocalFault::Restart).await.unwrap();

@@ -1,7 +1,7 @@
 //! PURE. Rules over the model: what does not hold (findings), and findings over time (alerts).
 //!
 //! [`check`] looks at the model as it is now; [`AlertLog`] remembers for how long a rule has not held and when that
-//! becomes an alert; [`headline()`] says the gist of it in one line.
+//! becomes an alert; [`headline()`] says it in one line.
 
 mod causes;
 mod finding;

@@ -1,4 +1,4 @@
-//! IO. `watch`: changes and alerts as they happen, one line each; also the voice of the headless demo.
+//! IO. `watch`: changes and alerts as they happen, one line each; also what the headless demo prints.
 
 use std::time::Duration;
 

@@ -247,7 +247,7 @@ mod tests {
         let mut rooms = Rooms::default();
         let (a, b) = (Address::new("a", 1), Address::new("b", 1));
         rooms.apply(&a, &sweep(1, &["X", "Y"], 0), Some(&all), at(0));
-        // The heir is swept twice: the first time cannot tell what is still on its way.
+        // The successor is swept twice: the first time cannot tell what is still on its way.
         rooms.apply(&b, &sweep(1, &["Y"], 10), Some(&all), at(10));
         assert_eq!(rooms.len(), 2);
         rooms.apply(&b, &sweep(2, &["Y"], 20), Some(&all), at(20));

@@ -209,15 +209,15 @@ impl Sample {
 
     /// It answers again; a master whose slots were taken over becomes a replica of whoever took them.
     pub fn revive(&mut self, number: usize) {
-        let heir = self.servers.iter().position(|server| Some(number) == server.counters.heir_of);
+        let successor = self.servers.iter().position(|server| Some(number) == server.counters.successor_of);
         self.change(number, |server| {
             server.trouble = None;
             server.out_of_reach = false;
             server.suspected = false;
             server.failed = false;
-            if let Some(heir) = heir.filter(|_| server.role == Role::Master && server.slots.is_empty()) {
+            if let Some(successor) = successor.filter(|_| server.role == Role::Master && server.slots.is_empty()) {
                 server.role = Role::Replica;
-                server.master = Some(heir);
+                server.master = Some(successor);
                 server.link_up = true;
             }
         });
@@ -252,15 +252,15 @@ impl Sample {
             server.master = None;
             server.slots = slots;
             server.epoch = epoch;
-            server.counters.heir_of = Some(old);
+            server.counters.successor_of = Some(old);
         });
     }
 
     /// Opens a slot on both sides, as a reshard in its middle (or one that was interrupted) leaves it.
     pub fn open_slot(&mut self, slot: u16, from: usize, to: usize) {
-        let (giver, taker) = (self.id(from), self.id(to));
-        self.change(from, |server| server.open.push(Open { slot, direction: Direction::Migrating, peer: taker }));
-        self.change(to, |server| server.open.push(Open { slot, direction: Direction::Importing, peer: giver }));
+        let (source, target) = (self.id(from), self.id(to));
+        self.change(from, |server| server.open.push(Open { slot, direction: Direction::Migrating, peer: target }));
+        self.change(to, |server| server.open.push(Open { slot, direction: Direction::Importing, peer: source }));
     }
 
     /// Closes every open slot of a server.
@@ -268,7 +268,7 @@ impl Sample {
         self.change(number, |server| server.open.clear());
     }
 
-    /// Moves slots between masters, with the epoch the taker gets for it.
+    /// Moves slots between masters, with the epoch the target gets for it.
     pub fn move_slots(&mut self, range: SlotRange, from: usize, to: usize) {
         let epoch = self.servers.iter().map(|server| server.epoch).max().unwrap_or(0) + 1;
         self.change(from, |server| range.iter().for_each(|slot| server.slots.remove(slot)));

@@ -12,7 +12,7 @@ pub struct ServerSettings {
     /// How long a graceful failover may take (Valkey 8.1 and later; elsewhere five seconds).
     pub manual_failover_timeout: Option<Duration>,
     pub require_full_coverage: Option<bool>,
-    /// A master that gives its last slot away becomes a replica of the taker.
+    /// A master that gives its last slot away becomes a replica of the target.
     pub replica_migration: Option<bool>,
     /// How often a master pings its replicas through the replication link.
     pub replication_ping: Option<Duration>,

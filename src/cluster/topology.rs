@@ -64,8 +64,8 @@ pub struct Topology {
     /// Marks of replicas that their masters do not have: they come alive when the replica takes over.
     pub open_on_replicas: Vec<OpenSlot>,
     /// Slots whose owner is known by the others' word alone.
-    pub(in crate::cluster) hearsay: SlotSet,
-    /// Slots that were given to somebody who has not spoken since: to whom, and when the giver said so.
+    pub(in crate::cluster) reported: SlotSet,
+    /// Slots that were given to somebody who has not spoken since: to whom, and when the source said so.
     pub(in crate::cluster) handed: BTreeMap<u16, (NodeId, Time)>,
 }
 
@@ -79,7 +79,7 @@ impl Default for Topology {
             conflicts: Vec::new(),
             open: Vec::new(),
             open_on_replicas: Vec::new(),
-            hearsay: SlotSet::default(),
+            reported: SlotSet::default(),
             handed: BTreeMap::new(),
         }
     }

@@ -112,7 +112,7 @@ pub(super) struct Digest {
     /// Of who owns which slots.
     pub(super) opinion: u64,
     /// Of everything that is said of every member, open slots aside.
-    pub(super) gist: u64,
+    pub(super) content: u64,
     /// The highest epoch of any member.
     pub(super) head: u64,
 }
@@ -131,7 +131,7 @@ impl Digest {
             // Of itself a node always says that it is connected.
             let link = member.link_up || at == view.me;
             let rest = (member.role, member.master, member.epoch, &member.address, &member.hostname, flags, link);
-            digest.gist = digest.gist.wrapping_add(hash(&(line, rest)));
+            digest.content = digest.content.wrapping_add(hash(&(line, rest)));
         }
         digest
     }

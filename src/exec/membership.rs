@@ -192,13 +192,13 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String
     }
     let deadline = Instant::now() + KNOWN_WITHIN;
     // Where slots are not served every node says so, and the newcomer will not say anything else.
-    let ailing = model.nodes().any(|node| node.cluster_info.as_ref().is_some_and(|info| !info.ok) && !node.health.is_down());
+    let down = model.nodes().any(|node| node.cluster_info.as_ref().is_some_and(|info| !info.ok) && !node.health.is_down());
     // Just joined, a node says for some seconds that the cluster is down, and takes nothing.
     loop {
         let reply = telling.links.get(&address, Lane::Probe).call_within(&Command::words("CLUSTER INFO"), WITHIN).await;
         let said = match reply.map(|reply| reply.text()) {
             Ok(Some(text)) if text.contains("cluster_state:ok") => return Ok(()),
-            Ok(Some(_)) if ailing => {
+            Ok(Some(_)) if down => {
                 telling.note(format!("{address} has joined, and says cluster_state:fail like others do")).await;
                 return Ok(());
             }
@@ -228,7 +228,7 @@ async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> V
                 Err(refusal) => return unverified(refusal),
             };
             if step.node != dead.id {
-                return match plan::stand_in(model, dead) {
+                return match plan::successor(model, dead) {
                     Ok(master) => follows(telling, model, step.node, &step.address, master.id).await,
                     Err(refusal) => unverified(refusal),
                 };

@@ -65,7 +65,7 @@ pub fn read(reading: &Reading<'_>) -> Vec<Family> {
 }
 
 /// By shard, what its master's death would come to now.
-type Forecasts = BTreeMap<crate::cluster::ShardName, crate::plan::Fallen>;
+type Forecasts = BTreeMap<crate::cluster::ShardName, crate::plan::LostShard>;
 
 impl Reading<'_> {
     /// Rooms are counted, all of them.

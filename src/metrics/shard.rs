@@ -7,11 +7,11 @@ use crate::plan::if_lost;
 /// One forecast for each shard whose master is there to lose.
 pub(super) fn forecasts(reading: &Reading<'_>) -> Forecasts {
     let shards = reading.model.topology().shards.iter().filter(|shard| shard.slot_count > 0);
-    let fallen = shards.filter_map(|shard| {
+    let lost = shards.filter_map(|shard| {
         let master = shard.master?;
-        if_lost(reading.model, &[master], reading.now).fallen.into_iter().find(|fallen| fallen.shard == shard.name)
+        if_lost(reading.model, &[master], reading.now).shards.into_iter().find(|lost| lost.shard == shard.name)
     });
-    fallen.map(|fallen| (fallen.shard, fallen)).collect()
+    lost.map(|lost| (lost.shard, lost)).collect()
 }
 
 pub(super) fn slots(_: &Reading<'_>, shard: &Shard, _: &Forecasts) -> Option<f64> {
@@ -37,7 +37,7 @@ pub(super) fn players(reading: &Reading<'_>, shard: &Shard, _: &Forecasts) -> Op
 }
 
 pub(super) fn possible(_: &Reading<'_>, shard: &Shard, forecasts: &Forecasts) -> Option<f64> {
-    forecasts.get(&shard.name).map(|fallen| f64::from(u8::from(fallen.winner.is_some())))
+    forecasts.get(&shard.name).map(|lost| f64::from(u8::from(lost.winner.is_some())))
 }
 
 pub(super) fn loss(_: &Reading<'_>, shard: &Shard, forecasts: &Forecasts) -> Option<f64> {

@@ -33,7 +33,7 @@ pub(crate) struct Balance {
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) after: Vec<f64>,
     /// What each bearer should carry.
-    pub(crate) targets: Vec<f64>,
+    pub(crate) wanted: Vec<f64>,
     /// A bearer that stays above its share although nothing can be done, with its largest slot and that slot's cost.
     pub(crate) stuck: Option<(usize, u16, f64)>,
 }
@@ -98,20 +98,20 @@ pub(crate) fn balance(bearers: &[Bearer], threshold: f64, aim: f64) -> Balance {
         work.level(aim);
     }
     let stuck = work.stuck(threshold);
-    let Work { transfers, loads: after, targets, .. } = work;
-    Balance { transfers: neighbours_together(&shortest(&transfers)), after, targets, stuck }
+    let Work { transfers, loads: after, wanted, .. } = work;
+    Balance { transfers: neighbours_together(&shortest(&transfers)), after, wanted, stuck }
 }
 
 struct Work {
     slots: Vec<BTreeSet<Cost>>,
     loads: Vec<f64>,
-    targets: Vec<f64>,
+    wanted: Vec<f64>,
     room: Vec<f64>,
     /// Somebody shall carry something.
     shared: bool,
     /// Who may take, by surplus.
-    takers: Ranking,
-    /// Whom each giver gave to last.
+    targets: Ranking,
+    /// Whom each source gave to last.
     last: Vec<Option<usize>>,
     transfers: Vec<Transfer>,
 }
@@ -124,15 +124,15 @@ impl Work {
         let whole: f64 = loads.iter().sum();
         let weights: f64 = bearers.iter().map(|bearer| bearer.weight).sum();
         let target = |bearer: &Bearer| if weights > 0.0 { whole * bearer.weight / weights } else { 0.0 };
-        let targets: Vec<f64> = bearers.iter().map(target).collect();
+        let wanted: Vec<f64> = bearers.iter().map(target).collect();
         let mut work = Self {
-            shared: targets.iter().any(|&target| target > 0.0),
+            shared: wanted.iter().any(|&target| target > 0.0),
             room: bearers.iter().map(|bearer| bearer.room.unwrap_or(f64::INFINITY)).collect(),
-            takers: Ranking::default(),
+            targets: Ranking::default(),
             last: vec![None; bearers.len()],
             slots,
             loads,
-            targets,
+            wanted,
             transfers: Vec::new(),
         };
         (0..bearers.len()).for_each(|at| work.rank(at));
@@ -141,10 +141,10 @@ impl Work {
 
     /// Its place among those who may take.
     fn rank(&mut self, at: usize) {
-        if Self::of(&self.targets, at) > 0.0 && Self::of(&self.room, at) > 0.0 {
-            self.takers.put(at, self.surplus(at));
+        if Self::of(&self.wanted, at) > 0.0 && Self::of(&self.room, at) > 0.0 {
+            self.targets.put(at, self.surplus(at));
         } else {
-            self.takers.remove(at);
+            self.targets.remove(at);
         }
     }
 
@@ -154,13 +154,13 @@ impl Work {
 
     /// How far a bearer is above its share (negative: below).
     fn surplus(&self, at: usize) -> f64 {
-        Self::of(&self.loads, at) - Self::of(&self.targets, at)
+        Self::of(&self.loads, at) - Self::of(&self.wanted, at)
     }
 
     /// The mean share, the measure of "a percent of".
     fn scale(&self) -> f64 {
-        let carrying = self.targets.iter().filter(|&&target| target > 0.0).count().max(1);
-        (self.targets.iter().sum::<f64>() / carrying as f64).max(f64::MIN_POSITIVE)
+        let carrying = self.wanted.iter().filter(|&&target| target > 0.0).count().max(1);
+        (self.wanted.iter().sum::<f64>() / carrying as f64).max(f64::MIN_POSITIVE)
     }
 
     /// The largest distance from a share, as a fraction of the mean share. One who shall keep nothing and has anything
@@ -173,21 +173,21 @@ impl Work {
 
     /// It shall keep nothing, and owns something.
     fn drains(&self, at: usize) -> bool {
-        self.shared && Self::of(&self.targets, at) <= 0.0 && self.slots.get(at).is_some_and(|slots| !slots.is_empty())
+        self.shared && Self::of(&self.wanted, at) <= 0.0 && self.slots.get(at).is_some_and(|slots| !slots.is_empty())
     }
 
     fn level(&mut self, aim: f64) {
         let slack = aim * self.scale();
-        let mut givers = Ranking::of((0..self.loads.len()).map(|at| (at, self.urgency(at))));
-        while let Some(&Ranked(urgency, from)) = givers.order.last()
+        let mut sources = Ranking::of((0..self.loads.len()).map(|at| (at, self.urgency(at))));
+        while let Some(&Ranked(urgency, from)) = sources.order.last()
             && urgency > slack
         {
             match self.give(from) {
-                None => givers.remove(from),
+                None => sources.remove(from),
                 Some(to) => {
                     for at in [from, to] {
-                        if givers.has(at) {
-                            givers.put(at, self.urgency(at));
+                        if sources.has(at) {
+                            sources.put(at, self.urgency(at));
                         }
                     }
                 }
@@ -201,19 +201,19 @@ impl Work {
         if self.drains(at) { f64::INFINITY } else { self.surplus(at) }
     }
 
-    /// One slot of this giver, to one of those furthest below their share; who took it.
+    /// One slot of this source, to one of those furthest below their share; who took it.
     fn give(&mut self, from: usize) -> Option<usize> {
         let drains = self.drains(from);
         let fits = |to: usize| {
             let gap = if drains { -self.surplus(to) } else { self.surplus(from).min(-self.surplus(to)) };
             Some((self.pick(from, to, gap.max(0.0), drains)?, to))
         };
-        let takers = self.takers.order.iter().map(|taker| taker.1).filter(|&to| to != from);
-        let same = || self.last.get(from).copied().flatten().filter(|&to| drains && self.takers.has(to)).and_then(fits);
-        // Who gives everything fills one taker after the other: few pairs move more at a time.
+        let targets = self.targets.order.iter().map(|target| target.1).filter(|&to| to != from);
+        let same = || self.last.get(from).copied().flatten().filter(|&to| drains && self.targets.has(to)).and_then(fits);
+        // A source that gives everything fills one target after the other: few pairs move more at a time.
         let (cost, to) = match same().filter(|(cost, to)| cost.0 <= -self.surplus(*to)) {
             Some(again) => again,
-            None => takers.take(if drains { usize::MAX } else { 3 }).find_map(fits)?,
+            None => targets.take(if drains { usize::MAX } else { 3 }).find_map(fits)?,
         };
         self.hand(cost, from, to);
         if let Some(last) = self.last.get_mut(from) {
@@ -240,7 +240,7 @@ impl Work {
     /// Givers are level; whoever is still below its share takes from the fullest, as long as that makes both more equal.
     fn feed(&mut self, slack: f64) {
         for _ in 0..usize::from(crate::cluster::SLOTS) {
-            let hungry = (0..self.loads.len()).filter(|&at| Self::of(&self.targets, at) > 0.0);
+            let hungry = (0..self.loads.len()).filter(|&at| Self::of(&self.wanted, at) > 0.0);
             let Some(to) = hungry.min_by(|&a, &b| self.surplus(a).total_cmp(&self.surplus(b))) else { return };
             if -self.surplus(to) <= slack {
                 return;
@@ -293,18 +293,18 @@ fn shortest(transfers: &[Transfer]) -> Vec<Transfer> {
     last.into_values().filter(|transfer| transfer.from != transfer.to).collect()
 }
 
-/// Among slots that cost the same it is all one who takes which: each giver deals with as few takers as can be, and each
-/// taker gets neighbours, since every node writes and reads slots as ranges.
+/// Slots of equal cost are interchangeable: they are assigned anew so that each source has few targets and each target gets
+/// neighbours, since every node writes and reads slots as ranges.
 fn neighbours_together(transfers: &[Transfer]) -> Vec<Transfer> {
     let mut alike: BTreeMap<u64, Vec<Transfer>> = BTreeMap::new();
     for transfer in transfers {
         alike.entry(transfer.cost.to_bits()).or_default().push(*transfer);
     }
     let deal = |mut alike: Vec<Transfer>| {
-        let mut takers: Vec<usize> = alike.iter().map(|transfer| transfer.to).collect();
-        takers.sort_unstable();
+        let mut targets: Vec<usize> = alike.iter().map(|transfer| transfer.to).collect();
+        targets.sort_unstable();
         alike.sort_unstable_by_key(|transfer| (transfer.from, transfer.slot));
-        alike.into_iter().zip(takers).map(|(transfer, to)| Transfer { to, ..transfer })
+        alike.into_iter().zip(targets).map(|(transfer, to)| Transfer { to, ..transfer })
     };
     let mut dealt: Vec<Transfer> = alike.into_values().flat_map(deal).filter(|transfer| transfer.from != transfer.to).collect();
     dealt.sort_by_key(|transfer| transfer.slot);
@@ -328,7 +328,7 @@ mod tests {
     fn apply(bearers: &[Bearer], balance: &Balance) -> Vec<Bearer> {
         let mut after = bearers.to_vec();
         for transfer in &balance.transfers {
-            let at = after[transfer.from].slots.iter().position(|slot| slot.0 == transfer.slot).expect("the giver has it");
+            let at = after[transfer.from].slots.iter().position(|slot| slot.0 == transfer.slot).expect("the source has it");
             let slot = after[transfer.from].slots.remove(at);
             after[transfer.to].slots.push(slot);
         }
@@ -351,7 +351,7 @@ mod tests {
         let balance = balance(&bearers, 0.02, 0.0);
         assert_eq!(balance.after, [2500.0; 4]);
         let changes = balance.transfers.windows(2).filter(|two| two[0].to != two[1].to || two[0].slot + 1 != two[1].slot).count();
-        assert_eq!((balance.transfers.len(), changes), (6500, 2), "a range for each taker");
+        assert_eq!((balance.transfers.len(), changes), (6500, 2), "a range for each target");
     }
 
     #[test]
@@ -373,7 +373,7 @@ mod tests {
         let pairs: BTreeSet<(usize, usize)> = balance.transfers.iter().map(|transfer| (transfer.from, transfer.to)).collect();
         assert_eq!(balance.transfers.len(), 800);
         assert!(pairs.len() <= 3 * 8, "{pairs:?}");
-        let (mean, loads) = (balance.targets[15], &balance.after[8..]);
+        let (mean, loads) = (balance.wanted[15], &balance.after[8..]);
         assert!(loads.iter().all(|load| (load / mean - 1.0).abs() < 0.03), "{loads:?} of {mean}");
     }
 
@@ -431,7 +431,7 @@ mod tests {
             }
             // No master exceeds its share by more than the largest slot it could not hand on.
             let largest = costs.iter().map(|(_, cost)| f64::from(*cost)).fold(0.0, f64::max);
-            for (load, target) in result.after.iter().zip(&result.targets) {
+            for (load, target) in result.after.iter().zip(&result.wanted) {
                 prop_assert!(load - target <= largest + target * 0.02 + 1e-6, "{} over {}", load, target);
             }
             prop_assert!(balance(&after, 0.02, 0.01).transfers.len() <= result.transfers.len() / 4 + 2);

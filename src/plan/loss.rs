@@ -12,7 +12,7 @@ use crate::quantity;
 
 /// A shard that loses its master.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fallen {
+pub struct LostShard {
     pub shard: ShardName,
     /// Who takes over; None when nobody does.
     pub winner: Option<Address>,
@@ -35,7 +35,7 @@ pub struct Loss {
     pub members: usize,
     /// No living node is left of the cluster.
     pub everything: bool,
-    pub fallen: Vec<Fallen>,
+    pub shards: Vec<LostShard>,
     /// Shards that keep their master and lose their last living replica.
     pub thinned: Vec<ShardName>,
     pub votes: Votes,
@@ -47,7 +47,7 @@ pub struct Loss {
 
 /// How bad a line of a forecast is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Omen {
+pub enum Prospect {
     Fine,
     Thin,
     Bad,
@@ -58,7 +58,7 @@ pub fn if_lost(model: &Model, nodes: &[NodeId], now: Time) -> Loss {
     let lives = |id: &NodeId| !nodes.contains(id) && model.node(*id).is_some_and(is_up);
     let votes = votes(model, nodes);
     let mut unserved = model.unserved().0;
-    let (mut fallen, mut thinned) = (Vec::new(), Vec::new());
+    let (mut lost, mut thinned) = (Vec::new(), Vec::new());
     for shard in model.topology().shards.iter().filter(|shard| shard.slot_count > 0) {
         if !shard.nodes().any(|id| nodes.contains(&id)) {
             continue;
@@ -77,14 +77,14 @@ pub fn if_lost(model: &Model, nodes: &[NodeId], now: Time) -> Loss {
         } else {
             unserved = unserved.plus(&slots);
         }
-        fallen.push(fate);
+        lost.push(fate);
     }
     let covered = unserved.is_empty() || model.nodes().any(|node| covers_partly(node.settings.as_deref()));
     Loss {
         nodes: nodes.len(),
         members: model.nodes().filter(|node| node.id.is_member()).count(),
         everything: !model.nodes().any(|node| node.id.is_member() && lives(&node.id)),
-        fallen,
+        shards: lost,
         thinned,
         votes,
         stops: !votes.suffice() || !covered,
@@ -96,7 +96,7 @@ fn covers_partly(settings: Option<&crate::cluster::ServerSettings>) -> bool {
     settings.is_some_and(|settings| settings.require_full_coverage == Some(false))
 }
 
-fn fate(model: &Model, shard: &Shard, lost: &[NodeId], votes: Votes, now: Time) -> Fallen {
+fn fate(model: &Model, shard: &Shard, lost: &[NodeId], votes: Votes, now: Time) -> LostShard {
     let timeout = model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT);
     let mut left = candidates(model, shard, timeout, now);
     left.retain(|candidate| !lost.contains(&candidate.node));
@@ -109,7 +109,7 @@ fn fate(model: &Model, shard: &Shard, lost: &[NodeId], votes: Votes, now: Time) 
         election::timing(server, timeout).promoted(u32::try_from(ahead).unwrap_or(u32::MAX))
     });
     let obstacle = left.iter().filter(lives).find_map(|other| Some((other.address.clone(), other.obstacle.as_ref()?.to_string())));
-    Fallen {
+    LostShard {
         shard: shard.name,
         winner: winner.map(|winner| winner.address.clone()),
         gap,
@@ -120,11 +120,14 @@ fn fate(model: &Model, shard: &Shard, lost: &[NodeId], votes: Votes, now: Time) 
     }
 }
 
-impl Fallen {
-    fn line(&self) -> (Omen, String) {
+impl LostShard {
+    fn line(&self) -> (Prospect, String) {
         let shard = self.shard;
         if let (Some(winner), Some(gap)) = (&self.winner, self.gap) {
-            return (Omen::Fine, format!("{shard}: {winner} takes over in {}, {}", quantity::range(gap), risk(self.bytes_at_risk)));
+            return (
+                Prospect::Fine,
+                format!("{shard}: {winner} takes over in {}, {}", quantity::range(gap), risk(self.bytes_at_risk)),
+            );
         }
         let why = match &self.obstacle {
             _ if self.extinct => format!("{shard}: no node is left"),
@@ -132,7 +135,7 @@ impl Fallen {
             None => format!("{shard}: nobody can be elected"),
         };
         let slots = quantity::count(self.blast.slots.len(), "slot");
-        (Omen::Bad, format!("{why}: {slots}, {}", felt(&self.blast)))
+        (Prospect::Bad, format!("{why}: {slots}, {}", felt(&self.blast)))
     }
 }
 
@@ -150,33 +153,36 @@ fn risk(bytes: Option<u64>) -> String {
 
 impl Loss {
     /// The forecast in a few lines, the worst first.
-    pub fn lines(&self) -> Vec<(Omen, String)> {
+    pub fn lines(&self) -> Vec<(Prospect, String)> {
         const LISTED: usize = 3;
         if self.everything {
             let whole = self.nodes > 1 && self.nodes == self.members;
             let what = if whole { "the whole cluster is on this one host" } else { "nothing else of the cluster lives" };
-            return vec![(Omen::Bad, format!("{what}: nothing is left"))];
+            return vec![(Prospect::Bad, format!("{what}: nothing is left"))];
         }
-        let (won, orphaned): (Vec<&Fallen>, Vec<&Fallen>) = self.fallen.iter().partition(|fallen| fallen.winner.is_some());
+        let (won, orphaned): (Vec<&LostShard>, Vec<&LostShard>) = self.shards.iter().partition(|lost| lost.winner.is_some());
         let mut lines = vec![self.end()];
-        lines.extend(orphaned.iter().take(LISTED).map(|fallen| fallen.line()));
+        lines.extend(orphaned.iter().take(LISTED).map(|lost| lost.line()));
         if orphaned.len() > LISTED {
-            lines.push((Omen::Bad, format!("and {} like these", quantity::count((orphaned.len() - LISTED) as u64, "more shard"))));
+            lines.push((
+                Prospect::Bad,
+                format!("and {} like these", quantity::count((orphaned.len() - LISTED) as u64, "more shard")),
+            ));
         }
         if !self.thinned.is_empty() {
             let names: Vec<String> = self.thinned.iter().take(LISTED).map(ToString::to_string).collect();
             let more = self.thinned.len().saturating_sub(LISTED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let are = if self.thinned.len() == 1 { "has no replica" } else { "have no replica" };
-            lines.push((Omen::Thin, format!("{}{more} {are} then", names.join(", "))));
+            lines.push((Prospect::Thin, format!("{}{more} {are} then", names.join(", "))));
         }
         if won.len() <= LISTED {
-            lines.extend(won.iter().map(|fallen| fallen.line()));
+            lines.extend(won.iter().map(|lost| lost.line()));
         } else {
-            let last = won.iter().filter_map(|fallen| fallen.gap).map(|gap| gap.1).max().unwrap_or_default();
-            let lost = won.iter().map(|fallen| fallen.bytes_at_risk).sum::<Option<u64>>();
+            let last = won.iter().filter_map(|lost| lost.gap).map(|gap| gap.1).max().unwrap_or_default();
+            let lost = won.iter().map(|lost| lost.bytes_at_risk).sum::<Option<u64>>();
             lines.push((
-                Omen::Fine,
+                Prospect::Fine,
                 format!("{} shards get a new master within {}, {}", won.len(), quantity::span(last), risk(lost)),
             ));
         }
@@ -184,17 +190,17 @@ impl Loss {
     }
 
     /// Whether the cluster serves in the end.
-    fn end(&self) -> (Omen, String) {
+    fn end(&self) -> (Prospect, String) {
         let Votes { alive, needed, voters } = self.votes;
         if !self.votes.suffice() {
-            return (Omen::Bad, format!("the cluster stops: {alive} of {voters} masters left, {needed} must agree"));
+            return (Prospect::Bad, format!("the cluster stops: {alive} of {voters} masters left, {needed} must agree"));
         }
         let slots = quantity::count(self.unserved.len(), "slot");
         match (self.unserved.is_empty(), self.stops) {
-            (true, _) if self.fallen.is_empty() => (Omen::Fine, "all slots stay served".into()),
-            (true, _) => (Omen::Fine, format!("all slots served again, {alive} of {voters} masters vote")),
-            (false, true) => (Omen::Bad, format!("the cluster stops: {slots} not served, and full coverage is required")),
-            (false, false) => (Omen::Bad, format!("{slots} not served, the others are")),
+            (true, _) if self.shards.is_empty() => (Prospect::Fine, "all slots stay served".into()),
+            (true, _) => (Prospect::Fine, format!("all slots served again, {alive} of {voters} masters vote")),
+            (false, true) => (Prospect::Bad, format!("the cluster stops: {slots} not served, and full coverage is required")),
+            (false, false) => (Prospect::Bad, format!("{slots} not served, the others are")),
         }
     }
 }
@@ -205,7 +211,7 @@ mod tests {
     use crate::cluster::sample::Sample;
 
     fn text(loss: &Loss) -> String {
-        loss.lines().into_iter().map(|(omen, line)| format!("{omen:?} {line}\n")).collect()
+        loss.lines().into_iter().map(|(prospect, line)| format!("{prospect:?} {line}\n")).collect()
     }
 
     #[test]
@@ -214,9 +220,9 @@ mod tests {
         sample.lag(3, 2048);
         sample.poll();
         let loss = if_lost(&sample.model, &[sample.id(0)], sample.now);
-        let fallen = &loss.fallen[0];
-        assert_eq!((fallen.winner.clone(), fallen.extinct, loss.stops), (Some(sample.address(3)), false, false));
-        assert!(fallen.bytes_at_risk.is_some_and(|bytes| bytes >= 2048), "{fallen:?}");
+        let lost = &loss.shards[0];
+        assert_eq!((lost.winner.clone(), lost.extinct, loss.stops), (Some(sample.address(3)), false, false));
+        assert!(lost.bytes_at_risk.is_some_and(|bytes| bytes >= 2048), "{lost:?}");
         assert!(loss.unserved.is_empty() && loss.votes.suffice(), "{loss:?}");
         let says = text(&loss);
         assert!(says.starts_with("Fine all slots served again, 2 of 3 masters vote\n"), "{says}");
@@ -234,8 +240,8 @@ mod tests {
     fn a_master_and_its_only_replica_on_one_host_take_their_slots_along() {
         let sample = Sample::new(3, 1).rooms(60);
         let loss = if_lost(&sample.model, &[sample.id(1), sample.id(4)], sample.now);
-        assert!(loss.fallen[0].extinct && loss.votes.suffice() && loss.stops, "{loss:?}");
-        assert_eq!(loss.unserved, loss.fallen[0].blast.slots);
+        assert!(loss.shards[0].extinct && loss.votes.suffice() && loss.stops, "{loss:?}");
+        assert_eq!(loss.unserved, loss.shards[0].blast.slots);
         let says = text(&loss);
         assert!(says.starts_with("Bad the cluster stops: 5462 slots not served, and full coverage is required\n"), "{says}");
         assert!(says.contains("Bad B: no node is left: 5462 slots, "), "{says}");
@@ -246,7 +252,7 @@ mod tests {
         let sample = Sample::new(3, 1);
         let loss = if_lost(&sample.model, &[sample.id(0), sample.id(2)], sample.now);
         assert_eq!(loss.votes, Votes { alive: 1, needed: 2, voters: 3 });
-        assert!(loss.fallen.iter().all(|fallen| fallen.winner.is_none() && !fallen.extinct), "{loss:?}");
+        assert!(loss.shards.iter().all(|lost| lost.winner.is_none() && !lost.extinct), "{loss:?}");
         let says = text(&loss);
         assert!(says.starts_with("Bad the cluster stops: 1 of 3 masters left, 2 must agree\n"), "{says}");
         assert!(says.contains("Bad A: nobody can be elected"), "{says}");
@@ -272,8 +278,8 @@ mod tests {
         sample.poll();
         let alone = if_lost(&sample.model, &[sample.id(0)], sample.now);
         let both = if_lost(&sample.model, &[sample.id(0), sample.id(3)], sample.now);
-        assert_eq!(alone.fallen[0].winner, Some(sample.address(3)));
-        assert_eq!(both.fallen[0].winner, Some(sample.address(6)));
-        assert_eq!(alone.fallen[0].gap, both.fallen[0].gap);
+        assert_eq!(alone.shards[0].winner, Some(sample.address(3)));
+        assert_eq!(both.shards[0].winner, Some(sample.address(6)));
+        assert_eq!(alone.shards[0].gap, both.shards[0].gap);
     }
 }

@@ -266,7 +266,7 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
 pub(super) fn drain(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let node = resolve::node(facts.model, name)?;
     if node.slot_count == 0 {
-        // One that has been drained is often a replica of the taker by now.
+        // One that has been drained is often a replica of the target by now.
         return Err(Refusal::nothing(format!("{} is a {} and owns no slots", node.address, node.role), Vec::new()));
     }
     // The others are not levelled on this occasion: only what leaves this node is moved.

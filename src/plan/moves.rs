@@ -24,7 +24,7 @@ const BIG: u64 = 1 << 20;
 /// Slots to be moved: where each of them goes.
 pub(super) type Targets = BTreeMap<u16, NodeId>;
 
-/// One move for every pair of giver and taker, in order. Slots that are where they shall be are left out.
+/// One move for every pair of source and target, in order. Slots that are where they shall be are left out.
 pub(super) fn group(facts: &Facts<'_>, targets: &Targets) -> Vec<Move> {
     let mut pairs: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
     for (&slot, &to) in targets {
@@ -78,8 +78,8 @@ pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<String> {
             reasons.push(format!("{} is a replica, and only masters own slots", node.address));
         }
     }
-    let takers: BTreeSet<NodeId> = targets.values().copied().collect();
-    for node in takers.iter().filter_map(|id| model.node(*id)) {
+    let targets: BTreeSet<NodeId> = targets.values().copied().collect();
+    for node in targets.iter().filter_map(|id| model.node(*id)) {
         if is_up(node) && node.cluster_info.as_ref().is_some_and(|info| !info.ok) {
             reasons.push(format!("{} says cluster_state:fail and would take no keys: wait until it says ok", node.address));
         }
@@ -158,7 +158,7 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
     })
 }
 
-/// Who the givers and takers are, and that the givers still own what they shall give.
+/// That sources and targets are known, and that each source still owns what it shall give.
 pub(super) fn fingerprint(model: &Model, moves: &[Move]) -> u64 {
     let start = Fingerprint::of("moves");
     let print = moves.iter().fold(start, |print, part| {
@@ -328,7 +328,7 @@ fn big_keys(
     }
 }
 
-/// The takers' memory limits.
+/// The targets' memory limits.
 fn room_for(facts: &Facts<'_>, moves: &[Move], reasons: &mut Vec<Reason>) {
     let mut incoming: BTreeMap<NodeId, u64> = BTreeMap::new();
     for part in moves {
@@ -369,9 +369,9 @@ fn last_slots(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
 /// A failover needs the votes of more than half of the masters with slots; of one or two that is all of them.
 fn majority(model: &Model, moves: &[Move], warnings: &mut Vec<String>) {
     let now = |slot: u16| model.topology().owner(slot);
-    let takers: BTreeMap<u16, NodeId> = moves.iter().flat_map(|part| part.slots.iter().map(|slot| (slot, part.to))).collect();
+    let targets: BTreeMap<u16, NodeId> = moves.iter().flat_map(|part| part.slots.iter().map(|slot| (slot, part.to))).collect();
     let owners = |owner: &dyn Fn(u16) -> Option<NodeId>| (0..SLOTS).filter_map(owner).collect::<BTreeSet<NodeId>>().len();
-    let (before, after) = (owners(&now), owners(&|slot| takers.get(&slot).copied().or_else(|| now(slot))));
+    let (before, after) = (owners(&now), owners(&|slot| targets.get(&slot).copied().or_else(|| now(slot))));
     if after < 3 && after < before {
         let left = quantity::count(after, "master");
         let is = if after == 1 { "is" } else { "are" };

@@ -116,21 +116,21 @@ fn draw_up(intent: &Intent, facts: &Facts<'_>, masters: &[&Node], bearers: &[Bea
 }
 
 /// Everything a master owns, shared out among the others so that they end as equal as that makes them.
-pub(super) fn shed(facts: &Facts<'_>, giver: &Node) -> Result<Targets, Refusal> {
-    let takes = |node: &&Node| node.is_master() && node.slot_count > 0 && (is_up(node) || node.id == giver.id);
+pub(super) fn shed(facts: &Facts<'_>, source: &Node) -> Result<Targets, Refusal> {
+    let takes = |node: &&Node| node.is_master() && node.slot_count > 0 && (is_up(node) || node.id == source.id);
     let masters: Vec<&Node> = facts.model.nodes().filter(takes).collect();
     if masters.len() < 2 {
-        return Err(Refusal::because(format!("{} is the only master with slots: nobody could take them", giver.address)));
+        return Err(Refusal::because(format!("{} is the only master with slots: nobody could take them", source.address)));
     }
     let reasons = ground(facts, &masters, Objective::Slots);
     if !reasons.is_empty() {
         return Err(Refusal::all(reasons));
     }
-    let weight = |node: &Node| if node.id == giver.id { 0.0 } else { 1.0 };
+    let weight = |node: &Node| if node.id == source.id { 0.0 } else { 1.0 };
     let bearers: Vec<Bearer> = masters.iter().map(|node| bearer(facts, node, Objective::Slots, weight(node))).collect();
     let given = balance(&bearers, 0.0, AIM).transfers;
-    let of_giver = given.iter().filter(|transfer| masters.get(transfer.from).is_some_and(|node| node.id == giver.id));
-    Ok(of_giver.filter_map(|transfer| Some((transfer.slot, masters.get(transfer.to)?.id))).collect())
+    let of_source = given.iter().filter(|transfer| masters.get(transfer.from).is_some_and(|node| node.id == source.id));
+    Ok(of_source.filter_map(|transfer| Some((transfer.slot, masters.get(transfer.to)?.id))).collect())
 }
 
 /// What the objective needs to be known.
@@ -220,7 +220,7 @@ fn stuck(result: &Balance, masters: &[&Node], bearers: &[Bearer]) -> Vec<String>
     if several && share < 50.0 {
         return Vec::new();
     }
-    let times = match result.targets.get(at) {
+    let times = match result.wanted.get(at) {
         Some(target) if *target > 0.0 => format!("keeps {:.1} times its share", load / target),
         _ => "keeps more than its share".into(),
     };

@@ -62,7 +62,7 @@ fn dead_node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
 }
 
 /// The living master of a dead node's shard, as plans of [`Intent::Replace`] choose it.
-pub fn stand_in<'a>(model: &'a Model, dead: &'a Node) -> Result<&'a Node, Refusal> {
+pub fn successor<'a>(model: &'a Model, dead: &'a Node) -> Result<&'a Node, Refusal> {
     living_master(model, dead, None)
 }
 
@@ -127,11 +127,11 @@ fn living_master<'a>(model: &'a Model, dead: &'a Node, warnings: Option<&mut Vec
 fn masterless(model: &Model, master: &Node) -> Refusal {
     let slots = quantity::count(master.slot_count, "slot");
     let at = called(master);
-    let heir = model.nodes().find(|node| node.is_replica() && node.master == Some(master.id) && is_up(node));
-    Refusal::because(match heir {
-        Some(heir) => format!(
+    let successor = model.nodes().find(|node| node.is_replica() && node.master == Some(master.id) && is_up(node));
+    Refusal::because(match successor {
+        Some(successor) => format!(
             "the shard of {at} has no living master: `failover {} --mode force` first, or `--mode takeover` without a majority",
-            heir.address
+            successor.address
         ),
         None => format!("{at} owns {slots} and has no living replica: start its server again, nobody else has the data"),
     })
@@ -144,7 +144,7 @@ mod tests {
 
     fn found(sample: &Sample, dead: usize) -> Result<Address, String> {
         let node = sample.model.node(sample.id(dead)).unwrap();
-        stand_in(&sample.model, node).map(|master| master.address.clone()).map_err(|refusal| refusal.to_string())
+        successor(&sample.model, node).map(|master| master.address.clone()).map_err(|refusal| refusal.to_string())
     }
 
     /// The first master dies and its replica takes over, as does the only replica of the second.

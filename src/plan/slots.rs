@@ -67,20 +67,20 @@ pub(super) fn rooms(codes: &[String], to: &str, facts: &Facts<'_>) -> Result<Pla
     let intent = Intent::MigrateRooms { codes: codes.to_vec(), to: target.address.to_string() };
     let mut plan = towards(&slots, target, intent, facts)?;
     let moved: SlotSet = plan.moves.iter().flat_map(|part| part.slots.iter()).collect();
-    let mut company: Vec<Arc<str>> = known.iter().filter(|room| moved.contains(room.slot)).map(|room| room.code.clone()).collect();
+    let mut others: Vec<Arc<str>> = known.iter().filter(|room| moved.contains(room.slot)).map(|room| room.code.clone()).collect();
     if let Some(facts) = facts.slots {
-        company.extend(facts.tags.iter().filter(|(slot, _)| moved.contains(**slot)).flat_map(|(_, tags)| tags.iter().cloned()));
+        others.extend(facts.tags.iter().filter(|(slot, _)| moved.contains(**slot)).flat_map(|(_, tags)| tags.iter().cloned()));
     }
-    company.sort();
-    company.dedup();
-    company.retain(|code| !codes.iter().any(|named| **named == **code));
-    if !company.is_empty() {
-        let mut names: Vec<String> = company.iter().take(8).map(ToString::to_string).collect();
-        if company.len() > names.len() {
-            names.push(format!("{} more", company.len() - names.len()));
+    others.sort();
+    others.dedup();
+    others.retain(|code| !codes.iter().any(|named| **named == **code));
+    if !others.is_empty() {
+        let mut names: Vec<String> = others.iter().take(8).map(ToString::to_string).collect();
+        if others.len() > names.len() {
+            names.push(format!("{} more", others.len() - names.len()));
         }
-        let rooms = quantity::count(company.len(), "other room");
-        plan.warnings.push(format!("{rooms} in the same slot {} along: {}", goes(company.len()), quantity::list(&names)));
+        let rooms = quantity::count(others.len(), "other room");
+        plan.warnings.push(format!("{rooms} in the same slot {} along: {}", goes(others.len()), quantity::list(&names)));
     }
     Ok(plan)
 }

@@ -17,11 +17,11 @@ pub struct Unfinished {
     /// Slots that have their new owner.
     pub closed: SlotSet,
     pub total: usize,
-    /// What each taker was to get.
+    /// What each target was to get.
     pub wanted: Vec<(NodeId, SlotSet)>,
     /// Its outcome and the reasons, when it came to say them; None when its console died before.
     pub ended: Option<(String, Vec<String>)>,
-    /// Givers and takers.
+    /// Sources and targets.
     pub nodes: Vec<NodeId>,
 }
 
@@ -31,7 +31,7 @@ impl Unfinished {
         let topology = model.topology();
         let open = topology.open_slots();
         for (to, slots) in &self.wanted {
-            // The taker may have had a failover since.
+            // The target may have had a failover since.
             let owner = topology.shard_of(*to).and_then(|shard| shard.master).unwrap_or(*to);
             let has = |&slot: &u16| topology.owner(slot) == Some(owner) && !open.contains(slot);
             self.closed = self.closed.plus(&slots.iter().filter(has).collect());

@@ -6,7 +6,7 @@ use ratatui::symbols::border;
 pub(super) struct Glyphs {
     pub up: &'static str,
     /// Answers, and is not well.
-    pub ailing: &'static str,
+    pub unwell: &'static str,
     pub down: &'static str,
     pub unknown: &'static str,
     pub ok: &'static str,
@@ -40,7 +40,7 @@ pub(super) struct Glyphs {
 
 pub(super) static UNICODE: Glyphs = Glyphs {
     up: "●",
-    ailing: "◐",
+    unwell: "◐",
     down: "✖",
     unknown: "○",
     ok: "✓",
@@ -73,7 +73,7 @@ pub(super) static UNICODE: Glyphs = Glyphs {
 
 pub(super) static ASCII: Glyphs = Glyphs {
     up: "*",
-    ailing: "~",
+    unwell: "~",
     down: "X",
     unknown: "?",
     ok: "+",
@@ -147,12 +147,12 @@ mod tests {
 
     #[test]
     fn ascii_is_ascii() {
-        let Glyphs { up, ailing, down, unknown, ok, warning, branch_last, hint, cursor, mark, .. } = ASCII;
+        let Glyphs { up, unwell, down, unknown, ok, warning, branch_last, hint, cursor, mark, .. } = ASCII;
         let Glyphs { ascending, descending, ellipsis, dot, dash, arrow, crumb, refresh, open, migrating, importing, .. } = ASCII;
         let Glyphs { unserved, unowned, mixed, half, levels, bar, track, shades, .. } = ASCII;
         let all = [
             up,
-            ailing,
+            unwell,
             down,
             unknown,
             ok,
@@ -182,7 +182,7 @@ mod tests {
         assert!(all.iter().chain(&levels).chain(&shades).all(|glyph| glyph.is_ascii()));
         // States must not share a glyph: it is what tells them apart without colour.
         for glyphs in [&UNICODE, &ASCII] {
-            let states = [glyphs.up, glyphs.ailing, glyphs.down, glyphs.unknown, glyphs.warning, glyphs.ok];
+            let states = [glyphs.up, glyphs.unwell, glyphs.down, glyphs.unknown, glyphs.warning, glyphs.ok];
             assert_eq!(states.iter().collect::<std::collections::BTreeSet<_>>().len(), states.len());
         }
     }

@@ -84,7 +84,7 @@ fn steps(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
             Stage::Done => (ui.glyphs.ok, Role::Ok),
             Stage::Running => (ui.glyphs.up, Role::Accent),
             Stage::Stopped => (ui.glyphs.down, Role::Critical),
-            Stage::Halfway => (ui.glyphs.ailing, Role::Warning),
+            Stage::Halfway => (ui.glyphs.unwell, Role::Warning),
             Stage::Later => (ui.glyphs.dot, Role::Muted),
         };
         doc.point(sign, &step.says, role);

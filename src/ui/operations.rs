@@ -91,7 +91,7 @@ fn cell(ui: &Ui<'_>, operation: &Operation, title: &str) -> Cell<'static> {
 /// How it stands: glyph, word, role.
 pub(super) fn outcome(ui: &Ui<'_>, operation: &Operation) -> (&'static str, &'static str, Role) {
     match operation.report.as_ref().map(|report| &report.outcome) {
-        None if operation.paused => (ui.glyphs.ailing, "paused", Role::Warning),
+        None if operation.paused => (ui.glyphs.unwell, "paused", Role::Warning),
         None => (ui.glyphs.up, "running", Role::Accent),
         Some(outcome) => {
             let (glyph, role) = match outcome {

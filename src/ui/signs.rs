@@ -22,22 +22,22 @@ pub(super) fn node(ui: &Ui<'_>, node: &Node) -> Sign {
     let sign = |glyph, role, text| Sign { glyph, role, text };
     match node.health {
         Health::Unknown => sign(ui.glyphs.unknown, Role::Unknown, "not asked yet".into()),
-        Health::Up if node.flags.failed => sign(ui.glyphs.ailing, Role::Warning, "up, others say fail".into()),
-        Health::Up if node.flags.suspected => sign(ui.glyphs.ailing, Role::Warning, "up, others say fail?".into()),
+        Health::Up if node.flags.failed => sign(ui.glyphs.unwell, Role::Warning, "up, others say fail".into()),
+        Health::Up if node.flags.suspected => sign(ui.glyphs.unwell, Role::Warning, "up, others say fail?".into()),
         Health::Up if node.is_replica() && node.link_up() == Some(false) => {
-            sign(ui.glyphs.ailing, Role::Warning, "link down".into())
+            sign(ui.glyphs.unwell, Role::Warning, "link down".into())
         }
         Health::Up => sign(ui.glyphs.up, Role::Ok, String::new()),
         Health::Slow => {
             let latency = node.latency.map(format::latency).unwrap_or_default();
-            sign(ui.glyphs.ailing, Role::Warning, format!("{word} {latency}"))
+            sign(ui.glyphs.unwell, Role::Warning, format!("{word} {latency}"))
         }
         Health::Loading => {
             let percent = node.info.as_ref().and_then(|info| info.loading_percent);
-            sign(ui.glyphs.ailing, Role::Warning, percent.map_or(format!("{word} {since}"), |p| format!("{word} {p:.0}%")))
+            sign(ui.glyphs.unwell, Role::Warning, percent.map_or(format!("{word} {since}"), |p| format!("{word} {p:.0}%")))
         }
         health if health.is_down() => sign(ui.glyphs.down, Role::Critical, format!("{word} {since}")),
-        _ => sign(ui.glyphs.ailing, Role::Warning, format!("{word} {since}")),
+        _ => sign(ui.glyphs.unwell, Role::Warning, format!("{word} {since}")),
     }
 }
 

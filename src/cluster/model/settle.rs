@@ -1,7 +1,7 @@
 //! PURE. From everybody's views to one picture: who is believed, who belongs, who owns what.
 //!
 //! ```text
-//!  views ─► voices (who says the same) ─► one line a node ─► members and changes ─► owners, shards, lag
+//!  views ─► speakers (who says the same) ─► one line a node ─► members and changes ─► owners, shards, lag
 //! ```
 
 mod lag;
@@ -45,14 +45,14 @@ pub(super) fn topology(model: &mut Model, now: Time) {
 /// Takes in what is believed of everybody; true when somebody who had a say was dropped.
 fn members_change(model: &mut Model, discovered: bool, now: Time) -> bool {
     model.doubtful = false;
-    let voices = lines::voices(model);
-    if voices.is_empty() {
+    let speakers = lines::speakers(model);
+    if speakers.is_empty() {
         by_their_own_word(model);
         return false;
     }
-    let (lines, undecided) = lines::best(model, &voices);
+    let (lines, undecided) = lines::best(model, &speakers);
     model.doubtful = undecided;
-    let alone = voices.iter().map(|voice| voice.speakers.len()).sum::<usize>() == 1;
+    let alone = speakers.iter().map(|speaker| speaker.speakers.len()).sum::<usize>() == 1;
     members::take_in(model, &lines, alone, discovered, now);
     members::forget(model, &lines, alone, now)
 }

@@ -10,7 +10,7 @@ use crate::cluster::{
 /// What grows from poll to poll, and who took over from whom.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counters {
-    pub(super) heir_of: Option<usize>,
+    pub(super) successor_of: Option<usize>,
     commands: f64,
     errors: f64,
     evicted: f64,

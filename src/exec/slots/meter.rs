@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::plan::{Figure, Progress};
 
-/// The last waits of the giver's players that are kept.
+/// The last waits of the source's players that are kept.
 const WAITS: usize = 512;
 
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::super::doc::Doc;
 use super::super::{Ui, format, signs, topology};
 use super::mention;
 use crate::cluster::{Flags, Info, Node, NodeId, age};
-use crate::plan::{self, Omen};
+use crate::plan::{self, Prospect};
 use crate::quantity;
 use crate::theme::Role;
 
@@ -53,11 +53,11 @@ fn forecast(ui: &Ui<'_>, node: &Node, doc: &mut Doc<'_, '_>) {
     }
     let mut say = |heading: &str, lost: &[NodeId]| {
         doc.heading(heading);
-        for (omen, line) in plan::if_lost(&ui.app.model, lost, ui.now).lines() {
-            let (sign, role) = match omen {
-                Omen::Fine => (ui.glyphs.ok, Role::Text),
-                Omen::Thin => (ui.glyphs.warning, Role::Warning),
-                Omen::Bad => (ui.glyphs.down, Role::Critical),
+        for (prospect, line) in plan::if_lost(&ui.app.model, lost, ui.now).lines() {
+            let (sign, role) = match prospect {
+                Prospect::Fine => (ui.glyphs.ok, Role::Text),
+                Prospect::Thin => (ui.glyphs.warning, Role::Warning),
+                Prospect::Bad => (ui.glyphs.down, Role::Critical),
             };
             doc.point(sign, &line, role);
         }

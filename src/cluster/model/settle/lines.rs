@@ -12,7 +12,7 @@ const OUTDATED: Duration = Duration::from_secs(2);
 /// Doubts are of the moment: views that are this much older than the newest have no say in them.
 const MOMENT: Duration = Duration::from_secs(10);
 
-/// Nodes that say the same, and what they say. In a settled cluster there is one voice, whatever the number of nodes.
+/// Nodes that say the same, and what they say. In a settled cluster there is one such group, whatever the number of nodes.
 pub(super) struct Voice {
     view: Arc<View>,
     /// In order.
@@ -23,23 +23,23 @@ pub(super) struct Voice {
 }
 
 /// Everybody who answers and has told a view, by what they say: the best informed first, then the most numerous.
-pub(super) fn voices(model: &Model) -> Vec<Voice> {
-    let mut voices: Vec<Voice> = Vec::new();
-    let mut by_gist: HashMap<u64, usize> = HashMap::new();
+pub(super) fn speakers(model: &Model) -> Vec<Voice> {
+    let mut speakers: Vec<Voice> = Vec::new();
+    let mut by_content: HashMap<u64, usize> = HashMap::new();
     for node in model.nodes.values().filter(|node| node.health.is_alive()) {
         let (Some(view), Some(at)) = (&node.view, node.view_at) else { continue };
-        let place = *by_gist.entry(node.digest.gist).or_insert(voices.len());
-        match voices.get_mut(place) {
-            Some(voice) => {
-                voice.speakers.push(node.id);
-                voice.newest = voice.newest.max(at);
+        let place = *by_content.entry(node.digest.content).or_insert(speakers.len());
+        match speakers.get_mut(place) {
+            Some(speaker) => {
+                speaker.speakers.push(node.id);
+                speaker.newest = speaker.newest.max(at);
             }
-            None => voices.push(Voice { view: view.clone(), speakers: vec![node.id], head: node.digest.head, newest: at }),
+            None => speakers.push(Voice { view: view.clone(), speakers: vec![node.id], head: node.digest.head, newest: at }),
         }
     }
-    // Speakers are in order because the model's nodes are; the order of voices depends on nothing but what is said.
-    voices.sort_by(|a, b| (b.head, b.speakers.len(), &a.speakers).cmp(&(a.head, a.speakers.len(), &b.speakers)));
-    voices
+    // Speakers are in order because the model's nodes are; the order of speakers depends on nothing but what is said.
+    speakers.sort_by(|a, b| (b.head, b.speakers.len(), &a.speakers).cmp(&(a.head, a.speakers.len(), &b.speakers)));
+    speakers
 }
 
 /// What is believed of one node.
@@ -56,17 +56,17 @@ pub(super) struct Line<'a> {
 
 /// The lines by node; and whether somebody speaks for itself with an epoch that others have left behind: its word counts
 /// until it is outdated, which only time will tell.
-pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> (HashMap<NodeId, Line<'a>>, bool) {
-    let head = voices.iter().map(|voice| voice.head).max().unwrap_or(0);
-    let newest = voices.iter().map(|voice| voice.newest).max().unwrap_or_default();
-    let informed = voices.iter().filter(|voice| voice.head == head).map(|voice| voice.newest).max().unwrap_or_default();
+pub(super) fn best<'a>(model: &Model, speakers: &'a [Voice]) -> (HashMap<NodeId, Line<'a>>, bool) {
+    let head = speakers.iter().map(|speaker| speaker.head).max().unwrap_or(0);
+    let newest = speakers.iter().map(|speaker| speaker.newest).max().unwrap_or_default();
+    let informed = speakers.iter().filter(|speaker| speaker.head == head).map(|speaker| speaker.newest).max().unwrap_or_default();
     let mut undecided = false;
     let mut lines: HashMap<NodeId, Line<'a>> = HashMap::new();
-    for voice in voices {
-        let recent = age(newest, voice.newest) <= MOMENT;
-        for member in voice.view.members.iter().filter(|member| !member.flags.handshake) {
-            let own = voice.speakers.binary_search(&member.id).is_ok();
-            let others = voice.speakers.len() > usize::from(own);
+    for speaker in speakers {
+        let recent = age(newest, speaker.newest) <= MOMENT;
+        for member in speaker.view.members.iter().filter(|member| !member.flags.handshake) {
+            let own = speaker.speakers.binary_search(&member.id).is_ok();
+            let others = speaker.speakers.len() > usize::from(own);
             let line = lines.entry(member.id).or_insert_with(|| Line {
                 member,
                 address: None,
@@ -76,7 +76,7 @@ pub(super) fn best<'a>(model: &Model, voices: &'a [Voice]) -> (HashMap<NodeId, L
             });
             if own {
                 let told = || model.nodes.get(&member.id).and_then(|node| node.view_at).unwrap_or_default();
-                let behind = voice.head < head;
+                let behind = speaker.head < head;
                 if !behind || age(informed, told()) <= OUTDATED {
                     line.member = member;
                     undecided |= behind;

@@ -19,13 +19,13 @@ pub(super) fn picture(model: &Model, now: Time) -> Topology {
         }
     }
     topology.handed = handed_over(model, &topology);
-    for (slot, (taker, _)) in topology.handed.clone() {
+    for (slot, (target, _)) in topology.handed.clone() {
         if let Some(owner) = topology.owners.get_mut(usize::from(slot)) {
-            *owner = Some(taker);
+            *owner = Some(target);
         }
-        owners.insert(taker);
+        owners.insert(target);
         topology.assigned.insert(slot);
-        if model.nodes.get(&taker).is_some_and(Node::takes_writes) {
+        if model.nodes.get(&target).is_some_and(Node::takes_writes) {
             topology.served.insert(slot);
         }
     }
@@ -63,7 +63,7 @@ fn own(model: &Model, topology: &mut Topology) -> HashSet<NodeId> {
                     *owner = Some(node.id);
                     owners.insert(node.id);
                     if !by_its_word {
-                        topology.hearsay.insert(slot);
+                        topology.reported.insert(slot);
                     }
                 }
                 Some(Some(first)) if node.health.is_alive() => {
@@ -78,28 +78,28 @@ fn own(model: &Model, topology: &mut Topology) -> HashSet<NodeId> {
     owners
 }
 
-/// Slots that nobody claims because their taker was heard before they came to it, and their giver after: the giver's word
-/// counts until the taker speaks. Whoever denies a slot later than it was given is no owner.
+/// Slots that nobody claims because their target was heard before they came to it, and their source after: the source's word
+/// counts until the target speaks. Whoever denies a slot later than it was given is no owner.
 fn handed_over(model: &Model, topology: &Topology) -> BTreeMap<u16, (NodeId, Time)> {
     let before = &model.topology;
-    let unheard = |taker: NodeId, since: Time| {
-        let taker = model.nodes.get(&taker).filter(|taker| taker.is_master());
-        taker.is_some_and(|taker| taker.view_at.is_none_or(|heard| heard < since))
+    let unheard = |target: NodeId, since: Time| {
+        let target = model.nodes.get(&target).filter(|target| target.is_master());
+        target.is_some_and(|target| target.view_at.is_none_or(|heard| heard < since))
     };
     let mut handed = BTreeMap::new();
     let mut given: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
     for slot in (0..SLOTS).filter(|&slot| topology.owner(slot).is_none()) {
-        if let Some(&(taker, since)) = before.handed.get(&slot) {
-            if unheard(taker, since) {
-                handed.insert(slot, (taker, since));
+        if let Some(&(target, since)) = before.handed.get(&slot) {
+            if unheard(target, since) {
+                handed.insert(slot, (target, since));
             }
-        } else if let Some(giver) = before.owner(slot).filter(|_| !before.hearsay.contains(slot)) {
-            given.entry(giver).or_default().insert(slot);
+        } else if let Some(source) = before.owner(slot).filter(|_| !before.reported.contains(slot)) {
+            given.entry(source).or_default().insert(slot);
         }
     }
-    for (giver, slots) in given {
-        let Some(giver) = model.nodes.get(&giver).filter(|giver| giver.health.is_alive()) else { continue };
-        let (Some(view), Some(told)) = (&giver.view, giver.view_at) else { continue };
+    for (source, slots) in given {
+        let Some(source) = model.nodes.get(&source).filter(|source| source.health.is_alive()) else { continue };
+        let (Some(view), Some(told)) = (&source.view, source.view_at) else { continue };
         for member in view.members.iter().filter(|member| member.role == Role::Master && unheard(member.id, told)) {
             let taken = member.slots.iter().flat_map(|range| range.iter()).filter(|slot| slots.contains(*slot));
             handed.extend(taken.map(|slot| (slot, (member.id, told))));
@@ -179,7 +179,7 @@ fn shards(model: &Model, owners: &HashSet<NodeId>, now: Time) -> Vec<Shard> {
             }
         }
     }
-    christen(model, drafts, &former, now)
+    assign_names(model, drafts, &former, now)
 }
 
 /// Addresses in the order that people expect: `10.0.0.2` before `10.0.0.10`.
@@ -188,7 +188,7 @@ fn seat(address: &Address) -> (Option<IpAddr>, &str, u16) {
 }
 
 /// Every shard gets its old name or the next free letter; the list is in order of names.
-fn christen(model: &Model, mut drafts: Vec<Draft>, former: &[(ShardName, NodeId)], now: Time) -> Vec<Shard> {
+fn assign_names(model: &Model, mut drafts: Vec<Draft>, former: &[(ShardName, NodeId)], now: Time) -> Vec<Shard> {
     let mut used = BTreeSet::new();
     for draft in &mut drafts {
         draft.name = draft.name.filter(|name| used.insert(*name));
