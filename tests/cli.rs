@@ -1,5 +1,7 @@
 //! IO. The command line as its users and their scripts meet it: the real program on real clusters.
 
+#[path = "cli/codes.rs"]
+mod codes;
 mod common;
 #[path = "cli/dangerous.rs"]
 mod dangerous;

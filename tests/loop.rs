@@ -17,7 +17,7 @@ use rgc_tui::cluster::{Address, Model, Observation};
 use rgc_tui::keys::{Chord, Keymap};
 use rgc_tui::link::Clock;
 use rgc_tui::plan::entry::Entry;
-use rgc_tui::plan::{Blast, Danger, Figure, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
+use rgc_tui::plan::{Blast, Code, Danger, Figure, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
 use rgc_tui::tui::{Console, EffectHandler, Ended, EventChannel, EventSender, Facts, Shutdown, part, run};
@@ -67,7 +67,9 @@ impl EffectHandler for FakeHandler {
         let forced = matches!(&intent, Intent::Failover { mode, .. } if *mode != rgc_tui::plan::Mode::Graceful);
         let danger = if forced { Danger::Typed } else { Danger::Normal };
         match &intent {
-            Intent::Drain { .. } => to.planned(intent, Err(Refusal::because("there is nowhere to put its slots"))),
+            Intent::Drain { .. } => {
+                to.planned(intent, Err(Refusal::because(Code::NoOtherMaster.because("there is nowhere to put its slots"))))
+            }
             _ => to.planned(intent.clone(), Ok(plan(intent, danger))),
         }
     }
@@ -86,7 +88,7 @@ impl EffectHandler for FakeHandler {
         assert_eq!(control, Control::Abort);
         self.note(Asked::Stop(id));
         let (Some(to), Some(lasts)) = (self.rebalancing.take(), self.lasts) else { return };
-        let outcome = Outcome::Cancelled(vec!["you stopped it".into()]);
+        let outcome = Outcome::Cancelled(vec![Code::Stopped.because("you stopped it")]);
         tokio::spawn(async move {
             tokio::time::sleep(lasts).await;
             to.post(Event::Progress(id, Progress::Ended(Report { outcome, elapsed: lasts, figures: Vec::new() })));

@@ -4,7 +4,7 @@
 use super::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View, views};
 use crate::cluster::{Node, NodeId, ShardName, SlotSet, Time};
 use crate::keys::Action;
-use crate::plan::{Intent, Mode, Plan, Progress, Refusal};
+use crate::plan::{Code, Intent, Mode, Plan, Progress, Refusal};
 
 /// Operations kept for the list of past ones.
 const KEPT: usize = 200;
@@ -216,7 +216,7 @@ pub(super) fn migrate(app: &mut App, now: Time) -> Vec<Effect> {
         .collect();
     let title = if codes.is_empty() { format!("slots {slots}") } else { codes.join(" ") };
     if masters.is_empty() {
-        let refusal = Refusal::because("there is no other living master to move them to");
+        let refusal = Refusal::because(Code::NoOtherMaster.because("there is no other living master to move them to"));
         app.dialog = Some(Dialog::new(DialogKind::Refused { title: format!("move {title}"), refusal }));
         return Vec::new();
     }

@@ -12,7 +12,7 @@ use super::*;
 use crate::cluster::sample::Sample;
 use crate::cluster::{NodeId, Time};
 use crate::keys::TABLE;
-use crate::plan::{Blast, Danger, Outcome, Plan, Prediction, Progress, Refusal, Report, Unfinished};
+use crate::plan::{Blast, Code, Danger, Outcome, Plan, Prediction, Progress, Refusal, Report, Unfinished};
 
 fn plan(intent: Intent, danger: Danger) -> Plan {
     Plan {
@@ -155,7 +155,7 @@ impl Bench {
             Happens::Planned(kind) => {
                 if let Some(intent) = self.asked.take() {
                     let result = match kind {
-                        0 => Err(Refusal::because("no")),
+                        0 => Err(Refusal::because(Code::NoCandidate.because("no"))),
                         1 => Ok(plan(intent.clone(), Danger::Normal)),
                         _ => Ok(plan(intent.clone(), Danger::Typed)),
                     };

@@ -280,6 +280,8 @@ pub(super) enum DocsVerb {
     Rights,
     /// The table of metrics, as Markdown
     Metrics,
+    /// What the codes in JSON mean, one a line
+    Codes,
     /// The manual page
     Man,
     /// Completions for a shell

@@ -12,6 +12,7 @@ pub(super) fn text(verb: &DocsVerb, config: &Config) -> String {
         DocsVerb::Keys => config.keymap.markdown(),
         DocsVerb::Rights => crate::plan::rights::markdown(),
         DocsVerb::Metrics => crate::metrics::markdown(),
+        DocsVerb::Codes => crate::plan::Code::table(),
         DocsVerb::Man => man(),
         DocsVerb::Completions { shell } => {
             let mut bytes = Vec::new();

@@ -1,7 +1,7 @@
 //! PURE. Exit codes: the part of the contract that scripts branch on.
 
 use crate::alerts::Verdict;
-use crate::plan::Outcome;
+use crate::plan::{Code, Outcome};
 
 /// Why the program ended, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,18 @@ impl Stop {
 
     pub(super) fn usage(says: impl Into<String>) -> Self {
         Self::new(Exit::Usage, says)
+    }
+}
+
+impl Stop {
+    /// What scripts branch on, where the exit code stands for several things.
+    pub(super) fn code(&self) -> Code {
+        match self.exit {
+            Exit::Unreachable => Code::Unreachable,
+            Exit::Config => Code::BadConfiguration,
+            Exit::Refused | Exit::Lost => Code::FileUnwritable,
+            Exit::Usage | Exit::Done | Exit::Warning | Exit::Critical => Code::BadRequest,
+        }
     }
 }
 

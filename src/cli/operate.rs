@@ -47,7 +47,7 @@ pub(super) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
 /// Whoever reads JSON is told of it there, too, before it ends.
 fn told(intent: &Intent, global: &Global, stop: Stop) -> Stop {
     if global.format == Format::Json {
-        let reasons = stop.says.lines().map(|line| line.trim().to_owned()).collect();
+        let reasons = stop.code().each(stop.says.lines().map(|line| line.trim().to_owned()));
         out::json(&plan::json::refusal(intent, &Refusal::all(reasons)));
     }
     stop
@@ -92,7 +92,7 @@ impl Operation<'_> {
         match self.asked(&plan) {
             Ok(true) => self.carry_out(plan).await,
             Ok(false) => {
-                let reason = "you said no: nothing was changed".to_owned();
+                let reason = Code::Declined.because("you said no: nothing was changed");
                 let (line, reasons) = self.last_words(&plan, &Report { outcome: Outcome::Cancelled(vec![reason]), ..nothing() });
                 out::line(&line);
                 reasons.iter().for_each(|reason| out::tell(reason));
@@ -240,7 +240,7 @@ impl Operation<'_> {
         if refusal.fulfilled && !self.act.dry_run {
             let away = self.sight.session.executor().put_away_repaired(&self.sight.model).await;
             let says = |it: &Unfinished| format!("`{}` left nothing open: {} and stay where they are", it.intent, it.progress());
-            refusal.reasons.extend(away.iter().map(says).map(Into::into));
+            refusal.reasons.extend(Code::NothingToDo.each(away.iter().map(says)));
         }
         self.refused(&refusal)
     }

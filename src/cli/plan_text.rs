@@ -118,7 +118,7 @@ fn predicted(plan: &Plan, model: &Model, lines: &mut Vec<String>) {
             "  touches: {}, {}, {}, {}{}",
             count(blast.slots.len(), "slot"),
             count(blast.tally.keys, "key"),
-            bytes(blast.tally.bytes),
+            blast.bytes(),
             rooms(plan, blast.tally.rooms),
             if blast.tally.rooms > 0 { format!(", {}", count(blast.tally.players, "player")) } else { String::new() },
         ));

@@ -44,13 +44,13 @@ fn words(shutdown: &Shutdown<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Intent, Report};
+    use crate::plan::{Code, Intent, Report};
     use std::time::Duration;
 
     #[test]
     fn last_words_say_how_it_ended_and_what_is_left() {
         let intent = Intent::MoveSlots { slots: crate::cluster::SlotSet::default(), to: "B".into() };
-        let reasons = vec!["you stopped it".to_owned(), "3 of 9 slots have moved".to_owned()];
+        let reasons = Code::Stopped.each(["you stopped it".to_owned(), "3 of 9 slots have moved".to_owned()]);
         let report = Report { outcome: Outcome::Cancelled(reasons), elapsed: Duration::from_secs(3), figures: Vec::new() };
         let ended = Shutdown::Ended(&intent, &report);
         assert!(is_bad(&ended) && is_bad(&Shutdown::Left(&intent)) && !is_bad(&Shutdown::Stopping(&intent)));

@@ -16,7 +16,7 @@ use super::{failover, give_way, ledger, membership, preflight, read, repair, res
 use crate::cluster::{Address, Model, ShardName, SlotSet};
 use crate::link::{Clock, Links};
 use crate::plan::protocol::Direction;
-use crate::plan::{self, Facts, Intent, Outcome, Plan, Progress, Refusal, Report, Unfinished};
+use crate::plan::{self, Code, Facts, Intent, Outcome, Plan, Progress, Reason, Refusal, Report, Unfinished};
 
 /// A reader that is this far behind misses what comes next; never the end.
 const BACKLOG: usize = 1024;
@@ -83,7 +83,7 @@ impl Executor {
                 busy.began,
                 busy.clone().seen_in(&model).progress()
             );
-            return Err(Refusal::because(says));
+            return Err(Refusal::because(Code::OperationRunning.because(says)));
         }
         let surveyed = survey::slots(&self.links, &model, intent).await;
         let facts = Facts { model: &model, slots: surveyed.as_ref() };
@@ -186,7 +186,7 @@ impl Executor {
     }
 
     /// Seen by other consoles while it lasts, for what moves or repairs slots; or whose operation is under way.
-    async fn announced(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Presence>, String> {
+    async fn announced(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Presence>, Reason> {
         let repairs = matches!(plan.intent, Intent::Fix { .. });
         if self.unannounced || (!repairs && plan.moves.is_empty()) {
             return Ok(None);
@@ -196,14 +196,14 @@ impl Executor {
         for note in notes {
             telling.note(note).await;
         }
-        present.map(Some).map_err(|other| other.says())
+        present.map(Some).map_err(|other| Code::OperationRunning.because(other.says()))
     }
 
     async fn in_turn(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
-            return (telling.report(Outcome::Refused(refusal.sentences()), Vec::new()), None);
+            return (telling.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
         }
         let mut obstacles = preflight::obstacles(&self.links, &now, plan).await;
         if obstacles.is_empty() {
@@ -242,7 +242,7 @@ impl Executor {
     }
 
     /// What moves or repairs slots goes one after the other, whichever shell asks for it.
-    async fn turn(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Turn>, String> {
+    async fn turn(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Turn>, Reason> {
         let repairs = matches!(plan.intent, Intent::Fix { .. });
         if !repairs && plan.moves.is_empty() {
             return Ok(None);
@@ -254,7 +254,8 @@ impl Executor {
                 telling.note(why).await;
                 Ok(None)
             }
-            Err(NoTurn::Taken(why) | NoTurn::Unknown(why)) => Err(why),
+            Err(NoTurn::Taken(why)) => Err(Code::OperationRunning.because(why)),
+            Err(NoTurn::Unknown(why)) => Err(Code::StateFolder.because(why)),
         }
     }
 
@@ -293,15 +294,16 @@ impl Executor {
     }
 
     /// Takes the plan's shards for itself, or says why it must not.
-    fn occupy(&self, plan: &Plan) -> Result<Occupied, String> {
+    fn occupy(&self, plan: &Plan) -> Result<Occupied, Reason> {
         // What operations left and where they are is believed from there.
-        crate::private::trusted(&self.settings.journal_dir)?;
+        crate::private::trusted(&self.settings.journal_dir).map_err(|why| Code::StateFolder.because(why))?;
         if self.locked.load(Ordering::Relaxed) {
-            return Err(format!("cluster {} is open read-only: unlock it first", plan.cluster));
+            return Err(Code::ReadOnly.because(format!("cluster {} is open read-only: unlock it first", plan.cluster)));
         }
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shard) = plan.blast.shards.iter().find(|shard| busy.contains(shard)) {
-            return Err(format!("an operation is under way in shard {shard}: wait until it has ended"));
+            let says = format!("an operation is under way in shard {shard}: wait until it has ended");
+            return Err(Code::OperationRunning.because(says));
         }
         busy.extend(plan.blast.shards.iter().copied());
         Ok(Occupied { busy: self.busy.clone(), shards: plan.blast.shards.clone() })

@@ -12,7 +12,7 @@ use super::read;
 use super::telling::Telling;
 use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
 use crate::link::{Command, Failure, Lane, Reply};
-use crate::plan::{Figure, Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};
+use crate::plan::{Code, Figure, Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};
 
 /// Between two questions to the replica.
 const PACE: Duration = Duration::from_millis(4);
@@ -37,11 +37,12 @@ struct Change {
 
 pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Report {
     let Some((change, command)) = plan.steps.first().and_then(|step| change(plan, step, model)) else {
-        return telling.report(Outcome::Failed(vec!["the plan has no promotion: nothing was sent".into()]), Vec::new());
+        let why = Code::BadRequest.because("the plan has no promotion: nothing was sent");
+        return telling.report(Outcome::Failed(vec![why]), Vec::new());
     };
     if telling.safe_point().await {
-        return telling
-            .report(Outcome::Cancelled(vec!["stopped before anything was sent: nothing has changed".into()]), Vec::new());
+        let why = Code::Stopped.because("stopped before anything was sent: nothing has changed");
+        return telling.report(Outcome::Cancelled(vec![why]), Vec::new());
     }
     if let Some(step) = plan.steps.first() {
         telling.step(0, &step.says).await;
@@ -56,13 +57,13 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Re
         }
         Err(failure) => {
             let left = format!("{} refused {command}: {failure}; nothing has changed", change.at);
-            return telling.report(Outcome::Failed(vec![left]), figures);
+            return telling.report(Outcome::Failed(vec![Code::CommandRefused.because(left)]), figures);
         }
     }
     let limit = model.node(change.replica).map_or(Duration::from_secs(5), patience) + MARGIN;
     if !promoted(telling, &change, limit).await {
         let reasons = explain(telling, &change, model, sent.elapsed()).await;
-        return telling.report(Outcome::Failed(reasons), figures);
+        return telling.report(Outcome::Failed(Code::NotElected.each(reasons)), figures);
     }
     figures.push((Figure::Promoted, millis(sent)));
     verify(telling, plan, model, change, sent, figures).await
@@ -121,14 +122,14 @@ async fn verify(
         telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
     }
     if !agreement.is_reached() {
-        return telling.report(Outcome::Failed(disagreement(&change, &agreement)), figures);
+        return telling.report(Outcome::Failed(Code::NodesDisagree.each(disagreement(&change, &agreement))), figures);
     }
     let old = change.master.and_then(|id| model.node(id)).map(|node| node.address.clone());
     if let Some(old) = old.filter(|old| matches!(agreement.seen.get(old), Some(agree::Seen::Agrees))) {
         let check = change.clone();
         let settled = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |_, view| settled(&check, view)).await;
         if !settled.is_reached() {
-            return telling.report(Outcome::Failed(disagreement(&change, &settled)), figures);
+            return telling.report(Outcome::Failed(Code::NodesDisagree.each(disagreement(&change, &settled))), figures);
         }
         figures.push((Figure::Settled, millis(sent)));
         match in_sync(telling, &old).await {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::telling::Telling;
 use super::{agree, read, turn};
 use crate::cluster::{Model, NodeId, SlotRange, View};
-use crate::plan::{self, Facts, Intent, Mode, Plan, StepKind};
+use crate::plan::{self, Code, Facts, Intent, Mode, Plan, Reason, StepKind};
 
 /// A group with a big key takes its time; a move that waits for an election does not end before it.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Before a failover: our own move in the same shards stops, and the candidate has heard what the masters own. Gives the plan
 /// as it is after that: the same change of master, of other slots. The error is why not; an emergency goes on without.
-pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model: &Model) -> Result<Option<Plan>, String> {
+pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model: &Model) -> Result<Option<Plan>, Reason> {
     let Intent::Failover { mode, .. } = &plan.intent else { return Ok(None) };
     let Some((replica, master)) = change(plan) else { return Ok(None) };
     let touched: BTreeSet<NodeId> = [Some(replica), master].into_iter().flatten().collect();
@@ -41,7 +41,8 @@ pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model:
     match (why, mode) {
         (None, _) => Ok(again),
         (Some(why), Mode::Graceful) => {
-            Err(format!("{why}: nothing was sent, since keys of the slots that have moved could be lost"))
+            let says = format!("{why}: nothing was sent, since keys of the slots that have moved could be lost");
+            Err(Code::OperationRunning.because(says))
         }
         (Some(why), _) => {
             telling.note(format!("{why}: slots that have moved a moment ago may lose keys")).await;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::cluster::{NodeId, SlotSet, Time};
-use crate::plan::{Outcome, Plan, Unfinished};
+use crate::plan::{Ended, Outcome, Plan, Unfinished};
 
 use super::who::who;
 use crate::private;
@@ -98,7 +98,8 @@ impl Journal {
 
     /// The operation has ended, one way or the other; nothing is left to be offered at the next start unless slots are.
     pub(super) async fn end(&self, outcome: &Outcome, left_open: &SlotSet) -> Result<(), String> {
-        let record = json!({"outcome": outcome.word(), "reasons": outcome.reasons(), "left_open": left_open.to_string()});
+        let reasons: Vec<&str> = outcome.reasons().iter().map(|reason| &*reason.says).collect();
+        let record = json!({"outcome": outcome.word(), "code": outcome.code().word(), "reasons": reasons, "left_open": left_open.to_string()});
         let ended = left_open.is_empty();
         self.record(if ended { json!({"end": record}) } else { json!({"stopped": record}) }).await?;
         self.ended.store(ended, Ordering::Relaxed);
@@ -200,7 +201,8 @@ fn read(records: &[Value], path: PathBuf) -> Option<Unfinished> {
             in_flight = slots(text_of(end, "left_open").unwrap_or_default());
             let reasons = end.get("reasons").and_then(Value::as_array).into_iter().flatten();
             let reasons = reasons.filter_map(|reason| reason.as_str().map(str::to_owned)).collect();
-            ended = Some((text_of(end, "outcome").unwrap_or_default(), reasons));
+            let outcome = text_of(end, "outcome").unwrap_or_default();
+            ended = Some(Ended { outcome, code: text_of(end, "code"), reasons });
         }
     }
     let moves = begin.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();

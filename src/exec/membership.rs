@@ -10,7 +10,7 @@ use super::telling::{Telling, said};
 use super::{agree, read};
 use crate::cluster::{Address, Model, NodeId, Role, View};
 use crate::link::{Command, Failure, Lane, Reply};
-use crate::plan::{self, Intent, Outcome, Plan, Progress, Refusal, Report, Step, StepKind};
+use crate::plan::{self, Code, Intent, Outcome, Plan, Progress, Reason, Refusal, Report, Step, StepKind};
 use crate::quantity;
 
 const WITHIN: Duration = Duration::from_secs(5);
@@ -34,7 +34,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, first
     for steps in plan.steps.get(first..).unwrap_or_default().chunk_by(|a, b| forgets(a) && forgets(b)) {
         let forgetting = steps.iter().all(forgets);
         if (index == first || forgetting) && telling.safe_point().await {
-            return telling.report(Outcome::Cancelled(vec![stopped(&plan.intent, index)]), Vec::new());
+            return telling.report(Outcome::Cancelled(vec![Code::Stopped.because(stopped(&plan.intent, index))]), Vec::new());
         }
         let troubles = if forgetting {
             all_forget(telling, plan, model, steps, index).await
@@ -64,7 +64,7 @@ fn stopped(intent: &Intent, index: usize) -> String {
     }
 }
 
-async fn one(telling: &Telling, plan: &Plan, model: &Model, step: &Step, index: usize) -> Vec<String> {
+async fn one(telling: &Telling, plan: &Plan, model: &Model, step: &Step, index: usize) -> Vec<Reason> {
     if step.kind == StepKind::Verify {
         telling.step(index, &step.says).await;
         return verify(telling, plan, model, step).await;
@@ -82,35 +82,37 @@ async fn one(telling: &Telling, plan: &Plan, model: &Model, step: &Step, index: 
     Vec::new()
 }
 
-async fn all_forget(telling: &Telling, plan: &Plan, model: &Model, steps: &[Step], index: usize) -> Vec<String> {
+async fn all_forget(telling: &Telling, plan: &Plan, model: &Model, steps: &[Step], index: usize) -> Vec<Reason> {
     let Intent::Replace { address, node } = &plan.intent else {
         return told(telling, steps, index).await;
     };
     let dead = match plan::resolve_node(model, node) {
         Ok(dead) => dead,
-        Err(refusal) => return refusal.sentences(),
+        Err(refusal) => return refusal.reasons,
     };
     // The copy may have taken minutes: one that has come back meanwhile is not thrown out.
     let limit = telling.links.settings().timeout;
     let back = read::view(&telling.links, &dead.address, limit).await;
     if back.is_ok_and(|view| view.myself().is_some_and(|me| me.id == dead.id)) {
-        return vec![format!("{node} answers again and was not forgotten; {address} has joined and stays")];
+        let why = format!("{node} answers again and was not forgotten; {address} has joined and stays");
+        return vec![Code::NodeAlive.because(why)];
     }
     let mut troubles = told(telling, steps, index).await;
     if !troubles.is_empty() {
         let nodes: Vec<(NodeId, Address)> = steps.iter().map(|step| (step.node, step.address.clone())).collect();
-        troubles.extend(agree::reach(&telling.links, &nodes, STILL, without(dead.id)).await.differing());
-        troubles.push(format!("{address} has joined and stays; once that is put right, `node forget {node}` does the rest"));
+        let still = agree::reach(&telling.links, &nodes, STILL, without(dead.id)).await.differing();
+        let rest = format!("{address} has joined and stays; once that is put right, `node forget {node}` does the rest");
+        troubles.extend(Code::NotForgotten.each(still.into_iter().chain([rest])));
     }
     troubles
 }
 
-async fn told(telling: &Telling, steps: &[Step], index: usize) -> Vec<String> {
+async fn told(telling: &Telling, steps: &[Step], index: usize) -> Vec<Reason> {
     let all = steps.iter().enumerate().map(|(nth, step)| carry(telling, index + nth, step));
     join_all(all).await.into_iter().filter_map(Result::err).collect()
 }
 
-async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), String> {
+async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), Reason> {
     telling.step(index, &step.says).await;
     let deadline = Instant::now() + HEARD_WITHIN;
     for words in &step.commands {
@@ -127,9 +129,13 @@ async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), Strin
                     sleep(Duration::from_millis(100)).await;
                 }
                 Err(Failure::Unknown(trouble)) => {
-                    return Err(format!("{} gave no reply to {command} ({trouble}): it may have been done", step.address));
+                    let why = format!("{} gave no reply to {command} ({trouble}): it may have been done", step.address);
+                    return Err(Code::NoReply.because(why));
                 }
-                Err(failure) => return Err(format!("{} did not do {command}: {failure}", step.address)),
+                Err(failure) => {
+                    let why = format!("{} did not do {command}: {failure}", step.address);
+                    return Err(Code::CommandRefused.because(why));
+                }
             }
         }
     }
@@ -137,12 +143,13 @@ async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), Strin
 }
 
 /// The functions of a member, restored on a node that joins. What was there already makes it fail, and nothing is changed.
-async fn copy_functions(telling: &Telling, index: usize, step: &Step, from: &Address) -> Result<(), String> {
+async fn copy_functions(telling: &Telling, index: usize, step: &Step, from: &Address) -> Result<(), Reason> {
     telling.step(index, &step.says).await;
     let dump = telling.send(from, &Command::words("FUNCTION DUMP"), WITHIN).await;
     let Ok(Reply::Bytes(dump)) = dump else {
         let why = dump.err().map_or_else(|| "no dump".into(), |failure| failure.to_string());
-        return Err(format!("{from} did not give its functions (FUNCTION DUMP): {why}; nothing was changed"));
+        let why = format!("{from} did not give its functions (FUNCTION DUMP): {why}; nothing was changed");
+        return Err(Code::CommandRefused.because(why));
     };
     let restore = Command::words("FUNCTION RESTORE").arg(&dump);
     let answer = telling.links.get(&step.address, Lane::Work).call_within(&restore, WITHIN).await;
@@ -151,16 +158,19 @@ async fn copy_functions(telling: &Telling, index: usize, step: &Step, from: &Add
     telling.say(Progress::Sent { address: step.address.clone(), command, reply }).await;
     match answer {
         Ok(_) => Ok(()),
-        Err(Failure::Unknown(trouble)) => Err(format!(
+        Err(Failure::Unknown(trouble)) => Err(Code::NoReply.because(format!(
             "{} gave no reply to FUNCTION RESTORE ({trouble}): it may have the functions now, and has not joined",
             step.address
-        )),
-        Err(failure) => Err(format!("{} did not take the functions: {failure}; it has not joined", step.address)),
+        ))),
+        Err(failure) => {
+            let why = format!("{} did not take the functions: {failure}; it has not joined", step.address);
+            Err(Code::CommandRefused.because(why))
+        }
     }
 }
 
 /// Waits until everybody knows the newcomer, past the handshake, and it serves.
-async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String> {
+async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), Reason> {
     let (id, address) = (step.node, step.address.clone());
     let mut nodes = read::places(model);
     // At a dead node's address the newcomer itself answers.
@@ -183,12 +193,12 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String
     if !agreement.is_reached() || !agreement.has_said(&address) {
         let met = meet.split(' ').take(2).collect::<Vec<_>>().join(":");
         let heard = if agreement.is_reached() { agreement.silent() } else { agreement.differing() };
-        return Err(format!(
+        return Err(Code::NotJoined.because(format!(
             "{address} was introduced to {met}, and after {} they have not met: {}; look whether each reaches the other's cluster bus \
              (its port plus 10000, or cluster-port) at the address that it announces (cluster-announce-ip)",
             quantity::span(within),
             heard.join("; ")
-        ));
+        )));
     }
     let deadline = Instant::now() + KNOWN_WITHIN;
     // Where slots are not served every node says so, and the newcomer will not say anything else.
@@ -207,13 +217,14 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), String
         };
         if Instant::now() >= deadline {
             let after = quantity::span(KNOWN_WITHIN);
-            return Err(format!("{address} has joined, and after {after} it {said}: look at `check` before it is given slots"));
+            let why = format!("{address} has joined, and after {after} it {said}: look at `check` before it is given slots");
+            return Err(Code::NotJoined.because(why));
         }
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> Vec<String> {
+async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> Vec<Reason> {
     match &plan.intent {
         Intent::AddNode { replica_of: Some(master), .. } | Intent::Replicate { master, .. } => {
             let master = match plan::resolve_node(model, master) {
@@ -249,12 +260,12 @@ async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> V
 }
 
 /// Everything was sent, and what came of it could not be looked up: that is no success.
-fn unverified(refusal: Refusal) -> Vec<String> {
-    let why = "everything was sent, and what came of it could not be read back".to_owned();
-    std::iter::once(why).chain(refusal.sentences()).collect()
+fn unverified(refusal: Refusal) -> Vec<Reason> {
+    let why = "everything was sent, and what came of it could not be read back";
+    std::iter::once(Code::NotReadBack.because(why)).chain(refusal.reasons).collect()
 }
 
-async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address, master: NodeId) -> Vec<String> {
+async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address, master: NodeId) -> Vec<Reason> {
     let at = address.clone();
     let check = move |_: NodeId, view: &View| match view.member(id) {
         Some(member) if member.role == Role::Replica && member.master == Some(master) => Ok(()),
@@ -273,14 +284,16 @@ async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address
         }
         sleep(Duration::from_millis(100)).await;
     }
-    vec![format!("{address} is a replica, but its replication link is not up after {} s", COPIED_WITHIN.as_secs())]
+    let why = format!("{address} is a replica, but its replication link is not up after {} s", COPIED_WITHIN.as_secs());
+    vec![Code::NotInSync.because(why)]
 }
 
 /// Why a reading back has not come to its end; never empty.
-fn unheard(agreement: &Agreement) -> Vec<String> {
-    let mut reasons = agreement.differing();
+fn unheard(agreement: &Agreement) -> Vec<Reason> {
+    let mut reasons = Code::NodesDisagree.each(agreement.differing());
     if agreement.agreeing() == 0 {
-        reasons.push(format!("nobody answered the question what came of it: {}", agreement.silent().join(", ")));
+        let why = format!("nobody answered the question what came of it: {}", agreement.silent().join(", "));
+        reasons.push(Code::NotReadBack.because(why));
     }
     reasons
 }
@@ -289,7 +302,7 @@ fn without(id: NodeId) -> impl Fn(NodeId, &View) -> Result<(), String> + Clone +
     move |_, view| if view.member(id).is_some() { Err("it remembers it".to_owned()) } else { Ok(()) }
 }
 
-async fn forgotten(telling: &Telling, nodes: Vec<(NodeId, Address)>, id: NodeId, name: &str) -> Vec<String> {
+async fn forgotten(telling: &Telling, nodes: Vec<(NodeId, Address)>, id: NodeId, name: &str) -> Vec<Reason> {
     let deadline = Instant::now() + KNOWN_WITHIN;
     for wait in [Duration::ZERO, STILL] {
         sleep(wait).await;
@@ -299,7 +312,7 @@ async fn forgotten(telling: &Telling, nodes: Vec<(NodeId, Address)>, id: NodeId,
                 break;
             }
             if Instant::now() >= deadline {
-                let mut troubles = vec![format!("{name} is not forgotten")];
+                let mut troubles = vec![Code::NotForgotten.because(format!("{name} is not forgotten"))];
                 troubles.extend(unheard(&agreement));
                 return troubles;
             }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::{presence, survey};
 use crate::cluster::{Address, Model};
 use crate::link::{Command, Lane, Links, Reply};
-use crate::plan::{self, Answers, Asked, Plan, Refusal, Right};
+use crate::plan::{self, Answers, Asked, Plan, Reason, Refusal, Right};
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -22,7 +22,7 @@ pub(super) async fn foresee(links: &Links, model: &Model, plan: Plan, sees_other
 }
 
 /// The same shortly before the first step: only what stands in the way. Who else is at work is asked by whoever begins.
-pub(super) async fn obstacles(links: &Links, model: &Model, plan: &Plan) -> Vec<String> {
+pub(super) async fn obstacles(links: &Links, model: &Model, plan: &Plan) -> Vec<Reason> {
     let mut asked = ask(links, model, plan).await;
     asked.others.clear();
     plan::obstacles(plan, model, &asked)

@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::carry::{Carried, carry, named, steps};
+use super::slots::interpret::Halt;
 use super::slots::meter::Meter;
 use super::slots::node_timeout;
 use super::telling::Telling;
 use super::{agree, read, survey};
 use crate::cluster::{self, Model, NodeId, Role, SlotSet, View};
 use crate::plan::protocol::{Direction, Repair, fence};
-use crate::plan::{self, Figure, GoneOver, OPEN, Outcome, Plan, Report, StepKind};
+use crate::plan::{self, Code, Figure, GoneOver, OPEN, Outcome, Plan, Reason, Report, StepKind};
 
 const AGREE_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks at a cluster that is electing.
@@ -27,7 +28,7 @@ struct Righted {
     /// What was done, and for which slots.
     done: BTreeMap<String, SlotSet>,
     /// Why it was not, and for which slots.
-    troubles: BTreeMap<String, SlotSet>,
+    troubles: BTreeMap<Reason, SlotSet>,
     /// What could not be brought to its owner and stays where it was.
     remarks: Vec<String>,
     at_risk: SlotSet,
@@ -45,23 +46,21 @@ struct Order<'a> {
 
 /// What one look at a slot came to.
 struct Found {
-    repair: Result<Option<Repair>, String>,
+    repair: Result<Option<Repair>, Reason>,
     /// Some node holds keys of it.
     has_keys: bool,
 }
 
 impl Righted {
-    fn failed(&mut self, why: String, slots: impl IntoIterator<Item = u16>) {
+    fn failed(&mut self, why: Reason, slots: impl IntoIterator<Item = u16>) {
         self.troubles.entry(why).or_default().extend(slots);
     }
 
     /// Slots that two looks saw differently.
     fn moving(&mut self, slots: &SlotSet) {
         if !slots.is_empty() {
-            self.failed(
-                "somebody is moving it: what it needs changed between two looks, and nothing was sent".into(),
-                slots.iter(),
-            );
+            let why = "somebody is moving it: what it needs changed between two looks, and nothing was sent";
+            self.failed(Code::SlotsContested.because(why), slots.iter());
         }
     }
 
@@ -71,8 +70,8 @@ impl Righted {
 }
 
 /// What may have happened to keys, as a reason.
-pub(super) fn may_be_lost(slots: &SlotSet) -> Option<String> {
-    (!slots.is_empty()).then(|| format!("{} may have lost keys", named(slots)))
+pub(super) fn may_be_lost(slots: &SlotSet) -> Option<Reason> {
+    (!slots.is_empty()).then(|| Code::KeysMayBeLost.because(format!("{} may have lost keys", named(slots))))
 }
 
 /// All repairs of a plan, one group of slots after the other; what cannot be repaired does not keep the others from it.
@@ -91,7 +90,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         let adopts = matches!(repairs.as_slice(), [Repair::Adopt { .. }, ..]);
         cancelled = telling.safe_point().await;
         if cancelled {
-            reasons.push(format!("stopped before {}: what was repaired stays so", named(slots)));
+            reasons.push(Code::Stopped.because(format!("stopped before {}: what was repaired stays so", named(slots))));
             break;
         }
         telling.step(index, &step.says).await;
@@ -105,8 +104,8 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         let mut righted = put_right(telling, &meter, &mut now, slots, order).await;
         gone.append(&mut righted.gone);
         let left = righted.left();
-        reasons.extend(righted.troubles.iter().map(|(why, slots)| format!("{}: {why}", named(slots))));
-        reasons.extend(righted.remarks);
+        reasons.extend(righted.troubles.iter().map(|(why, slots)| why.code.because(format!("{}: {why}", named(slots)))));
+        reasons.extend(Code::NotRepaired.each(righted.remarks));
         at_risk.extend(righted.at_risk.iter());
         for slot in slots.iter().filter(|slot| !left.contains(*slot)) {
             repaired.insert(slot);
@@ -123,7 +122,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     }
     // Also after a stop: a move that is undone half-way is worse than one that is undone.
     let back = come_back(telling, &meter, &mut now, &gone).await;
-    reasons.extend(back.troubles.iter().map(|(why, slots)| format!("{} not back: {why}", named(slots))));
+    reasons.extend(back.troubles.iter().map(|(why, slots)| why.code.because(format!("{} not back: {why}", named(slots)))));
     back.left().iter().for_each(|slot| {
         repaired.remove(slot);
         owners.remove(&slot);
@@ -131,8 +130,8 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     at_risk.extend(back.at_risk.iter());
     read::refresh(&mut now, &telling.links, telling.clock).await;
     reasons.extend(may_be_lost(&at_risk));
-    reasons.extend(disagreement(telling, &now, &repaired).await);
-    reasons.extend(others_won(&now, &owners));
+    reasons.extend(Code::NodesDisagree.each(disagreement(telling, &now, &repaired).await));
+    reasons.extend(Code::SlotsContested.each(others_won(&now, &owners)));
     let figures = vec![(Figure::Slots, repaired.len() as f64)];
     let outcome = match (reasons.is_empty(), cancelled) {
         (true, _) => Outcome::Done,
@@ -243,9 +242,9 @@ async fn others_end(telling: &Telling, model: &mut Model, slots: &SlotSet, targe
 }
 
 /// What these slots need.
-async fn look(telling: &Telling, model: &mut Model, slots: &[u16], way: Direction) -> Result<BTreeMap<u16, Found>, String> {
+async fn look(telling: &Telling, model: &mut Model, slots: &[u16], way: Direction) -> Result<BTreeMap<u16, Found>, Reason> {
     read::refresh(model, &telling.links, telling.clock).await;
-    let holders = survey::holders(&telling.links, model, slots).await?;
+    let holders = survey::holders(&telling.links, model, slots).await.map_err(|why| Code::NotCounted.because(why))?;
     let found = |&slot: &u16| {
         let evidence = plan::evidence(model, &holders, slot);
         let has_keys = evidence.holders.values().any(|keys| *keys > 0);
@@ -343,7 +342,7 @@ async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &
                 }
                 Err(halt) => {
                     righted.at_risk.extend(halt.at_risk.iter());
-                    righted.failed(halt.why, slots);
+                    righted.failed(halted(halt), slots);
                 }
             }
         }
@@ -367,9 +366,15 @@ async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &
     let (moving, still): (SlotSet, SlotSet) = partitioned(still, &moving);
     righted.moving(&moving);
     if !still.is_empty() {
-        righted.failed(format!("still not well after {} repairs: run `fix` again", plan::LOOKS), still.iter());
+        let why = format!("still not well after {} repairs: run `fix` again", plan::LOOKS);
+        righted.failed(Code::NotRepaired.because(why), still.iter());
     }
     told(righted, said)
+}
+
+/// A repair that did not come to its end.
+fn halted(halt: Halt) -> Reason {
+    if halt.race { Code::SlotsContested } else { Code::NotRepaired }.because(halt.why)
 }
 
 /// Those among these slots, and the others.
@@ -405,13 +410,13 @@ async fn come_back(telling: &Telling, meter: &Meter, model: &mut Model, gone: &[
         .await;
     if let Err((halt, _)) = steps(telling, meter, model, &before, &all).await {
         righted.at_risk.extend(halt.at_risk.iter());
-        righted.failed(halt.why, all);
+        righted.failed(halted(halt), all);
         return righted;
     }
     for (gone, back) in gone.iter().zip(&groups) {
         if let Err((halt, _)) = steps(telling, meter, model, back, &gone.slots).await {
             righted.at_risk.extend(halt.at_risk.iter());
-            righted.failed(halt.why, gone.slots.iter().copied());
+            righted.failed(halted(halt), gone.slots.iter().copied());
         }
     }
     righted

@@ -25,7 +25,7 @@ use super::telling::Telling;
 use super::{read, survey};
 use crate::cluster::{Address, Model, Node, NodeId, Role, SlotSet, View};
 use crate::link::{Command, Lane, Reply};
-use crate::plan::{self, Figure, Intent, Outcome, Pace, Plan, Report, StepKind, WORKERS};
+use crate::plan::{self, Code, Figure, Intent, Outcome, Pace, Plan, Reason, Report, StepKind, WORKERS};
 
 /// How often the screen hears how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -57,12 +57,13 @@ pub(super) async fn run(
     fuse: Option<Fuse>,
 ) -> (Report, Option<Journal>) {
     if telling.safe_point().await {
-        let stopped = Outcome::Cancelled(vec!["stopped before anything was sent: nothing has changed".into()]);
+        let why = Code::Stopped.because("stopped before anything was sent: nothing has changed");
+        let stopped = Outcome::Cancelled(vec![why]);
         return (telling.report(stopped, Vec::new()), None);
     }
     let journal = match Journal::begin(folder, plan, telling.clock.now(), fuse).await {
         Ok(journal) => journal,
-        Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
+        Err(why) => return (telling.report(Outcome::Refused(vec![Code::StateFolder.because(why)]), Vec::new()), None),
     };
     for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| matches!(step.kind, StepKind::MoveSlots { .. })) {
         telling.step(index, &step.says).await;
@@ -82,8 +83,9 @@ pub(super) async fn run(
     for sentence in unknown {
         telling.note(sentence).await;
     }
+    let evicted = Code::KeysEvicted.each(evicted);
     reasons.extend(evicted.iter().cloned());
-    reasons.extend(stops.iter().flat_map(|(_, stop)| stop.reasons.iter().cloned()));
+    reasons.extend(stops.iter().flat_map(|(_, stop)| code(stop).each(stop.reasons.iter().cloned())));
     left.extend(stops.iter().flat_map(|(_, stop)| stop.undecided.iter()));
     at_risk.extend(stops.iter().flat_map(|(_, stop)| stop.at_risk.iter()));
     let targets: BTreeMap<u16, NodeId> = jobs.iter().flat_map(|job| job.slots.iter().map(|slot| (*slot, job.to))).collect();
@@ -94,7 +96,7 @@ pub(super) async fn run(
             telling.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
             let broken = Broken { slots: &open, roll_back, race: race.then_some(&targets) };
             let (still, lost, said) = repair::after_stop(telling, &mut now, &broken).await;
-            reasons.extend(said);
+            reasons.extend(Code::MoveBrokenOff.each(said));
             left.extend(still.iter());
             at_risk.extend(lost.iter());
         }
@@ -113,12 +115,12 @@ pub(super) async fn run(
             *slots = done as f64;
         }
         if cancelled && telling.yields() {
-            reasons.push("stopped for a failover in one of its shards: ask again when that is over".into());
+            reasons.push(Code::Stopped.because("stopped for a failover in one of its shards: ask again when that is over"));
         }
-        reasons.push(format!("{done} of {total} slots have moved and stay where they are"));
+        reasons.push(Code::MoveBrokenOff.because(format!("{done} of {total} slots have moved and stay where they are")));
         reasons.extend(may_be_lost(&at_risk));
         if !left.is_empty() {
-            reasons.push(format!("left open: {left}; `fix {left}` shows how to resume or roll back"));
+            reasons.push(Code::SlotsLeftOpen.because(format!("left open: {left}; `fix {left}` shows how to resume or roll back")));
         }
         let begun = done > 0 || stops.iter().any(|(_, stop)| stop.begun || !stop.open.is_empty());
         match (cancelled, begun) {
@@ -335,7 +337,8 @@ async fn verified(
         jobs.iter().flat_map(|job| [&job.from_at, &job.to_at]).filter(|address| !agreement.has_said(address)).collect();
     if !unsaid.is_empty() {
         let unsaid: Vec<String> = unsaid.iter().map(ToString::to_string).collect();
-        return Outcome::Failed(vec![format!("the slots have moved, but {} could not be asked about them", unsaid.join(", "))]);
+        let why = format!("the slots have moved, but {} could not be asked about them", unsaid.join(", "));
+        return Outcome::Failed(vec![Code::NotReadBack.because(why)]);
     }
     let targets: BTreeMap<NodeId, Address> = jobs.iter().map(|job| (job.to, job.to_at.clone())).collect();
     let known =
@@ -343,7 +346,7 @@ async fn verified(
     if !known.is_reached() {
         return Outcome::Failed(disagreement(&known));
     }
-    let behind: Vec<String> = join_all(jobs.iter().map(|job| left_behind(telling, job))).await.into_iter().flatten().collect();
+    let behind: Vec<Reason> = join_all(jobs.iter().map(|job| left_behind(telling, job))).await.into_iter().flatten().collect();
     if behind.is_empty() { Outcome::Done } else { Outcome::Failed(behind) }
 }
 
@@ -365,7 +368,7 @@ fn against(wanted: &[(NodeId, SlotSet)], view: &View) -> Result<(), String> {
 }
 
 /// Keys that the source still has although it owns none of the slots.
-async fn left_behind(telling: &Telling, job: &Job) -> Option<String> {
+async fn left_behind(telling: &Telling, job: &Job) -> Option<Reason> {
     let link = telling.links.get(&job.from_at, Lane::Work);
     // One that has lost its last slot is a replica of the target, and holds the target's keys.
     if matches!(read::view(&telling.links, &job.from_at, SETTLES).await, Ok(view) if view.myself().is_some_and(|me| me.role == Role::Replica))
@@ -382,15 +385,26 @@ async fn left_behind(telling: &Telling, job: &Job) -> Option<String> {
         .map(|(slot, _)| *slot)
         .collect();
     if counts.len() < job.slots.len() || counts.iter().any(|count| count.int().is_none()) {
-        return Some(format!("{} could not be asked whether it still holds keys of what it gave", job.from_at));
+        let why = format!("{} could not be asked whether it still holds keys of what it gave", job.from_at);
+        return Some(Code::NotReadBack.because(why));
     }
-    (!behind.is_empty()).then(|| format!("{} still holds keys of {behind}, which it does not own", job.from_at))
+    let why = format!("{} still holds keys of {behind}, which it does not own", job.from_at);
+    (!behind.is_empty()).then(|| Code::KeysLeftBehind.because(why))
 }
 
-fn disagreement(agreement: &Agreement) -> Vec<String> {
-    let mut reasons = vec!["the slots have moved, but not every node says so".to_owned()];
-    reasons.extend(agreement.differing());
-    reasons
+fn disagreement(agreement: &Agreement) -> Vec<Reason> {
+    let first = "the slots have moved, but not every node says so".to_owned();
+    Code::NodesDisagree.each(std::iter::once(first).chain(agreement.differing()))
+}
+
+/// What kind of stop it was.
+fn code(stop: &Stop) -> Code {
+    match () {
+        () if stop.cancelled => Code::Stopped,
+        () if stop.race => Code::SlotsContested,
+        () if stop.roll_back => Code::TargetRefuses,
+        () => Code::MoveBrokenOff,
+    }
 }
 
 #[cfg(test)]

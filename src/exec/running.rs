@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::plan::{Outcome, Progress, Report};
+use crate::plan::{Code, Outcome, Progress, Report};
 
 /// What an operation is asked to do at its next safe point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,10 @@ impl Running {
             Err(error) => format!("the operation broke off: {error}; run `fix --dry-run` to see what it left"),
             Ok(()) => "the operation ended without a word".into(),
         };
-        Report { outcome: Outcome::Failed(vec![why]), elapsed: std::time::Duration::ZERO, figures: Vec::new() }
+        Report {
+            outcome: Outcome::Failed(vec![Code::BrokenOff.because(why)]),
+            elapsed: std::time::Duration::ZERO,
+            figures: Vec::new(),
+        }
     }
 }

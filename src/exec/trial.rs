@@ -12,7 +12,7 @@ use super::survey;
 use super::telling::Telling;
 use crate::cluster::{Address, Model, NodeId, key_slot};
 use crate::link::{Command, Failure, Lane, Reply};
-use crate::plan::{self, Engine, Plan};
+use crate::plan::{self, Code, Engine, Plan, Reason};
 
 /// The source stands still for so long when nobody answers there.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const LOOKED: usize = 64;
 
 /// Where each server is reached by others, as far as they say; for what is moved key by key also tried. The reasons say
 /// why nothing should be begun.
-pub(super) async fn routes(telling: &Telling, plan: &Plan, model: &Model) -> Vec<String> {
+pub(super) async fn routes(telling: &Telling, plan: &Plan, model: &Model) -> Vec<Reason> {
     for node in model.nodes() {
         if let Some(best) = plan::server_addresses(model, node).into_iter().next() {
             telling.reaches(&node.address, best);
@@ -48,13 +48,13 @@ pub(super) async fn routes(telling: &Telling, plan: &Plan, model: &Model) -> Vec
 }
 
 /// Tries one pair; why it must not be begun.
-async fn pair(telling: &Telling, model: &Model, part: &plan::Move) -> Option<String> {
+async fn pair(telling: &Telling, model: &Model, part: &plan::Move) -> Option<Reason> {
     let (from, to) = (&part.from_address, &part.to_address);
     let key = match key(telling, model, part).await {
         Ok(Some(key)) => key,
         // Nothing to move, nothing to try.
         Ok(None) => return None,
-        Err(why) => return Some(why),
+        Err(why) => return Some(Code::NotCounted.because(why)),
     };
     let target = model.node(part.to)?;
     let credentials = migrate::credentials(telling.links.settings());
@@ -75,20 +75,20 @@ async fn pair(telling: &Telling, model: &Model, part: &plan::Move) -> Option<Str
             }
             Ok(_) => return None,
             Err(Failure::Server(error)) if error.code == "IOERR" => failed.push(at),
-            Err(Failure::Server(error)) => return Some(refusal(from, to, &error.to_string())),
+            Err(Failure::Server(error)) => return Some(Code::TargetRefuses.because(refusal(from, to, &error.to_string()))),
             Err(failure) => {
-                return Some(format!(
+                return Some(Code::NoReply.because(format!(
                     "{from} gave no reply when it was tried whether it reaches {to}: {failure}; no slot was opened"
-                ));
+                )));
             }
         }
     }
     let places: Vec<String> = failed.iter().map(ToString::to_string).collect();
-    Some(format!(
+    Some(Code::NoRoute.because(format!(
         "{from} does not reach {to} at {} (tried with one key and COPY, which changes nothing): open the way between the two \
          hosts, or let {to} announce an address that servers reach (cluster-announce-ip); no slot was opened",
         places.join(" or ")
-    ))
+    )))
 }
 
 /// The target's words, or the source's own.

@@ -12,20 +12,26 @@ pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>
         rooms: tally.rooms + part.rooms.rooms,
         players: tally.players + part.rooms.players,
         keys: tally.keys + part.keys(),
-        bytes: tally.bytes + part.bytes().max(part.estimate(model).unwrap_or(0)),
+        bytes: tally.bytes + part.estimate(model).map_or(part.bytes(), |bytes| bytes.max(part.bytes())),
     });
+    let bytes_in_part = parts.iter().any(|part| !part.is_measured() && part.estimate(model).is_none());
     let owners = || parts.iter().filter_map(|part| part.owner);
     let rooms_in_part = !model.rooms().complete(owners().filter_map(|owner| Some(&model.node(owner)?.address)));
     let mut shards: Vec<ShardName> = owners().filter_map(|owner| model.node(owner)?.shard).collect();
     shards.sort();
     shards.dedup();
-    Blast { shards, slots: slots.clone(), tally, rooms_in_part }
+    Blast { shards, slots: slots.clone(), tally, rooms_in_part, bytes_in_part }
 }
 
 /// Whether the bytes of these slots are, for some owner at least, its average and not what was measured.
 pub(super) fn is_estimated(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> bool {
     let guessed = |part: &Part| part.estimate(model).is_some_and(|bytes| bytes > part.bytes());
     parts(model, slots, facts).iter().any(guessed)
+}
+
+/// Whether somebody knows how many bytes these slots have, measured or estimated.
+pub(super) fn is_known(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> bool {
+    !of_slots(model, slots, facts).bytes_in_part
 }
 
 /// What is known of the slots of one owner.
@@ -71,10 +77,15 @@ impl Part {
         self.rooms.bytes.max(self.surveyed_bytes)
     }
 
-    /// Where nobody measured most of the keys: as many of the owner's average.
-    fn estimate(&self, model: &Model) -> Option<u64> {
+    /// The bytes of nearly all keys were measured.
+    fn is_measured(&self) -> bool {
         let measured = if self.surveyed_bytes > 0 { self.rooms.keys.max(self.surveyed_keys) } else { self.rooms.keys };
-        if accounts_for(measured, self.keys()) {
+        accounts_for(measured, self.keys())
+    }
+
+    /// Where nobody measured most of the keys: as many of the owner's average, if that is known.
+    fn estimate(&self, model: &Model) -> Option<u64> {
+        if self.is_measured() {
             return None;
         }
         let info = model.node(self.owner?)?.info.as_ref()?;
@@ -94,12 +105,15 @@ pub(super) fn of_shard(model: &Model, name: ShardName) -> Blast {
     let Some(shard) = model.topology().shard(name) else { return Blast::default() };
     let mut blast = of_slots(model, &shard.slot_set(), None);
     blast.shards = vec![name];
-    let infos = shard.nodes().filter_map(|id| model.node(id)?.info.as_ref());
-    for info in infos.take(1) {
-        let in_rooms = model.rooms().in_slots(&blast.slots).keys;
-        blast.tally.keys = blast.tally.keys.max(info.keys);
-        if in_rooms == 0 || !accounts_for(in_rooms, info.keys) {
-            blast.tally.bytes = blast.tally.bytes.max(info.used_memory_dataset.unwrap_or(0));
+    let mut infos = shard.nodes().filter_map(|id| model.node(id)?.info.as_ref());
+    let Some(info) = infos.next() else { return Blast { bytes_in_part: true, ..blast } };
+    let in_rooms = model.rooms().in_slots(&blast.slots).keys;
+    blast.tally.keys = blast.tally.keys.max(info.keys);
+    blast.bytes_in_part = false;
+    if info.keys > 0 && (in_rooms == 0 || !accounts_for(in_rooms, info.keys)) {
+        match info.used_memory_dataset {
+            Some(bytes) => blast.tally.bytes = blast.tally.bytes.max(bytes),
+            None => blast.bytes_in_part = true,
         }
     }
     blast

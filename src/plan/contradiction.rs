@@ -36,13 +36,13 @@ impl Contradiction {
     /// Refused, with what they say and how to go on all the same. `name` is the cluster's.
     pub fn refusal(&self, name: &str) -> Refusal {
         let name = super::shell::word(name);
-        Refusal::all(vec![
+        let code = match self.objection {
+            Objection::NodeIsHealthy => Code::NodeIsHealthy,
+        };
+        Refusal::all(code.each([
             self.says.clone(),
             format!("to do it against their word: --confirm {name} --override {}", self.objection.code()),
-        ])
-        .coded(match self.objection {
-            Objection::NodeIsHealthy => Code::NodeIsHealthy,
-        })
+        ]))
     }
 }
 

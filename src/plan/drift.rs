@@ -2,7 +2,7 @@
 
 use crate::cluster::{Model, SlotSet, Time};
 
-use super::{Code, Danger, Facts, Intent, Plan, Reason, Refusal, Step, StepKind, contradiction, fix, membership, moves, planner};
+use super::{Code, Danger, Facts, Intent, Plan, Refusal, Step, StepKind, contradiction, fix, membership, moves, planner};
 
 /// The plan as the newest facts give it must rest on the same ground; the refusal says what has shifted.
 pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
@@ -15,19 +15,17 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
     match plan.intent {
         Intent::Failover { .. } => {
             let again = planner::plan(&plan.intent, &Facts::of(model), now).map_err(|refusal| {
-                let since = "it cannot be done any more: the cluster has changed since the plan was made".to_owned();
-                let reasons = std::iter::once(since.into()).chain(refusal.reasons).collect::<Vec<Reason>>();
-                Refusal::all(reasons).coded(Code::ClusterChanged)
+                let since = "it cannot be done any more: the cluster has changed since the plan was made";
+                Refusal::all(std::iter::once(Code::ClusterChanged.because(since)).chain(refusal.reasons).collect())
             })?;
             if again.fingerprint == plan.fingerprint {
                 return Ok(());
             }
             let now_says = again.steps.first().map(|step| step.says.clone()).unwrap_or_default();
-            Err(Refusal::all(vec![
+            Err(Refusal::all(Code::ClusterChanged.each([
                 "the cluster has changed since the plan was made (roles, slots or epochs): nothing was done, plan again".into(),
                 format!("the same request now means: {now_says}"),
-            ])
-            .coded(Code::ClusterChanged))
+            ])))
         }
         _ if !plan.moves.is_empty() => {
             if moves::fingerprint(model, &plan.moves) == plan.fingerprint {
@@ -47,7 +45,7 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
                     }
                 }
             }
-            Err(Refusal::all(reasons).coded(Code::ClusterChanged))
+            Err(Refusal::all(Code::ClusterChanged.each(reasons)))
         }
         Intent::Fix { .. } => {
             let repaired = |step: &Step| match &step.kind {
@@ -58,13 +56,13 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
             if fix::fingerprint(model, &slots) == plan.fingerprint {
                 return Ok(());
             }
-            Err(Refusal::because("the slots are not as they were when the plan was made: nothing was done, plan again")
-                .coded(Code::ClusterChanged))
+            let says = "the slots are not as they were when the plan was made: nothing was done, plan again";
+            Err(Refusal::because(Code::ClusterChanged.because(says)))
         }
         _ if membership::unchanged(plan, model) => Ok(()),
         _ => Err(Refusal::because(
-            "the cluster has changed since the plan was made (roles, slots or members): nothing was done, plan again",
-        )
-        .coded(Code::ClusterChanged)),
+            Code::ClusterChanged
+                .because("the cluster has changed since the plan was made (roles, slots or members): nothing was done, plan again"),
+        )),
     }
 }

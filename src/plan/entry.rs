@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cluster::{Model, Time};
 
-use super::{Plan, Report, Unfinished, json as plain};
+use super::unfinished::Ended;
+use super::{Code, Plan, Report, Unfinished, json as plain};
 
 /// What is beside the plan and its report.
 #[derive(Clone, Debug)]
@@ -34,7 +35,9 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
         "journal": beside.journal,
         "intent": plan.intent.to_string(),
         "outcome": report.outcome.word(),
-        "reasons": report.outcome.reasons(),
+        "code": report.outcome.code().word(),
+        "reasons": plain::sentences(report.outcome.reasons()),
+        "codes": plain::codes(report.outcome.reasons()),
         "seconds": report.elapsed.as_secs_f64(),
         "figures": plain::figures(report),
         "commands": beside.commands,
@@ -47,9 +50,9 @@ pub fn write(plan: &Plan, report: &Report, model: &Model, beside: Circumstances)
 pub fn write_afterwards(unfinished: &Unfinished, cluster: &str, beside: Circumstances) -> Value {
     let broken_off = || {
         let reason = format!("begun {} and broken off: {}; put right since", unfinished.began, unfinished.progress());
-        ("failed".to_owned(), vec![reason])
+        Ended { outcome: "failed".into(), code: Some(Code::BrokenOff.word().into()), reasons: vec![reason] }
     };
-    let (outcome, reasons) = unfinished.ended.clone().unwrap_or_else(broken_off);
+    let Ended { outcome, code, reasons } = unfinished.ended.clone().unwrap_or_else(broken_off);
     json!({
         "at": beside.at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "who": beside.who,
@@ -57,6 +60,7 @@ pub fn write_afterwards(unfinished: &Unfinished, cluster: &str, beside: Circumst
         "journal": beside.journal,
         "intent": unfinished.intent,
         "outcome": outcome,
+        "code": code,
         "reasons": reasons,
         "seconds": 0.0,
         "figures": {},
@@ -74,6 +78,8 @@ pub struct Entry {
     pub cluster: String,
     pub intent: String,
     pub outcome: String,
+    /// None in lines of before there were codes.
+    pub code: Option<String>,
     pub reasons: Vec<String>,
     pub seconds: f64,
     /// Who a failover was to make master.
@@ -92,6 +98,7 @@ impl Entry {
             cluster: text("cluster")?,
             intent: text("intent")?,
             outcome: text("outcome")?,
+            code: text("code"),
             reasons: reasons.into_iter().flatten().filter_map(|reason| reason.as_str().map(str::to_owned)).collect(),
             seconds: entry.get("seconds").and_then(Value::as_f64).unwrap_or(0.0),
             winner: entry.get("plan").and_then(|plan| plan.pointer("/predicted/winner")?.as_str().map(str::to_owned)),
@@ -110,13 +117,14 @@ mod tests {
         let model = Sample::new(3, 1).model;
         let intent = Intent::Failover { node: "B".into(), mode: Mode::Graceful };
         let plan = plan(&intent, &Facts::of(&model), noon()).unwrap();
-        let outcome = Outcome::Failed(vec!["no".into(), "not \"now\"".into()]);
+        let outcome = Outcome::Failed(Code::NodesDisagree.each(["no".to_owned(), "not \"now\"".to_owned()]));
         let report = Report { outcome, elapsed: std::time::Duration::from_millis(1500), figures: Vec::new() };
         let beside = Circumstances { at: noon(), who: "ann".into(), journal: None, commands: Vec::new(), not_kept: 0 };
         let line = write(&plan, &report, &model, beside).to_string();
         let entry = Entry::read(&line).unwrap();
         assert_eq!((entry.who.as_str(), entry.outcome.as_str(), entry.seconds), ("ann", "failed", 1.5));
         assert_eq!((entry.reasons.len(), entry.intent), (2, plan.intent.to_string()));
+        assert_eq!(entry.code.as_deref(), Some("nodes_disagree"));
         assert_eq!(Entry::read(line.get(..40).unwrap()), None);
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn plan(name: &str, mode: Mode, facts: &Facts<'_>, now: Time) -> Resu
     };
     let node_timeout = model.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT);
     let Some(shard) = model.topology().shard_of(named.id) else {
-        return Err(Refusal::because(format!("{} belongs to no shard: it has no slots and no master", named.address)));
+        let says = format!("{} belongs to no shard: it has no slots and no master", named.address);
+        return Err(Refusal::because(Code::NoShard.because(says)));
     };
     let replica = match named.role {
         Role::Replica => named,
@@ -100,7 +101,7 @@ fn choose<'a>(model: &'a Model, shard: &Shard, master: &Node, timeout: Duration,
         if candidates.is_empty() {
             reasons.push(format!("give it one: node add HOST:PORT --replica-of {}", master.address));
         }
-        Refusal::all(reasons).coded(Code::NoCandidate)
+        Refusal::all(Code::NoCandidate.each(reasons))
     })
 }
 
@@ -186,11 +187,15 @@ fn replication(case: &Case<'_>) -> Vec<Reason> {
     if info.master_sync_in_progress {
         reasons.push(Code::ReplicaSyncing.because(format!("{replica} is still copying its master's data: wait until it is done")));
     } else if info.master_link_up != Some(true) {
-        let down = u64::try_from(info.master_link_down_seconds.unwrap_or(0)).unwrap_or(0);
+        // -1: never up since the server was started.
+        let since = match info.master_link_down_seconds.map(u64::try_from) {
+            Some(Ok(seconds)) => format!("has been down for {}", quantity::span(Duration::from_secs(seconds))),
+            Some(Err(_)) => "has never been up since it was started".to_owned(),
+            None => "is down, since when is not known".to_owned(),
+        };
         reasons.push(Code::ReplicationLinkDown.because(format!(
-            "the replication link from {replica} to {} has been down for {}: {futile}; repair the link first (masterauth, TLS, network)",
-            master_name(case),
-            quantity::span(Duration::from_secs(down))
+            "the replication link from {replica} to {} {since}: {futile}; repair the link first (masterauth, TLS, network)",
+            master_name(case)
         )));
     } else if let Some(seconds) = info.master_last_io_seconds.filter(|&seconds| seconds > LAST_IO_LIMIT) {
         reasons.push(Code::ReplicationLinkDown.because(format!(
@@ -309,6 +314,10 @@ fn prediction(case: &Case<'_>) -> Prediction {
     if siblings > 0 {
         notes.push(format!("the shard's other {} by themselves", plural_follow(siblings as u64)));
     }
+    if let Some((wanted, _)) = followers(case).filter(|(wanted, had)| had >= wanted) {
+        let replicas = quantity::count(wanted, "replica");
+        notes.push(format!("it takes writes once {replicas} of its own has copied what it missed (min-replicas-to-write)"));
+    }
     if case.mode == Mode::Graceful {
         notes.push(format!("it gives up, with writes stopped for as long, after {}", quantity::span(patience(case.replica))));
     }
@@ -374,6 +383,13 @@ fn warnings(case: &Case<'_>) -> Vec<String> {
         let count = quantity::count(open.len(), "slot");
         warnings.push(format!("{count} of this shard open: the move has to be finished with `fix` afterwards"));
     }
+    if let Some((wanted, had)) = followers(case).filter(|(wanted, had)| had < wanted) {
+        let will = if had == 0 { "none".to_string() } else { had.to_string() };
+        warnings.push(format!(
+            "{replica} will refuse every write (NOREPLICAS): its min-replicas-to-write is {wanted}, and it will have {will}; \
+             `CONFIG SET min-replicas-to-write {had}` there first, or bring replicas back"
+        ));
+    }
     let failing = case.model.nodes().filter(|node| node.cluster_info.as_ref().is_some_and(|info| !info.ok) && is_up(node)).count();
     if failing > 0 {
         warnings.push(format!("{} cluster_state:fail already", plural_say(failing as u64)));
@@ -382,6 +398,15 @@ fn warnings(case: &Case<'_>) -> Vec<String> {
         warnings.push(format!("the quorum is thin: every one of the {} masters that answer must vote", case.votes.alive));
     }
     warnings
+}
+
+/// The replicas without which the promoted one takes no write, and those that it will have: its living siblings, and the
+/// master whose place it takes, while that lives. None where it asks for none, or its settings are not known.
+fn followers(case: &Case<'_>) -> Option<(u64, u64)> {
+    let wanted = case.replica.settings.as_ref()?.min_replicas.filter(|wanted| *wanted > 0)?;
+    let others = case.shard.replicas.iter().filter(|id| **id != case.replica.id).filter_map(|id| case.model.node(*id));
+    let had = others.chain(case.master).filter(|node| is_up(node)).count();
+    Some((wanted, had as u64))
 }
 
 fn plural_say(nodes: u64) -> String {

@@ -1,6 +1,6 @@
 //! PURE. Failover plans and refusals, case by case.
 
-use crate::cluster::{Fact, Health, Model, Observation, Trouble};
+use crate::cluster::{Fact, Health, Model, Observation, ServerSettings, Trouble};
 
 use super::testing::{address, at, id, info_text, nodes_text, speak, three_shards};
 use super::{Danger, Facts, Intent, Mode, Plan, Refusal, plan};
@@ -107,6 +107,11 @@ fn a_broken_replication_link_is_refused_with_what_would_happen() {
     let text = refused(&with_info(4, "master_link_status:down\r\nmaster_link_down_since_seconds:12\r\n"), "A", Mode::Graceful);
     assert!(text.contains("10.0.0.4:7003 to 10.0.0.1:7000 has been down for 12 s"), "{text}");
     assert!(text.contains("stop writes for 5 s"), "{text}");
+    let never = with_info(4, "master_link_status:down\r\nmaster_link_down_since_seconds:-1\r\n");
+    let text = refused(&never, "10.0.0.4:7003", Mode::Graceful);
+    assert!(text.contains("has never been up since it was started"), "{text}");
+    let text = refused(&with_info(4, "master_link_status:down\r\n"), "10.0.0.4:7003", Mode::Graceful);
+    assert!(text.contains("is down, since when is not known"), "{text}");
     let text = refused(&with_info(4, "master_last_io_seconds_ago:11\r\n"), "A", Mode::Graceful);
     assert!(text.contains("nothing from its master for 11 s"), "{text}");
     let text = refused(&with_info(4, "master_replid:other\r\n"), "A", Mode::Graceful);
@@ -115,6 +120,30 @@ fn a_broken_replication_link_is_refused_with_what_would_happen() {
     assert!(text.contains("still copying"), "{text}");
     let text = refused(&with_info(1, "master_repl_offset:999999999\r\n"), "A", Mode::Graceful);
     assert!(text.contains("954 MB behind"), "{text}");
+}
+
+/// The replica asks for one of its own.
+fn wants_a_replica(model: &mut Model) {
+    let node_timeout = Some(std::time::Duration::from_secs(2));
+    let settings = ServerSettings { node_timeout, min_replicas: Some(1), ..ServerSettings::default() };
+    model.apply(&Observation { source: address("10.0.0.4:7003"), at: at(1), fact: Fact::Settings(settings.into()) });
+    model.settle(at(1));
+}
+
+#[test]
+fn who_will_refuse_writes_for_want_of_replicas_is_said_before() {
+    let mut model = three_shards();
+    wants_a_replica(&mut model);
+    let graceful = failover(&model, "A", Mode::Graceful).unwrap();
+    assert_eq!(graceful.warnings, Vec::<String>::new(), "its old master follows it");
+    assert!(graceful.prediction.notes.iter().any(|note| note.contains("takes writes once 1 replica")), "{graceful:?}");
+    down(&mut model, "10.0.0.1:7000");
+    doubted(&mut model, &[1]);
+    let warnings = failover(&model, "A", Mode::Force).unwrap().warnings.join("\n");
+    assert!(
+        warnings.contains("10.0.0.4:7003 will refuse every write (NOREPLICAS)") && warnings.contains("have none"),
+        "{warnings}"
+    );
 }
 
 #[test]

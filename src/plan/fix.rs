@@ -7,7 +7,10 @@ use crate::cluster::{Model, NodeId, SlotSet};
 use super::fingerprint::Fingerprint;
 use super::protocol::{Direction, Repair, SlotEvidence};
 use super::repairs::{course, evidence};
-use super::{Blast, Danger, Facts, Intent, OPEN, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, migrate_patience, shown};
+use super::{
+    Blast, Code, Danger, Facts, Intent, OPEN, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, migrate_patience,
+    shown,
+};
 
 /// Slots that need a look: open, without an owner, with two, with one that not every master knows, or with keys on a node
 /// that does not own them.
@@ -41,7 +44,8 @@ pub fn in_need(facts: &Facts<'_>) -> SlotSet {
 pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;
     if let Some(trouble) = facts.slots.and_then(|slots| slots.trouble.as_ref()) {
-        return Err(Refusal::because(format!("{trouble}: a repair that overlooks keys loses them, so try again when it does")));
+        let says = format!("{trouble}: a repair that overlooks keys loses them, so try again when it does");
+        return Err(Refusal::because(Code::NotCounted.because(says)));
     }
     let needy = in_need(facts);
     let slots: SlotSet = needy.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
@@ -59,7 +63,7 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         return Err(if reasons.is_empty() { nothing() } else { Refusal::all(reasons) });
     }
     let mut notes = vec![format!("up to {OPEN} slots that need the same at a time; {}", direction(roll_back))];
-    notes.extend(reasons);
+    notes.extend(reasons.into_iter().map(String::from));
     let repairs: Vec<&Repair> = steps.iter().flat_map(|step| step.kind.repairs()).collect();
     let adopts = repairs.iter().any(|repair| matches!(repair, Repair::Adopt { .. } | Repair::Settle { .. }));
     let mut warnings = Vec::new();
@@ -112,7 +116,7 @@ fn direction(roll_back: bool) -> &'static str {
 }
 
 /// Steps for slots that can be repaired, those together that need the same, and why the others cannot.
-fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> (Vec<Step>, SlotSet, Vec<String>) {
+fn steps(model: &Model, facts: &Facts<'_>, slots: &SlotSet, roll_back: bool) -> (Vec<Step>, SlotSet, Vec<Reason>) {
     let nobody = BTreeMap::new();
     let holders = facts.slots.map_or(&nobody, |slots| &slots.holders);
     let (mut groups, mut repaired, mut reasons) = (Vec::<Group>::new(), SlotSet::default(), Vec::new());

@@ -7,7 +7,7 @@ use crate::quantity;
 
 use super::rights::{Right, Side};
 use super::versions::{follows, named, reads, server};
-use super::{Danger, Engine, Intent, Libraries, Plan, Refusal, StepKind};
+use super::{Code, Danger, Engine, Intent, Libraries, Plan, Reason, Refusal, StepKind};
 
 /// What one server of an operation answered.
 #[derive(Clone, Debug, Default)]
@@ -125,10 +125,10 @@ pub fn foresee(mut plan: Plan, model: &Model, asked: &Asked) -> Result<Plan, Ref
 }
 
 /// What would keep the operation from its end, by the servers' own word; each a sentence.
-pub fn obstacles(plan: &Plan, model: &Model, asked: &Asked) -> Vec<String> {
+pub fn obstacles(plan: &Plan, model: &Model, asked: &Asked) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !plan.moves.is_empty() || matches!(plan.intent, Intent::Fix { .. }) {
-        reasons.extend(asked.others.iter().map(Other::says));
+        reasons.extend(Code::OperationRunning.each(asked.others.iter().map(Other::says)));
     }
     reasons.extend(asked.rights.iter().flat_map(|answers| lacking(answers, &asked.user)));
     let targets: BTreeSet<NodeId> = plan.moves.iter().map(|part| part.to).collect();
@@ -138,38 +138,38 @@ pub fn obstacles(plan: &Plan, model: &Model, asked: &Asked) -> Vec<String> {
             continue;
         };
         if reads(to, from) == Some(false) {
-            reasons.push(format!(
+            reasons.push(Code::VersionTooOld.because(format!(
                 "{} runs {} and cannot read the keys of {}, which runs {}: upgrade it first",
                 part.to_address,
                 named(to),
                 part.from_address,
                 named(from)
-            ));
+            )));
         }
     }
     reasons
 }
 
-fn lacking(answers: &Answers, user: &str) -> Vec<String> {
+fn lacking(answers: &Answers, user: &str) -> Vec<Reason> {
     let Some(at) = &answers.address else { return Vec::new() };
     let mut reasons = Vec::new();
     if !answers.absent.is_empty() {
         let names: Vec<String> = answers.absent.iter().map(|name| name.to_uppercase()).collect();
-        reasons.push(format!(
+        reasons.push(Code::CommandMissing.because(format!(
             "{at} has no {}: renamed or disabled there (rename-command), and this needs it under its own name",
             quantity::list(&names)
-        ));
+        )));
     }
     if !answers.forbidden.is_empty() {
         let rules: Vec<String> = answers.forbidden.iter().map(|command| format!("+{command}")).collect();
-        reasons
-            .push(format!("user {user} may not do this on {at}: `ACL SETUSER {user} {}` there gives the rights", rules.join(" ")));
+        let says = format!("user {user} may not do this on {at}: `ACL SETUSER {user} {}` there gives the rights", rules.join(" "));
+        reasons.push(Code::NotAllowed.because(says));
     }
     reasons
 }
 
 /// A target that could not save refuses writes; one that takes slots from its peer by itself dies of them.
-fn unsaved(node: &Node, engine: Option<Engine>) -> Option<String> {
+fn unsaved(node: &Node, engine: Option<Engine>) -> Option<Reason> {
     let info = node.info.as_ref()?;
     let what = match (info.rdb_last_save_ok, info.aof_last_write_ok) {
         (Some(false), _) => "its last save failed (rdb_last_bgsave_status:err)",
@@ -180,10 +180,10 @@ fn unsaved(node: &Node, engine: Option<Engine>) -> Option<String> {
         Some(Engine::ValkeyAtomic) => "taking slots it would end itself",
         _ => "it would refuse every key",
     };
-    Some(format!(
+    Some(Code::CannotSave.because(format!(
         "{} cannot save: {what}, and {then}; look at its disk and its log, and let a BGSAVE succeed there first",
         node.address
-    ))
+    )))
 }
 
 /// Rooms whose calls run functions that the target does not have fail there.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cluster::{Address, Model, SlotRange, SlotSet};
 
-use super::{Blast, Intent, Load, Outcome, Plan, Progress, Refusal, Report};
+use super::{Blast, Intent, Load, Outcome, Plan, Progress, Reason, Refusal, Report};
 
 fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
@@ -88,7 +88,7 @@ fn blast(blast: &Blast) -> Value {
         "rooms_complete": !blast.rooms_in_part,
         "players": blast.tally.players,
         "keys": blast.tally.keys,
-        "bytes": blast.tally.bytes,
+        "bytes": (!blast.bytes_in_part).then_some(blast.tally.bytes),
     })
 }
 
@@ -101,11 +101,22 @@ pub fn report(plan: &Plan, report: &Report, model: &Model) -> Value {
     json!({
         "operation": plan.intent.name(),
         "outcome": report.outcome.word(),
+        "code": report.outcome.code().word(),
         "seconds": seconds(report.elapsed),
-        "reasons": report.outcome.reasons(),
+        "reasons": sentences(report.outcome.reasons()),
+        "codes": codes(report.outcome.reasons()),
         "figures": figures(report),
         "plan": self::plan(plan, model),
     })
+}
+
+pub(super) fn sentences(reasons: &[Reason]) -> Vec<&str> {
+    reasons.iter().map(|reason| &*reason.says).collect()
+}
+
+/// The code of each sentence, in their order.
+pub(super) fn codes(reasons: &[Reason]) -> Vec<&'static str> {
+    reasons.iter().map(|reason| reason.code.word()).collect()
 }
 
 /// What was measured of it, by name.
@@ -118,9 +129,10 @@ pub fn refusal(intent: &Intent, refusal: &Refusal) -> Value {
     json!({
         "operation": intent.name(),
         "outcome": if refusal.fulfilled { Outcome::Done } else { Outcome::Refused(Vec::new()) }.word(),
+        "code": refusal.reasons.first().map(|reason| reason.code.word()),
         "seconds": 0.0,
-        "reasons": refusal.reasons.iter().map(|reason| &*reason.says).collect::<Vec<_>>(),
-        "codes": refusal.reasons.iter().map(|reason| reason.code.word()).collect::<Vec<_>>(),
+        "reasons": sentences(&refusal.reasons),
+        "codes": codes(&refusal.reasons),
         "figures": {},
         "plan": null,
     })

@@ -6,7 +6,9 @@ use crate::cluster::{Address, Health, Model, Node, NodeId, Role, Server, Trouble
 
 use super::fingerprint::Fingerprint;
 use super::preflight::is_up;
-use super::{Danger, Facts, Intent, Pace, Plan, Prediction, Refusal, Step, StepKind, blast, moves, rebalance, resolve};
+use super::{
+    Code, Danger, Facts, Intent, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, moves, rebalance, resolve,
+};
 use crate::quantity;
 
 /// What a server says that shall join.
@@ -119,28 +121,36 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
             Some(master) => node.master == Some(master.id) && node.is_replica(),
             None => node.is_master(),
         };
-        return Err(if as_asked { Refusal::nothing(what, Vec::new()) } else { Refusal::because(what) });
+        return Err(if as_asked {
+            Refusal::nothing(what, Vec::new())
+        } else {
+            Refusal::because(Code::AlreadyMember.because(what))
+        });
     }
-    let fresh = fresh.ok_or_else(|| Refusal::because(format!("nothing is known of {address} yet")))?;
+    let unasked = || Refusal::because(Code::NoReply.because(format!("nothing is known of {address} yet")));
+    let fresh = fresh.ok_or_else(unasked)?;
     let mut reasons = Vec::new();
     if let Some(trouble) = &fresh.trouble {
-        reasons.push(unheard(address, trouble));
+        reasons.push(Code::NoReply.because(unheard(address, trouble)));
     } else {
         if !fresh.cluster_mode {
-            reasons.push(format!("{address} does not run in cluster mode: start it with cluster-enabled yes"));
+            let says = format!("{address} does not run in cluster mode: start it with cluster-enabled yes");
+            reasons.push(Code::NotInClusterMode.because(says));
         }
         if fresh.knows > 0 {
             let others = quantity::count(fresh.knows, "other node");
-            reasons.push(format!("{address} belongs to another cluster, it knows {others}: is the address right?"));
+            let says = format!("{address} belongs to another cluster, it knows {others}: is the address right?");
+            reasons.push(Code::OtherCluster.because(says));
         }
         if fresh.keys > 0 {
-            reasons.push(format!(
+            reasons.push(Code::NodeNotEmpty.because(format!(
                 "{address} holds {}, and a new node must be empty: look what they are before you empty it",
                 quantity::count(fresh.keys, "key")
-            ));
+            )));
         }
         if fresh.slots > 0 {
-            reasons.push(format!("{address} owns {}, and a new node owns none", quantity::count(fresh.slots, "slot")));
+            let says = format!("{address} owns {}, and a new node owns none", quantity::count(fresh.slots, "slot"));
+            reasons.push(Code::NodeNotEmpty.because(says));
         }
     }
     let able = |node: &&Node| node.is_master() && is_up(node) && node.health.is_well() && Some(node.id) != fresh.id;
@@ -148,7 +158,8 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
     let reached = |node: &Node| super::server_addresses(model, node).into_iter().find(is_ip);
     let host = model.nodes().filter(able).find_map(|node| Some((node, reached(node)?)));
     if host.is_none() {
-        reasons.push("no master with a plain IP address answers, and CLUSTER MEET takes nothing else".into());
+        let says = "no master with a plain IP address answers, and CLUSTER MEET takes nothing else";
+        reasons.push(Code::NoPlainAddress.because(says));
     }
     let copied =
         if master.is_none() { functions(fresh, host.as_ref().map(|(host, _)| *host), address, &mut reasons) } else { None };
@@ -176,16 +187,16 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
 
 /// A new master needs the functions that players call on the others; a replica has its master's. What would be copied, as a
 /// sentence, unless it has them already.
-fn functions(fresh: &Newcomer, host: Option<&Node>, address: &Address, reasons: &mut Vec<String>) -> Option<String> {
+fn functions(fresh: &Newcomer, host: Option<&Node>, address: &Address, reasons: &mut Vec<Reason>) -> Option<String> {
     let theirs = fresh.masters.get(&host?.id)?;
     let own = fresh.libraries.as_ref()?;
     let other: Vec<&str> =
         own.iter().filter(|(name, code)| theirs.get(*name) != Some(*code)).map(|(name, _)| name.as_str()).collect();
     if !other.is_empty() {
-        reasons.push(format!(
+        reasons.push(Code::NodeNotEmpty.because(format!(
             "{address} has functions that the cluster has not, or has otherwise ({}): a new node must be empty, see FUNCTION LIST there",
             other.join(", ")
-        ));
+        )));
     }
     let missing: Vec<&str> = theirs.keys().filter(|name| !own.contains_key(*name)).map(String::as_str).collect();
     if missing.is_empty() || !other.is_empty() {
@@ -233,14 +244,17 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
     }
     if node.is_master() && node.slot_count > 0 {
         let slots = quantity::count(node.slot_count, "slot");
-        reasons.push(format!("{} is a master of {slots}: drain it first with `node drain {}`", node.address, node.address));
+        let says = format!("{} is a master of {slots}: drain it first with `node drain {}`", node.address, node.address);
+        reasons.push(Code::NodeOwnsSlots.because(says));
     }
     if node.is_master() && node.slot_count == 0 && node.info.as_ref().is_some_and(|info| info.keys > 0) {
-        reasons.push(format!("{} is a master and holds keys: only an empty node can become a replica", node.address));
+        let says = format!("{} is a master and holds keys: only an empty node can become a replica", node.address);
+        reasons.push(Code::NodeNotEmpty.because(says));
     }
     for (which, what) in [(node, "the replica"), (master, "the master")] {
         if !is_up(which) || !which.health.serves() {
-            reasons.push(format!("{} ({what}) {}", which.address, which.health.says()));
+            let code = if which.id == master.id { Code::MasterDown } else { Code::NodeDown };
+            reasons.push(code.because(format!("{} ({what}) {}", which.address, which.health.says())));
         }
     }
     if !reasons.is_empty() {
@@ -252,8 +266,7 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
     let verify = format!("every node knows {} as a replica of {}, and its link is up", node.address, master.address);
     let mut plan = draw_up(intent, model, steps, verify, node);
     plan.blast.shards.extend(master.shard);
-    let bytes = master.info.as_ref().and_then(|info| info.used_memory_dataset).unwrap_or(0);
-    plan.warnings.push(format!("its data is dropped and {} are copied from {}", quantity::bytes(bytes), master.address));
+    plan.warnings.push(format!("its data is dropped and {} copied from {}", all_of(master), master.address));
     if let Some(old) = model.topology().shard_of(node.id).filter(|old| old.master != Some(node.id)) {
         let left = old.replicas.iter().filter(|id| **id != node.id).count();
         if left == 0 {
@@ -261,6 +274,12 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
         }
     }
     Ok(plan)
+}
+
+/// What a copy of a master has to bring over.
+pub(super) fn all_of(master: &Node) -> String {
+    let bytes = master.info.as_ref().and_then(|info| info.used_memory_dataset);
+    bytes.map_or_else(|| "an unknown number of bytes is".into(), |bytes| format!("{} are", quantity::bytes(bytes)))
 }
 
 pub(super) fn drain(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
@@ -281,7 +300,7 @@ pub(super) fn drain(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
 }
 
 /// What keeps a node from being taken out: slots, replicas, or being the last of its kind.
-pub(super) fn ties(model: &Model, node: &Node) -> Vec<String> {
+pub(super) fn ties(model: &Model, node: &Node) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if node.slot_count > 0 {
         let slots = quantity::count(node.slot_count, "slot");
@@ -290,25 +309,25 @@ pub(super) fn ties(model: &Model, node: &Node) -> Vec<String> {
         } else {
             "its replica has to take over first, or its data come back".into()
         };
-        reasons.push(format!("{} owns {slots}: {what}", node.address));
+        reasons.push(Code::NodeOwnsSlots.because(format!("{} owns {slots}: {what}", node.address)));
     }
     reasons.extend(followed(model, node));
     reasons
 }
 
 /// It has replicas.
-fn followed(model: &Model, node: &Node) -> Option<String> {
+fn followed(model: &Model, node: &Node) -> Option<Reason> {
     let followers = || model.nodes().filter(|other| other.is_replica() && other.master == Some(node.id));
     let first = called(followers().next()?);
     let all: Vec<String> = followers().map(called).collect();
     let what = if all.len() == 1 { "replicates" } else { "replicate" };
     let all = quantity::list(&all);
-    Some(match followers().find(|other| is_up(other)) {
+    Some(Code::NodeHasReplicas.because(match followers().find(|other| is_up(other)) {
         Some(living) => {
             format!("{all} {what} it: give them another master first, `node replicate {} --master …`", living.address)
         }
         None => format!("{all} {what} it and are gone too: they go first, `node forget {first}`"),
-    })
+    }))
 }
 
 /// CLUSTER FORGET on everybody else who answers; those who do not will tell the others about it again.
@@ -339,12 +358,12 @@ pub(super) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let gives = node.is_master() && node.slot_count > 0 && is_up(node);
     let mut reasons = if gives { followed(model, node).into_iter().collect() } else { ties(model, node) };
     if node.health.is_down() {
-        reasons.push(format!(
+        reasons.push(Code::NodeDown.because(format!(
             "{} {}: a node that is gone is forgotten with `node forget {}`",
             node.address,
             node.health.says(),
             node.address
-        ));
+        )));
     }
     if !reasons.is_empty() {
         return Err(Refusal::all(reasons));
@@ -384,7 +403,8 @@ pub(super) fn forget(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let node = resolve::node(model, name)?;
     let mut reasons = ties(model, node);
     if !node.health.is_down() {
-        reasons.push(format!("{} is alive and would join again: `node remove {}` takes it out", node.address, node.address));
+        let says = format!("{} is alive and would join again: `node remove {}` takes it out", node.address, node.address);
+        reasons.push(Code::NodeAlive.because(says));
     }
     if !reasons.is_empty() {
         return Err(Refusal::all(reasons));

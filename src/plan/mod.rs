@@ -63,4 +63,4 @@ pub use rights::{CHANNELS, DRAINS, Right};
 pub use shown::shown;
 pub use steps::{Blast, Danger, Engine, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
 pub(crate) use steps::{LISTED, OPEN};
-pub use unfinished::Unfinished;
+pub use unfinished::{Ended, Unfinished};

@@ -50,21 +50,24 @@ pub(super) fn group(facts: &Facts<'_>, targets: &Targets) -> Vec<Move> {
 }
 
 /// What must not be so for slots to be moved; each a sentence.
-pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<String> {
+pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<Reason> {
     let (model, topology) = (facts.model, facts.model.topology());
-    let mut reasons: Vec<String> = facts.slots.and_then(|slots| slots.trouble.clone()).into_iter().collect();
+    let mut reasons = Code::NotCounted.each(facts.slots.and_then(|slots| slots.trouble.clone()));
     let asked: SlotSet = targets.keys().copied().collect();
     let unowned: SlotSet = asked.iter().filter(|&slot| topology.owner(slot).is_none()).collect();
     if !unowned.is_empty() {
-        reasons.push(format!("nobody owns {}: give it an owner first with `fix {unowned}`", slots_are(&unowned)));
+        let says = format!("nobody owns {}: give it an owner first with `fix {unowned}`", slots_are(&unowned));
+        reasons.push(Code::SlotsUnowned.because(says));
     }
     let open: SlotSet = topology.open.iter().map(|open| open.slot).filter(|&slot| asked.contains(slot)).collect();
     if !open.is_empty() {
-        reasons.push(format!("{} open already, a move was begun and not ended: `fix {open}` first", are(&open)));
+        let says = format!("{} open already, a move was begun and not ended: `fix {open}` first", are(&open));
+        reasons.push(Code::SlotsOpen.because(says));
     }
     let disputed: SlotSet = topology.conflicts.iter().map(|conflict| conflict.slot).filter(|&slot| asked.contains(slot)).collect();
     if !disputed.is_empty() {
-        reasons.push(format!("two masters claim {}: settle that first with `fix {disputed}`", slots_are(&disputed)));
+        let says = format!("two masters claim {}: settle that first with `fix {disputed}`", slots_are(&disputed));
+        reasons.push(Code::SlotsDisputed.because(says));
     }
     let mut touched: Vec<NodeId> = targets.iter().flat_map(|(&slot, &to)| [topology.owner(slot), Some(to)]).flatten().collect();
     touched.sort_unstable();
@@ -72,19 +75,20 @@ pub(super) fn obstacles(facts: &Facts<'_>, targets: &Targets) -> Vec<String> {
     for node in touched.iter().filter_map(|id| model.node(*id)) {
         if !is_up(node) || !node.health.serves() {
             let says = if node.health.is_down() || !node.health.serves() { node.health.says() } else { "is marked as failed" };
-            reasons
-                .push(format!("{} {says}: its slots can be moved when it works again or its replica has taken over", node.address));
+            let says = format!("{} {says}: its slots can be moved when it works again or its replica has taken over", node.address);
+            reasons.push(Code::NodeDown.because(says));
         } else if !node.is_master() {
-            reasons.push(format!("{} is a replica, and only masters own slots", node.address));
+            reasons.push(Code::NotAMaster.because(format!("{} is a replica, and only masters own slots", node.address)));
         }
     }
     let targets: BTreeSet<NodeId> = targets.values().copied().collect();
     for node in targets.iter().filter_map(|id| model.node(*id)) {
         if is_up(node) && node.cluster_info.as_ref().is_some_and(|info| !info.ok) {
-            reasons.push(format!("{} says cluster_state:fail and would take no keys: wait until it says ok", node.address));
+            let says = format!("{} says cluster_state:fail and would take no keys: wait until it says ok", node.address);
+            reasons.push(Code::ClusterDown.because(says));
         }
     }
-    reasons.extend(disagreement(model, &asked));
+    reasons.extend(Code::NodesDisagree.each(disagreement(model, &asked)));
     reasons
 }
 
@@ -125,7 +129,7 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
     blast.shards.dedup();
     let (mut warnings, mut reasons) = (Vec::new(), Vec::new());
     let mut danger = Danger::Normal;
-    room_for(facts, &moves, &mut reasons);
+    room_for(facts, &moves, &mut warnings, &mut reasons);
     for (node, part) in moves.iter().filter_map(|part| Some((model.node(part.from)?, part))) {
         big_keys(facts, node, part, engine, &mut warnings, &mut reasons, &mut danger);
     }
@@ -134,7 +138,7 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
     other_open(model, &slots, &moves, &mut warnings);
     for id in facts.slots.iter().flat_map(|slots| &slots.numbered_databases) {
         let says = format!("{} has keys in databases above 0, which MIGRATE of database 0 would leave behind", model.label(*id));
-        reasons.push(says.into());
+        reasons.push(Code::DatabasesInUse.because(says));
     }
     if let Some(obstacle) = facts.slots.and_then(|slots| slots.atomic_obstacle.as_ref()) {
         warnings.push(format!("moved key by key: {obstacle}"));
@@ -328,17 +332,34 @@ fn big_keys(
     }
 }
 
-/// The targets' memory limits.
-fn room_for(facts: &Facts<'_>, moves: &[Move], reasons: &mut Vec<Reason>) {
-    let mut incoming: BTreeMap<NodeId, u64> = BTreeMap::new();
+/// The targets' memory limits. What is not known of them is said: it is no room.
+fn room_for(facts: &Facts<'_>, moves: &[Move], warnings: &mut Vec<String>, reasons: &mut Vec<Reason>) {
+    let mut incoming: BTreeMap<NodeId, (u64, bool)> = BTreeMap::new();
     for part in moves {
-        *incoming.entry(part.to).or_default() += part.bytes;
+        let (bytes, known) = incoming.entry(part.to).or_insert((0, true));
+        *bytes += part.bytes;
+        *known &= blast::is_known(facts.model, &part.slots, facts.slots);
     }
-    for (id, bytes) in incoming {
-        let Some((node, info)) = facts.model.node(id).and_then(|node| Some((node, node.info.as_ref()?))) else { continue };
-        let limit = info.maxmemory.filter(|&limit| limit > 0);
-        let free = limit.map(|limit| limit.saturating_sub(info.used_memory.unwrap_or(0)));
-        if let Some(free) = free.filter(|&free| bytes > free) {
+    for (id, (bytes, known)) in incoming {
+        let Some(node) = facts.model.node(id) else { continue };
+        // None: not told; no limit is room for everything.
+        let free = node.info.as_ref().and_then(|info| match info.maxmemory? {
+            0 => Some(u64::MAX),
+            limit => Some(limit.saturating_sub(info.used_memory?)),
+        });
+        let Some(free) = free else {
+            let may = "it may refuse keys on their way";
+            warnings.push(format!("how much memory {} has left below its maxmemory is unknown: {may}", node.address));
+            continue;
+        };
+        if !known && free < u64::MAX {
+            warnings.push(format!(
+                "how many bytes come to {} is unknown; it has {} left below its maxmemory",
+                node.address,
+                quantity::bytes(free)
+            ));
+        }
+        if bytes > free {
             reasons.push(Code::TargetOutOfMemory.because(format!(
                 "{} has {} left below its maxmemory, and {} would come: raise maxmemory or move less",
                 node.address,
@@ -407,6 +428,27 @@ mod tests {
         let model = Sample::new(masters, 1).model;
         let node = model.topology().shards.iter().find_map(|shard| shard.master).map(|id| model.label(id)).unwrap();
         plan(&Intent::Drain { node }, &Facts::of(&model), noon()).unwrap().warnings.join("\n")
+    }
+
+    #[test]
+    fn memory_that_nobody_told_of_is_unknown_and_not_nothing() {
+        // These servers tell what they use, and not their maxmemory.
+        let model = crate::plan::testing::three_shards();
+        let slots = [crate::cluster::SlotRange::new(0, 9)].iter().collect();
+        let to = "C".to_string();
+        let plan = super::super::plan(&Intent::MoveSlots { slots, to }, &Facts::of(&model), noon()).unwrap();
+        let warnings = plan.warnings.join("\n");
+        assert!(warnings.contains("how much memory 10.0.0.3:7002 has left below its maxmemory is unknown"), "{warnings}");
+        let by_memory = Intent::Rebalance {
+            by: crate::plan::Objective::Memory,
+            weights: BTreeMap::new(),
+            use_empty: false,
+            threshold_percent: 2.0,
+            pace: Pace::Calm,
+        };
+        let refusal = super::super::plan(&by_memory, &Facts::of(&model), noon()).unwrap_err();
+        assert!(refusal.reasons.iter().all(|reason| reason.code == Code::NotCounted), "{refusal:?}");
+        assert!(refusal.to_string().contains("how much memory"), "{refusal}");
     }
 
     #[test]

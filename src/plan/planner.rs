@@ -48,7 +48,8 @@ pub fn plan_again(intent: &Intent, agreed: &[(SlotSet, Address)], facts: &Facts<
     }
     let mut targets = Targets::new();
     for (slots, to) in agreed {
-        let gone = || Refusal::because(format!("{to} is to take slots, and is not in the cluster any more"));
+        let gone =
+            || Refusal::because(Code::ClusterChanged.because(format!("{to} is to take slots, and is not in the cluster any more")));
         let target = facts.model.node_at(to).ok_or_else(gone)?;
         targets.extend(slots.iter().map(|slot| (slot, target.id)));
     }

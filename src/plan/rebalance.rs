@@ -7,7 +7,7 @@ use crate::cluster::{Node, NodeId, SlotSet};
 use super::balance::{Balance, Bearer, balance};
 use super::moves::{self, Targets};
 use super::preflight::is_up;
-use super::{Facts, Intent, Load, Objective, Plan, Refusal, resolve};
+use super::{Code, Facts, Intent, Load, Objective, Plan, Reason, Refusal, resolve};
 use crate::quantity;
 
 /// Below the threshold that starts it, so that a second run has nothing to do.
@@ -49,7 +49,7 @@ struct Field<'a> {
 
 fn field<'a>(intent: &Intent, facts: &Facts<'a>) -> Result<Field<'a>, Refusal> {
     let Intent::Rebalance { by, weights, use_empty, threshold_percent, .. } = intent else {
-        return Err(Refusal::because("this is no rebalance"));
+        return Err(Refusal::usage("this is no rebalance"));
     };
     let model = facts.model;
     if !threshold_percent.is_finite() || *threshold_percent < 0.0 {
@@ -76,7 +76,8 @@ fn field<'a>(intent: &Intent, facts: &Facts<'a>) -> Result<Field<'a>, Refusal> {
     if masters.len() < 2 {
         let empty = model.nodes().filter(|node| node.is_master() && node.slot_count == 0).count();
         let hint = if empty > 0 { ": --use-empty-masters would let empty masters take part" } else { "" };
-        return Err(Refusal::because(format!("nothing to balance between {}{hint}", quantity::count(masters.len(), "master"))));
+        let says = format!("nothing to balance between {}{hint}", quantity::count(masters.len(), "master"));
+        return Err(Refusal::because(Code::NoOtherMaster.because(says)));
     }
     let reasons = ground(facts, &masters, *by);
     if !reasons.is_empty() {
@@ -90,7 +91,7 @@ fn field<'a>(intent: &Intent, facts: &Facts<'a>) -> Result<Field<'a>, Refusal> {
 }
 
 fn draw_up(intent: &Intent, facts: &Facts<'_>, masters: &[&Node], bearers: &[Bearer], targets: &Targets) -> Result<Plan, Refusal> {
-    let Intent::Rebalance { pace, .. } = intent else { return Err(Refusal::because("this is no rebalance")) };
+    let Intent::Rebalance { pace, .. } = intent else { return Err(Refusal::usage("this is no rebalance")) };
     let reasons = moves::obstacles(facts, targets);
     if !reasons.is_empty() {
         return Err(Refusal::all(reasons));
@@ -120,7 +121,8 @@ pub(super) fn shed(facts: &Facts<'_>, source: &Node) -> Result<Targets, Refusal>
     let takes = |node: &&Node| node.is_master() && node.slot_count > 0 && (is_up(node) || node.id == source.id);
     let masters: Vec<&Node> = facts.model.nodes().filter(takes).collect();
     if masters.len() < 2 {
-        return Err(Refusal::because(format!("{} is the only master with slots: nobody could take them", source.address)));
+        let says = format!("{} is the only master with slots: nobody could take them", source.address);
+        return Err(Refusal::because(Code::NoOtherMaster.because(says)));
     }
     let reasons = ground(facts, &masters, Objective::Slots);
     if !reasons.is_empty() {
@@ -134,25 +136,26 @@ pub(super) fn shed(facts: &Facts<'_>, source: &Node) -> Result<Targets, Refusal>
 }
 
 /// What the objective needs to be known.
-fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
+fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let unserved = facts.model.topology().unserved();
     if !unserved.is_empty() {
-        reasons.push(format!("{} not served: bring that in order first, see `check`", quantity::count(unserved.len(), "slot")));
+        let says = format!("{} not served: bring that in order first, see `check`", quantity::count(unserved.len(), "slot"));
+        reasons.push(Code::SlotsUnserved.because(says));
     }
     let open = facts.model.topology().open_slots();
     if !open.is_empty() {
-        reasons.push(format!("open slots ({open}): `fix` finishes or undoes them first"));
+        reasons.push(Code::SlotsOpen.because(format!("open slots ({open}): `fix` finishes or undoes them first")));
     }
     let surveyed = facts.slots.is_some_and(|slots| !slots.by_slot.is_empty());
     if let Some(trouble) = facts.slots.and_then(|slots| slots.trouble.as_ref()) {
         // Shares of what is not known are no shares.
-        reasons.push(trouble.clone());
+        reasons.push(Code::NotCounted.because(trouble.clone()));
         return reasons;
     }
     match by {
         Objective::Keys | Objective::Memory if !surveyed => {
-            reasons.push(format!("the slots' {} have not been surveyed", by.word()))
+            reasons.push(Code::NotCounted.because(format!("the slots' {} have not been surveyed", by.word())))
         }
         Objective::Ops => {
             let counted = facts.slots.is_some_and(|slots| slots.by_slot.values().any(|fact| fact.ops.is_some()));
@@ -163,28 +166,45 @@ fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<String> {
             };
             let silent: Vec<String> = masters.iter().filter(silent).map(|node| node.address.to_string()).collect();
             if counted && !silent.is_empty() {
-                reasons.push(format!(
+                reasons.push(Code::NotCounted.because(format!(
                     "{} did not tell how busy its slots are (CLUSTER SLOT-STATS): balance by keys or memory instead, or try again",
                     quantity::list(&silent)
-                ));
+                )));
             }
             if !counted {
-                reasons.push(
+                reasons.push(Code::NotCounted.because(
                     "these servers do not count commands by slot (CLUSTER SLOT-STATS: Valkey 8, Redis 8.2, with \
-                     cluster-slot-stats-enabled yes): balance by keys or memory instead"
-                        .into(),
-                );
+                     cluster-slot-stats-enabled yes): balance by keys or memory instead",
+                ));
             }
         }
         Objective::Rooms => {
             let addresses = masters.iter().filter(|node| node.slot_count > 0).map(|node| &node.address);
             if !facts.model.rooms().complete(addresses) {
-                reasons.push("rooms have not been counted yet: wait for the first scan of every master".into());
+                let says = "rooms have not been counted yet: wait for the first scan of every master";
+                reasons.push(Code::NotCounted.because(says));
             }
         }
         _ => {}
     }
+    if by == Objective::Memory {
+        let untold = masters.iter().filter(|node| is_up(node) && room_left(node).is_none());
+        let untold: Vec<String> = untold.map(|node| node.address.to_string()).collect();
+        if !untold.is_empty() {
+            let says = format!("how much memory {} has left is unknown (INFO memory): try again", quantity::list(&untold));
+            reasons.push(Code::NotCounted.because(says));
+        }
+    }
     reasons
+}
+
+/// Bytes below its maxmemory, without an end where it has none; None where it has not told.
+fn room_left(node: &Node) -> Option<f64> {
+    let info = node.info.as_ref()?;
+    match info.maxmemory? {
+        0 => Some(f64::INFINITY),
+        limit => Some(limit.saturating_sub(info.used_memory?) as f64),
+    }
 }
 
 fn bearer(facts: &Facts<'_>, node: &Node, by: Objective, weight: f64) -> Bearer {
@@ -204,10 +224,7 @@ fn bearer(facts: &Facts<'_>, node: &Node, by: Objective, weight: f64) -> Bearer 
         .flat_map(|range| range.iter())
         .filter(|&slot| facts.model.topology().owner(slot) == Some(node.id))
         .collect();
-    let room = node.info.as_ref().filter(|_| by == Objective::Memory).and_then(|info| {
-        let limit = info.maxmemory.filter(|&limit| limit > 0)?;
-        Some(limit.saturating_sub(info.used_memory.unwrap_or(0)) as f64)
-    });
+    let room = room_left(node).filter(|room| by == Objective::Memory && room.is_finite());
     Bearer { weight, slots: owned.iter().map(|slot| (slot, cost(slot))).collect(), room }
 }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Model, Node, NodeId, Role};
 
-use super::claims_quietly;
 use super::moves::imports_from_itself;
 use super::preflight::is_up;
 use super::protocol::{
     Act, Direction, MoveGroup, Obstacle, Purpose, Repair, SlotEvidence, SlotStep, Surroundings, move_group, repair_steps, turn,
 };
+use super::{Code, Reason, claims_quietly};
 use crate::quantity;
 
 /// What is true after this repair.
@@ -213,7 +213,7 @@ pub(super) fn course(
     slot: u16,
     evidence: SlotEvidence,
     way: Direction,
-) -> Result<Vec<(Repair, SlotEvidence)>, String> {
+) -> Result<Vec<(Repair, SlotEvidence)>, Reason> {
     let mut course = Vec::new();
     let mut now = evidence;
     while course.len() < LOOKS
@@ -228,25 +228,33 @@ pub(super) fn course(
 }
 
 /// The repair for this slot; None when it needs none. The error says what has to come first.
-pub fn repair(model: &Model, slot: u16, evidence: &SlotEvidence, way: Direction) -> Result<Option<Repair>, String> {
+pub fn repair(model: &Model, slot: u16, evidence: &SlotEvidence, way: Direction) -> Result<Option<Repair>, Reason> {
     let name = |node| model.label(node);
     evidence.repair(way).map_err(|obstacle| match obstacle {
-        Obstacle::OwnerSilent(node) => {
-            format!(
-                "slot {slot} belongs to {}, which does not answer or serves no keys: bring it back or let its replica take over first",
-                name(node)
-            )
-        }
+        Obstacle::OwnerSilent(node) => Code::MasterDown.because(format!(
+            "slot {slot} belongs to {}, which does not answer or serves no keys: bring it back or let its replica take over first",
+            name(node)
+        )),
         Obstacle::HolderSilent(node) => {
-            format!("nobody owns slot {slot}, and {} cannot be asked whether it holds keys of it: bring it back first", name(node))
+            let says = format!(
+                "nobody owns slot {slot}, and {} cannot be asked whether it holds keys of it: bring it back first",
+                name(node)
+            );
+            Code::NodeDown.because(says)
         }
         Obstacle::TargetSilent(node) => {
-            format!("slot {slot} was on its way to {}, which does not answer, and no replica has taken over yet", name(node))
+            let says =
+                format!("slot {slot} was on its way to {}, which does not answer, and no replica has taken over yet", name(node));
+            Code::MasterDown.because(says)
         }
         Obstacle::OpenSilent(node) => {
-            format!("slot {slot} is open on {}, which cannot be asked whether it holds keys of it: bring it back first", name(node))
+            let says = format!(
+                "slot {slot} is open on {}, which cannot be asked whether it holds keys of it: bring it back first",
+                name(node)
+            );
+            Code::NodeDown.because(says)
         }
-        Obstacle::NobodyServes => format!("nobody owns slot {slot}, and no master answers"),
+        Obstacle::NobodyServes => Code::NoOtherMaster.because(format!("nobody owns slot {slot}, and no master answers")),
     })
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::cluster::{Address, Health, Model, Node};
 
-use super::membership::{Joining, called, draw_up, forget_everywhere, join, known_to_others, step, ties};
+use super::membership::{Joining, all_of, called, draw_up, forget_everywhere, join, known_to_others, step, ties};
 use super::preflight::is_up;
-use super::{Blast, Danger, Facts, Intent, Plan, Refusal, StepKind, resolve};
+use super::{Blast, Code, Danger, Facts, Intent, Plan, Refusal, StepKind, resolve};
 use crate::quantity;
 
 pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
@@ -32,8 +32,7 @@ pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<P
     let mut plan = draw_up(intent, model, steps, format!("nobody remembers {}", called(dead)), dead);
     let shards = BTreeSet::from_iter(master.shard.into_iter().chain(dead.shard));
     plan.blast = Blast { shards: shards.into_iter().collect(), ..Blast::default() };
-    let bytes = master.info.as_ref().and_then(|info| info.used_memory_dataset).unwrap_or(0);
-    plan.prediction.notes.push(format!("{} are copied from {} to {address} first", quantity::bytes(bytes), master.address));
+    plan.prediction.notes.push(format!("{} copied from {} to {address} first", all_of(master), master.address));
     if dead.address != *address {
         let again = "stop it for good, or reset it";
         warnings.push(format!("if {} comes back within reach it joins again by itself: {again}", called(dead)));
@@ -56,9 +55,9 @@ fn dead_node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
     }
     let at = called(node);
     let says = if node.health.is_alive() { "still answers" } else { node.health.says() };
-    Err(Refusal::because(format!(
+    Err(Refusal::because(Code::NodeAlive.because(format!(
         "{at} {says}, and only a dead node is replaced: `node add … --replica-of` and `node remove {at}` do it alive"
-    )))
+    ))))
 }
 
 /// The living master of a dead node's shard, as plans of [`Intent::Replace`] choose it.
@@ -102,23 +101,23 @@ fn living_master<'a>(model: &'a Model, dead: &'a Node, warnings: Option<&mut Vec
             });
             Ok(master)
         }
-        [] => Err(Refusal::because(match model.unserved().0.len() {
+        [] => Err(Refusal::because(Code::MasterUnknown.because(match model.unserved().0.len() {
             0 => format!("no living master took the place of {}: `node forget {}` takes it out", called(at), called(at)),
             unserved => format!(
                 "no living master took the place of {}, and {} are not served: `fix` gives slots without an owner a master first",
                 called(at),
                 quantity::count(unserved, "slot")
             ),
-        })),
+        }))),
         several => {
             let mut all: Vec<String> = several.iter().map(|node| node.address.to_string()).collect();
             all.sort();
-            Err(Refusal::because(format!(
+            Err(Refusal::because(Code::MasterUnknown.because(format!(
                 "{} may all have taken the place of {}: say which with `node add … --replica-of`, then `node forget {}`",
                 quantity::list(&all),
                 called(at),
                 called(at)
-            )))
+            ))))
         }
     }
 }
@@ -128,13 +127,13 @@ fn masterless(model: &Model, master: &Node) -> Refusal {
     let slots = quantity::count(master.slot_count, "slot");
     let at = called(master);
     let successor = model.nodes().find(|node| node.is_replica() && node.master == Some(master.id) && is_up(node));
-    Refusal::because(match successor {
+    Refusal::because(Code::MasterDown.because(match successor {
         Some(successor) => format!(
             "the shard of {at} has no living master: `failover {} --mode force` first, or `--mode takeover` without a majority",
             successor.address
         ),
         None => format!("{at} owns {slots} and has no living replica: start its server again, nobody else has the data"),
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Model, Node, Shard};
 
-use super::{Code, Refusal};
+use super::Refusal;
 use crate::quantity;
 
 /// With fewer digits the start of an id is taken for a slip: most letters of shards are hexadecimal digits, too.
@@ -16,10 +16,7 @@ pub fn node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
     }
     if let Some(shard) = shard(model, name) {
         return shard.master.and_then(|id| model.node(id)).ok_or_else(|| {
-            Refusal::usage(
-                Code::UnknownName
-                    .because(format!("shard {} has no master that anybody knows: name one of its nodes by address", shard.name)),
-            )
+            Refusal::misnamed(format!("shard {} has no master that anybody knows: name one of its nodes by address", shard.name))
         });
     }
     let host_of = |node: &&Node| {
@@ -40,9 +37,7 @@ pub fn node<'a>(model: &'a Model, name: &str) -> Result<&'a Node, Refusal> {
         [] => Err(unknown(model, name, "node")),
         several => {
             let all: Vec<String> = several.iter().map(|node| node.address.to_string()).collect();
-            Err(Refusal::usage(
-                Code::UnknownName.because(format!("`{name}` could be {}: name one of them by address", quantity::list(&all))),
-            ))
+            Err(Refusal::misnamed(format!("`{name}` could be {}: name one of them by address", quantity::list(&all))))
         }
     }
 }
@@ -78,11 +73,7 @@ fn no_shard(model: &Model, name: &str) -> Refusal {
         return unknown(model, name, "shard");
     }
     let more = if shards.len() > SHOWN { ", …" } else { "" };
-    Refusal::usage(Code::UnknownName.because(format!(
-        "there is no shard {}; there are {}{more}",
-        name.to_ascii_uppercase(),
-        names.join(", ")
-    )))
+    Refusal::misnamed(format!("there is no shard {}; there are {}{more}", name.to_ascii_uppercase(), names.join(", ")))
 }
 
 /// Nobody has this name: say so with the nearest name that somebody has.
@@ -93,15 +84,11 @@ pub(super) fn unknown(model: &Model, name: &str, what: &str) -> Refusal {
     });
     let shards = model.topology().shards.iter().map(|shard| shard.name.to_string());
     match nearest(name, names.chain(shards)) {
-        Some(near) => {
-            Refusal::usage(Code::UnknownName.because(format!("no {what} `{name}` in cluster {}: did you mean {near}?", model.name)))
-        }
+        Some(near) => Refusal::misnamed(format!("no {what} `{name}` in cluster {}: did you mean {near}?", model.name)),
         None if model.nodes().next().is_none() => {
-            Refusal::usage(Code::UnknownName.because(format!("no {what} `{name}`: cluster {} has no known node yet", model.name)))
+            Refusal::misnamed(format!("no {what} `{name}`: cluster {} has no known node yet", model.name))
         }
-        None => {
-            Refusal::usage(Code::UnknownName.because(format!("no {what} `{name}` in cluster {}: `nodes` lists them", model.name)))
-        }
+        None => Refusal::misnamed(format!("no {what} `{name}` in cluster {}: `nodes` lists them", model.name)),
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn rooms(codes: &[String], to: &str, facts: &Facts<'_>) -> Result<Pla
         if !found && (!known.is_empty() || facts.slots.is_some()) {
             let near = resolve::nearest(code, known.iter().map(|room| room.code.to_string()));
             let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
-            return Err(Refusal::usage(format!("no room {code}: slot {slot} holds no key of it{hint}")));
+            return Err(Refusal::misnamed(format!("no room {code}: slot {slot} holds no key of it{hint}")));
         }
         slots.insert(slot);
     }

@@ -143,6 +143,19 @@ pub struct Blast {
     pub tally: RoomTally,
     /// Not every owner of the slots has been looked through for rooms: there may be more of them, and players.
     pub rooms_in_part: bool,
+    /// Some of the keys were not measured, and what their master uses is not known: there are more bytes.
+    pub bytes_in_part: bool,
+}
+
+impl Blast {
+    /// The bytes in words, as far as they are known.
+    pub fn bytes(&self) -> String {
+        match (self.bytes_in_part, self.tally.bytes) {
+            (false, bytes) => crate::quantity::bytes(bytes),
+            (true, 0) => "unknown bytes".into(),
+            (true, bytes) => format!("at least {}", crate::quantity::bytes(bytes)),
+        }
+    }
 }
 
 /// One master's load before and after, in the unit of the objective.
@@ -200,33 +213,28 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn because(reason: impl Into<Reason>) -> Self {
-        Self::all(vec![reason.into()])
+    pub fn because(reason: Reason) -> Self {
+        Self::all(vec![reason])
     }
 
-    pub fn usage(reason: impl Into<Reason>) -> Self {
-        Self { usage: true, ..Self::because(reason) }.coded(Code::BadRequest)
+    /// The request is wrong.
+    pub fn usage(says: impl Into<String>) -> Self {
+        Self { usage: true, ..Self::because(Code::BadRequest.because(says)) }
     }
 
-    pub fn all(reasons: Vec<impl Into<Reason>>) -> Self {
-        Self { reasons: reasons.into_iter().map(Into::into).collect(), usage: false, fulfilled: false }
+    /// A name in the request is nobody's, or may be several's.
+    pub fn misnamed(says: impl Into<String>) -> Self {
+        Self { usage: true, ..Self::because(Code::UnknownName.because(says)) }
     }
 
-    /// Reasons without a code of their own have this one.
-    pub fn coded(mut self, code: Code) -> Self {
-        self.reasons.iter_mut().filter(|reason| reason.code == Code::Other).for_each(|reason| reason.code = code);
-        self
-    }
-
-    /// The sentences alone.
-    pub fn sentences(self) -> Vec<String> {
-        self.reasons.into_iter().map(Into::into).collect()
+    pub fn all(reasons: Vec<Reason>) -> Self {
+        Self { reasons, usage: false, fulfilled: false }
     }
 
     /// "nothing to do: …", and what else is worth knowing.
     pub fn nothing(why: impl Display, more: Vec<String>) -> Self {
-        let reasons: Vec<String> = std::iter::once(format!("nothing to do: {why}")).chain(more).collect();
-        Self { fulfilled: true, ..Self::all(reasons) }.coded(Code::NothingToDo)
+        let reasons = std::iter::once(format!("nothing to do: {why}")).chain(more);
+        Self { fulfilled: true, ..Self::all(Code::NothingToDo.each(reasons)) }
     }
 }
 
@@ -240,10 +248,10 @@ impl Display for Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    Refused(Vec<String>),
+    Refused(Vec<Reason>),
     /// Which step, command and node, the server's text, and the state that was left.
-    Failed(Vec<String>),
-    Cancelled(Vec<String>),
+    Failed(Vec<Reason>),
+    Cancelled(Vec<Reason>),
 }
 
 impl Outcome {
@@ -256,10 +264,20 @@ impl Outcome {
         }
     }
 
-    pub fn reasons(&self) -> &[String] {
+    pub fn reasons(&self) -> &[Reason] {
         match self {
             Self::Done => &[],
             Self::Refused(reasons) | Self::Failed(reasons) | Self::Cancelled(reasons) => reasons,
+        }
+    }
+
+    /// The one code of it: that of the first reason.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Done => Code::Done,
+            Self::Refused(reasons) => reasons.first().map_or(Code::BadRequest, |reason| reason.code),
+            Self::Failed(reasons) => reasons.first().map_or(Code::NotReadBack, |reason| reason.code),
+            Self::Cancelled(reasons) => reasons.first().map_or(Code::Stopped, |reason| reason.code),
         }
     }
 }

@@ -19,10 +19,19 @@ pub struct Unfinished {
     pub total: usize,
     /// What each target was to get.
     pub wanted: Vec<(NodeId, SlotSet)>,
-    /// Its outcome and the reasons, when it came to say them; None when its console died before.
-    pub ended: Option<(String, Vec<String>)>,
+    /// How it ended, when it came to say that; None when its console died before.
+    pub ended: Option<Ended>,
     /// Sources and targets.
     pub nodes: Vec<NodeId>,
+}
+
+/// How an operation ended, as its journal tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    pub outcome: String,
+    /// None in journals of before there were codes.
+    pub code: Option<String>,
+    pub reasons: Vec<String>,
 }
 
 impl Unfinished {

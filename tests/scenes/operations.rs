@@ -6,7 +6,8 @@ use std::time::Duration;
 use rgc_tui::app::{Dialog, DialogKind, Event, OperationId};
 use rgc_tui::cluster::SlotRange;
 use rgc_tui::plan::{
-    Blast, Danger, Engine, Figure, Intent, Load, Move, Objective, Outcome, Pace, Plan, Prediction, Progress, Report, Step, StepKind,
+    Blast, Code, Danger, Engine, Figure, Intent, Load, Move, Objective, Outcome, Pace, Plan, Prediction, Progress, Report, Step,
+    StepKind,
 };
 
 use super::Scene;
@@ -28,7 +29,7 @@ pub(super) fn stage(scene: &mut Scene, name: &str) {
     ];
     start(scene, plan);
     if name == "operations" || name == "operation-failed" {
-        let outcome = Outcome::Failed(failed.map(String::from).to_vec());
+        let outcome = Outcome::Failed(Code::NotElected.each(failed.map(String::from)));
         let report = Report { outcome, elapsed: Duration::from_millis(4100), figures: vec![(Figure::KeysPerSec, 18_400.0)] };
         scene.event(Event::Progress(OperationId(1), Progress::Ended(report)));
     }
@@ -125,6 +126,7 @@ fn rebalance(scene: &Scene) -> Plan {
         blast: Blast {
             shards: Vec::new(),
             slots: moves.iter().flat_map(|one| one.slots.iter().collect::<Vec<_>>()).collect(),
+            bytes_in_part: false,
             rooms_in_part: false,
             tally: rgc_tui::cluster::RoomTally { rooms: 62, players: 184, keys: 719_210, bytes: 243 << 20 },
         },

@@ -124,8 +124,12 @@ impl Truth {
             let owners: Vec<String> = world.owners(*slot).into_iter().map(name).collect();
             wrong.push(format!("slot {slot} is owned by {owners:?} ({} such slots)", split.len()));
         }
-        let said: Vec<String> =
-            reports.iter().flat_map(|report| report.outcome.reasons()).filter(|reason| reason.contains("lost")).cloned().collect();
+        let said: Vec<String> = reports
+            .iter()
+            .flat_map(|report| report.outcome.reasons())
+            .filter(|reason| reason.contains("lost"))
+            .map(|reason| reason.says.clone())
+            .collect();
         for (key, entry) in &self.keys {
             let slot = key_slot(key);
             let key_name = String::from_utf8_lossy(key);

@@ -23,6 +23,9 @@ pub(super) const LOST: Rule = Rule {
 #[derive(Clone, Copy)]
 pub(super) struct Lost {
     pub(super) bytes: u64,
+    /// How far the dead master had come, and from where on its successor went its own way.
+    written: u64,
+    parted: u64,
 }
 
 impl Lost {
@@ -48,9 +51,10 @@ pub(super) fn lost_by(look: &Look<'_>, node: &Node) -> Option<Lost> {
     if old.replid.is_none() || old.replid != new.replid_before {
         return None;
     }
-    let shared = u64::try_from(new.second_repl_offset?).ok()?.saturating_sub(1);
-    let bytes = old.master_offset?.saturating_sub(shared);
-    (bytes > NOISE).then_some(Lost { bytes })
+    let parted = u64::try_from(new.second_repl_offset?).ok()?;
+    let written = old.master_offset?;
+    let bytes = written.saturating_sub(parted.saturating_sub(1));
+    (bytes > NOISE).then_some(Lost { bytes, written, parted })
 }
 
 fn lost(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
@@ -70,16 +74,8 @@ fn lost(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
                 old.address
             );
             let proof = [
-                format!(
-                    "{}: master_repl_offset {}",
-                    old.address,
-                    old.info.as_ref().and_then(|info| info.master_offset).unwrap_or(0)
-                ),
-                format!(
-                    "{}: second_repl_offset {}",
-                    new.address,
-                    new.info.as_ref().and_then(|info| info.second_repl_offset).unwrap_or(0)
-                ),
+                format!("{}: master_repl_offset {}", old.address, lost.written),
+                format!("{}: second_repl_offset {}", new.address, lost.parted),
             ];
             found.push(rule.on_shard(shard, severity, message, remedy).proved_by(proof));
         }

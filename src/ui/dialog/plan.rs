@@ -71,13 +71,13 @@ fn blast(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
         doc.fact(if shards.len() == 1 { "shard" } else { "shards" }, shards.join(", "), Role::Text);
     }
     doc.fact("slots", listed, Role::Text);
-    let tally = blast.tally;
+    let tally = &blast.tally;
     let text = format!(
         "{} with {}, {}, {}",
         tally.rooms,
         quantity::count(tally.players, "player"),
         format::counted_short(tally.keys, "key"),
-        quantity::bytes(tally.bytes)
+        blast.bytes()
     );
     doc.fact("rooms", text, Role::Text);
 }
