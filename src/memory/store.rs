@@ -37,6 +37,8 @@ impl Store {
         for path in self.files() {
             match read(&path) {
                 Ok(memory) => remembered.memories.push(memory),
+                // Another program may have made room meanwhile.
+                Err(_) if !path.exists() => {}
                 Err(why) => remembered.notes.push(format!("{} is passed over: {why}", path.display())),
             }
         }

@@ -132,7 +132,11 @@ pub fn markdown() -> String {
     let title = |list: usize| match list {
         0 => "An ACL user that may look, and find rooms, needs",
         1 => "to change something also",
-        _ => "and so that what would be refused is known beforehand, and other consoles are seen (else that is unknown, and said)",
+        _ => {
+            "and so that what would be refused is known beforehand, and other consoles are seen (else that is unknown, and said), and\n\
+             that nothing waits before it begins (else slots are given when a node timeout is over in which what was said of them before\n\
+             has been heard)"
+        }
     };
     (0..3).map(|list| format!("{}\n\n```text\n{}\n```\n", title(list), rules(list))).collect::<Vec<_>>().join("\n")
 }
