@@ -95,6 +95,43 @@ fn one_console_moves() {
     }
 }
 
+/// A group is open before the one before it is over.
+#[test]
+fn one_console_moves_in_groups() {
+    for rules in [Rules::Redis7, Rules::Valkey8] {
+        for fault in [Fault::None, Fault::Crash, Fault::Failover, Fault::Takeover] {
+            let mut scenario = scenario(rules, vec![Task::MoveApart { from: A, to: B }], fault);
+            scenario.repairs = true;
+            holds(scenario, &format!("one move in groups, {rules:?}, {fault:?}"));
+        }
+    }
+}
+
+/// What the target had said before its last claim comes after it, and is noted for good: then whoever takes the slot loses it.
+#[test]
+fn groups_of_which_not_all_was_heard_lost_keys_on_the_way_back() {
+    let mut scenario = one_after_the_other(Rules::Redis7, Task::MoveApart { from: B, to: A });
+    scenario.tasks[0] = Task::Script(console::moved_apart(A, B, Rules::Redis7));
+    finds_loss(scenario, "groups after groups");
+}
+
+#[test]
+fn two_consoles_move_in_groups() {
+    let apart = |to| Task::MoveApart { from: A, to };
+    for rules in [Rules::Redis7, Rules::Valkey8] {
+        two(rules, start(), [apart(B), apart(C)], "groups to two targets");
+        two(rules, start(), [apart(B), apart(B)], "groups to the same target");
+        for direction in [Direction::On, Direction::Back, Direction::BackAtOnce] {
+            two(rules, start(), [apart(B), Task::Fix(direction)], &format!("groups and fix {direction:?}"));
+        }
+        for to in [A, C] {
+            let mut scenario = one_after_the_other(rules, Task::MoveApart { from: B, to });
+            (scenario.tasks[0], scenario.repairs) = (apart(B), true);
+            holds(scenario, &format!("groups after groups, to {to}, {rules:?}"));
+        }
+    }
+}
+
 #[test]
 fn one_console_rolls_back() {
     for rules in [Rules::Redis7, Rules::Valkey8] {

@@ -28,6 +28,8 @@ pub fn nth(id: NodeId) -> usize {
 pub enum Task {
     /// Moves both slots.
     Move { from: usize, to: usize },
+    /// Moves one slot after the other, as groups of one move.
+    MoveApart { from: usize, to: usize },
     /// Steps written down by a test: how it was done before.
     Script(Vec<SlotStep>),
     /// Puts right what is open, until nothing is.
@@ -143,6 +145,11 @@ impl Console {
                 let name = Repair::Finish { from: id(*from), to: id(*to), unaware: false };
                 let key = (name, Vec::new(), Around { head: Some(A), reopens: false }, rules == Rules::Redis7);
                 known.entry(key).or_insert_with(|| Rc::new(move_steps(*from, *to, rules))).clone()
+            }),
+            (_, Task::MoveApart { from, to }) => STEPS.with_borrow_mut(|known| {
+                let name = Repair::FinishAndBack { from: id(*from), to: id(*to), unaware: false };
+                let key = (name, Vec::new(), Around { head: Some(A), reopens: false }, rules == Rules::Redis7);
+                known.entry(key).or_insert_with(|| Rc::new(apart_steps(*from, *to, rules))).clone()
             }),
             (_, Task::Fix(_)) => Rc::new(Vec::new()),
         }
@@ -467,19 +474,43 @@ fn others(cluster_masters: &[usize], not: [usize; 2]) -> Vec<NodeId> {
 
 pub fn move_steps(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
     let steps = moved(from, to, rules);
-    protocol::begin(id(from), &[A, B, C].map(id)).into_iter().chain(steps).collect()
+    begin(from, to).into_iter().chain(steps).collect()
 }
 
 /// The same as if nothing had been before it.
 pub fn moved(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
-    protocol::move_group(&MoveGroup {
+    protocol::move_group(&group(from, to, (0..SLOTS as u16).collect(), rules))
+}
+
+/// One group after the other; before the last one it is made sure that all before it was heard.
+fn apart_steps(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
+    let mut steps = moved_apart(from, to, rules);
+    let last = steps.iter().rposition(|step| step.purpose == Purpose::Announce).unwrap_or(0);
+    steps.splice(last..last, begin(from, to));
+    begin(from, to).into_iter().chain(steps).collect()
+}
+
+/// One group after the other, and nothing else.
+pub fn moved_apart(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
+    let groups: Vec<MoveGroup> = (0..SLOTS as u16).map(|slot| group(from, to, vec![slot], rules)).collect();
+    let before = |nth: usize| nth.checked_sub(1).and_then(|nth| groups.get(nth));
+    let moved = groups.iter().enumerate().flat_map(|(nth, group)| protocol::move_next(group, before(nth)));
+    moved.chain(groups.last().map(protocol::release)).collect()
+}
+
+fn begin(from: usize, to: usize) -> Vec<SlotStep> {
+    protocol::begin(id(from), id(to), &[A, B, C].map(id))
+}
+
+fn group(from: usize, to: usize, slots: Vec<u16>, rules: Rules) -> MoveGroup {
+    MoveGroup {
         source: id(from),
         target: id(to),
-        slots: (0..SLOTS as u16).collect(),
+        slots,
         others: others(&[A, B, C], [from, to]),
         replicas: if from == A || to == A { vec![id(A1)] } else { Vec::new() },
         quiet: rules == Rules::Redis7,
-    })
+    }
 }
 
 fn repair_steps(repair: &Repair, slots: &[u16], around: Around, rules: Rules) -> Vec<SlotStep> {

@@ -1,6 +1,6 @@
 //! IO. The engine for every server: SETSLOT and MIGRATE, key by key, a few slots open at a time.
 //!
-//! What is sent, in which order, and what must be true before and after each command is [`crate::plan::protocol::move_group`].
+//! What is sent, in which order, and what must be true before and after each command is [`crate::plan::protocol::move_next`].
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::cluster::{NodeId, SlotSet};
 use crate::exec::journal::Journal;
 use crate::link::Lane;
 use crate::plan::OPEN;
-use crate::plan::protocol::{MoveGroup, begin, move_group};
+use crate::plan::protocol::{MoveGroup, begin, move_next, release};
 
 pub(in crate::exec) struct KeyEngine {
     pub(in crate::exec) interpreter: Interpreter,
@@ -64,61 +64,83 @@ impl Engine for KeyEngine {
     }
 }
 
-async fn record(journal: Journal, job: &Job, open: Option<&[u16]>, closed: Option<&[u16]>) -> Result<(), Stop> {
-    if open.is_none() && closed.is_none() {
+async fn record(journal: Journal, job: &Job, open: Option<&[u16]>, closed: &[u16]) -> Result<(), Stop> {
+    if open.is_none() && closed.is_empty() {
         return Ok(());
     }
     let text = |slots: Option<&[u16]>| slots.map(|slots| slots.iter().copied().collect::<SlotSet>().to_string());
-    let line = json!({"open": text(open), "closed": text(closed), "from": job.from.to_string(), "to": job.to.to_string()});
+    let line = json!({"open": text(open), "closed": text(Some(closed).filter(|slots| !slots.is_empty())), "from": job.from.to_string(), "to": job.to.to_string()});
     journal.record(line).await.map_err(Stop::because)
 }
 
 impl KeyEngine {
     async fn groups(&mut self, job: &Job) -> Result<(), Stop> {
         let groups: Vec<&[u16]> = job.slots.chunks(OPEN).collect();
-        // It may have taken slots a moment ago.
-        self.interpreter.run(&begin(job.from, &self.masters), Vec::new()).await.map_err(|halt| Stop::because(halt.why))?;
-        record(self.journal.clone(), job, groups.first().copied(), None).await?;
+        record(self.journal.clone(), job, groups.first().copied(), &[]).await?;
         let source = self.interpreter.telling.links.get(&job.from_at, Lane::Work);
         let mut known = Vec::new();
-        for (nth, group) in groups.iter().enumerate() {
-            let (before, next) = (nth.checked_sub(1).and_then(|nth| groups.get(nth)).copied(), groups.get(nth + 1).copied());
+        // What the source is still to be told, and what is still to be written down as closed.
+        let mut unreleased: Option<MoveGroup> = None;
+        let mut closed: Vec<u16> = Vec::new();
+        for (nth, slots) in groups.iter().enumerate() {
+            let next = groups.get(nth + 1).copied();
             if self.interpreter.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
-                record(self.journal.clone(), job, None, before).await?;
+                self.release(unreleased.take(), &mut closed).await?;
+                record(self.journal.clone(), job, None, &closed).await?;
                 return Err(Stop { cancelled: true, ..Stop::default() });
+            }
+            if nth == 0 || next.is_none() {
+                let begun = self.interpreter.run(&begin(job.from, job.to, &self.masters), Vec::new()).await;
+                begun.map_err(|halt| Stop { begun: nth > 0, ..self.stop(&[], unreleased.as_ref(), halt) })?;
             }
             // While this is being done, what comes next is written down and looked at; nobody waits for the look.
             let mut foreseen = Vec::new();
             let small = self.interpreter.keys.pacer.small();
-            let ahead = record(self.journal.clone(), job, next, before);
+            let over = std::mem::take(&mut closed);
+            let ahead = record(self.journal.clone(), job, next, &over);
             let look = async {
                 listing::foresee(&source, next.unwrap_or_default(), small, &mut foreseen).await;
                 std::future::pending::<Infallible>().await
             };
-            let steps = move_group(&MoveGroup {
+            let group = MoveGroup {
                 source: job.from,
                 target: job.to,
-                slots: group.to_vec(),
+                slots: slots.to_vec(),
                 others: self.masters.iter().copied().filter(|&node| node != job.from && node != job.to).collect(),
                 replicas: self.replicas.clone(),
-                quiet: self.quiet && group.len() > 2,
-            });
+                quiet: self.quiet && slots.len() > 2,
+            };
+            let steps = move_next(&group, unreleased.as_ref());
             let (moved, written) = tokio::select! {
                 both = async { tokio::join!(self.interpreter.run(&steps, std::mem::take(&mut known)), ahead) } => both,
                 never = look => match never {},
             };
-            moved.map_err(|halt| self.stop(group, halt))?;
-            self.meter.slots(group.len());
+            moved.map_err(|halt| self.stop(slots, unreleased.as_ref(), halt))?;
+            closed.extend(unreleased.replace(group).into_iter().flat_map(|group| group.slots));
+            self.meter.slots(slots.len());
             written?;
             known = foreseen;
         }
-        record(self.journal.clone(), job, None, groups.last().copied()).await
+        self.release(unreleased.take(), &mut closed).await?;
+        record(self.journal.clone(), job, None, &closed).await
     }
 
-    fn stop(&self, slots: &[u16], halt: Halt) -> Stop {
+    /// The source of the last group is told.
+    async fn release(&mut self, last: Option<MoveGroup>, closed: &mut Vec<u16>) -> Result<(), Stop> {
+        let Some(group) = last else { return Ok(()) };
+        let released = self.interpreter.run(&[release(&group)], Vec::new()).await;
+        released.map_err(|halt| self.stop(&[], Some(&group), halt))?;
+        closed.extend(group.slots);
+        Ok(())
+    }
+
+    /// `unreleased`: the source may not know yet that it has given these.
+    fn stop(&self, slots: &[u16], unreleased: Option<&MoveGroup>, halt: Halt) -> Stop {
+        let touched = if self.interpreter.untouched { &[] } else { slots };
+        let unreleased = unreleased.into_iter().flat_map(|group| &group.slots);
         Stop {
             reasons: vec![halt.why],
-            open: if self.interpreter.untouched { SlotSet::default() } else { slots.iter().copied().collect() },
+            open: touched.iter().chain(unreleased).copied().collect(),
             roll_back: self.interpreter.keys.refused,
             race: halt.race,
             at_risk: halt.at_risk,

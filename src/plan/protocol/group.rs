@@ -4,7 +4,7 @@ use super::Precondition::{
     EpochAbove, HoldsForMaster, HoldsNoKeys, ImportsFrom, ImportsFromNobodyElse, KnowsEpoch, KnowsOwner, MigratesTo,
     MigratesToNobodyElse, NobodyElseIsAtIt, Owns, OwnsNot,
 };
-use super::{Act, Precondition, Purpose, SlotCommand, SlotStep, Transfer};
+use super::{Act, Purpose, SlotCommand, SlotStep, Transfer};
 use crate::cluster::NodeId;
 
 /// Slots that go together, and who is around.
@@ -23,24 +23,27 @@ pub struct MoveGroup {
 
 /// The whole way, also of a move that somebody has begun: what is done already is done again without harm.
 pub fn move_group(group: &MoveGroup) -> Vec<SlotStep> {
-    let MoveGroup { source, target, slots, others, replicas, quiet } = group;
+    let all = [give(group), vec![alone(group)], take(group), vec![release(group)], heard(group)];
+    all.into_iter().flatten().collect()
+}
+
+/// One group after another of the same move: the source believes the group before when this one is open already. What it has
+/// to hear for that comes meanwhile; and what is not there any more it sends players to, either way. The last one's
+/// [`release`] comes by itself.
+pub fn move_next(group: &MoveGroup, before: Option<&MoveGroup>) -> Vec<SlotStep> {
+    let released = before.map(release).into_iter().collect();
+    let all = [give(group), released, vec![alone(group)], take(group), heard(group)];
+    all.into_iter().flatten().collect()
+}
+
+/// The slots are open on both sides.
+fn give(group: &MoveGroup) -> Vec<SlotStep> {
+    let MoveGroup { source, target, slots, .. } = group;
     let (source, target, all) = (*source, *target, || slots.clone());
     let set = |command: fn(u16, NodeId) -> SlotCommand, node: NodeId| slots.iter().map(|&slot| command(slot, node)).collect();
     let importing: Vec<SlotCommand> = set(|slot, from| SlotCommand::Importing { slot, from }, source);
     let migrating = set(|slot, to| SlotCommand::Migrating { slot, to }, target);
-    let released = set(|slot, owner| SlotCommand::Node { slot, owner }, target);
-    let source_gives = || vec![Owns { node: source, slots: all() }, MigratesTo { node: source, slots: all(), to: target }];
-    let ready: Vec<Precondition> = source_gives()
-        .into_iter()
-        .chain([
-            HoldsNoKeys { node: source, slots: all() },
-            ImportsFrom { node: target, slots: all(), from: source },
-            KnowsEpoch { at: target, of: source },
-            HoldsForMaster { at: target, of: source },
-        ])
-        .collect();
-
-    let mut steps = vec![
+    vec![
         SlotStep::send(Purpose::Announce, target, importing)
             .requires(vec![
                 Owns { node: source, slots: all() },
@@ -51,13 +54,29 @@ pub fn move_group(group: &MoveGroup) -> Vec<SlotStep> {
             .confirms(vec![ImportsFrom { node: target, slots: all(), from: source }]),
         SlotStep::send(Purpose::Open, source, migrating)
             .requires(vec![Owns { node: source, slots: all() }, MigratesToNobodyElse { node: source, slots: all(), to: target }])
-            .confirms(source_gives()),
-        SlotStep {
-            beside: true,
-            ..SlotStep::new(Purpose::Alone, Act::Look).requires(vec![NobodyElseIsAtIt { others: others.clone(), slots: all() }])
-        },
-        SlotStep::new(Purpose::Move, Act::MoveKeys { from: source, to: target, slots: all(), transfer: Transfer::Open }),
+            .confirms(vec![Owns { node: source, slots: all() }, MigratesTo { node: source, slots: all(), to: target }]),
+    ]
+}
+
+fn alone(group: &MoveGroup) -> SlotStep {
+    let nobody = NobodyElseIsAtIt { others: group.others.clone(), slots: group.slots.clone() };
+    SlotStep { beside: true, ..SlotStep::new(Purpose::Alone, Act::Look).requires(vec![nobody]) }
+}
+
+/// The keys go over, and the target owns the slots.
+fn take(group: &MoveGroup) -> Vec<SlotStep> {
+    let MoveGroup { source, target, slots, quiet, .. } = group;
+    let (source, target, all) = (*source, *target, || slots.clone());
+    let ready = vec![
+        Owns { node: source, slots: all() },
+        MigratesTo { node: source, slots: all(), to: target },
+        HoldsNoKeys { node: source, slots: all() },
+        ImportsFrom { node: target, slots: all(), from: source },
+        KnowsEpoch { at: target, of: source },
+        HoldsForMaster { at: target, of: source },
     ];
+    let moves = Act::MoveKeys { from: source, to: target, slots: all(), transfer: Transfer::Open };
+    let mut steps = vec![SlotStep::new(Purpose::Move, moves)];
     match slots.as_slice() {
         [first, rest @ ..] if !quiet && !rest.is_empty() => {
             steps.push(claim(group, Purpose::ClaimFirst, &[*first]).requires(ready));
@@ -71,14 +90,25 @@ pub fn move_group(group: &MoveGroup) -> Vec<SlotStep> {
         }
         all => steps.push(claim(group, Purpose::ClaimFirst, all).requires(ready)),
     }
-    // Only when the source has it from the target itself: one that was told, and then hears an older word of the target, notes
-    // on Redis 7 that nobody claims the slot, and would lose it to anybody if it were to own it again.
-    steps.push(
-        SlotStep::send(Purpose::Release, source, released)
-            .requires(vec![KnowsOwner { at: source, slots: all(), owner: target }])
-            .confirms(vec![OwnsNot { node: source, slots: all() }]),
-    );
-    let knows = |nodes: &[NodeId]| nodes.iter().map(|&at| KnowsOwner { at, slots: all(), owner: target }).collect::<Vec<_>>();
+    steps
+}
+
+/// The source believes it. Only when it has it from the target itself: one that was told, and then hears an older word of the
+/// target, notes on Redis 7 that nobody claims the slot, and would lose it to anybody if it were to own it again.
+pub fn release(group: &MoveGroup) -> SlotStep {
+    let MoveGroup { source, target, ref slots, .. } = *group;
+    let released = slots.iter().map(|&slot| SlotCommand::Node { slot, owner: target }).collect();
+    SlotStep::send(Purpose::Release, source, released)
+        .requires(vec![KnowsOwner { at: source, slots: slots.clone(), owner: target }])
+        .confirms(vec![OwnsNot { node: source, slots: slots.clone() }])
+}
+
+/// Everybody who has to has heard of it.
+fn heard(group: &MoveGroup) -> Vec<SlotStep> {
+    let MoveGroup { target, slots, others, replicas, .. } = group;
+    let knows =
+        |nodes: &[NodeId]| nodes.iter().map(|&at| KnowsOwner { at, slots: slots.clone(), owner: *target }).collect::<Vec<_>>();
+    let mut steps = Vec::new();
     if !replicas.is_empty() {
         steps.push(SlotStep { lag: 2, ..SlotStep::new(Purpose::Heard, Act::Look).requires(knows(replicas)) });
     }
@@ -119,11 +149,13 @@ pub fn turn(group: &MoveGroup) -> Vec<SlotStep> {
     vec![everybody_knows(group.target, masters), SlotStep::new(Purpose::Drain, drain).requires(knows)]
 }
 
-/// Before a node gives slots. It may have taken them a moment ago, in an operation that nobody here knows of: every master
-/// knows its epoch, and what it said before it took them has been heard.
-pub fn begin(source: NodeId, masters: &[NodeId]) -> Vec<SlotStep> {
-    let others: Vec<NodeId> = masters.iter().copied().filter(|&node| node != source).collect();
-    let drain = Act::Drain { of: vec![source], by: others.clone() };
+/// Before a node gives slots, and before the last group of several. The source may have taken them a moment ago, in an
+/// operation that nobody here knows of: every master knows its epoch, and what it said before it took them has been heard.
+/// So has what the target has said until now: an old word of it that comes after its last claim is noted on Redis 7 as that
+/// nobody claims the slot, for as long as it says nothing new; and whoever takes the slot then loses it to anybody.
+pub fn begin(source: NodeId, target: NodeId, masters: &[NodeId]) -> Vec<SlotStep> {
+    let others = masters.iter().copied().filter(|&node| node != source);
+    let drain = Act::Drain { of: vec![source, target], by: masters.to_vec() };
     vec![everybody_knows(source, others), SlotStep::new(Purpose::Drain, drain)]
 }
 

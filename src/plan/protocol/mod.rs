@@ -19,7 +19,7 @@ mod step;
 
 pub use command::SlotCommand;
 pub use evidence::{Direction, Obstacle, SlotEvidence};
-pub use group::{MoveGroup, begin, move_group, move_group_back, turn};
+pub use group::{MoveGroup, begin, move_group, move_group_back, move_next, release, turn};
 pub use heard::{Heard, Precondition, Verdict};
 pub use repair::{Repair, Surroundings, repair_steps};
 pub use step::{Act, CHECK_LASTS, Purpose, SlotStep, Transfer, check_lasts, drain, fence};

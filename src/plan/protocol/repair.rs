@@ -116,7 +116,7 @@ fn before(from: NodeId, to: NodeId, unaware: bool, around: &Surroundings) -> Vec
         let migrating = around.set(|slot| SlotCommand::Migrating { slot, to });
         SlotStep::send(Purpose::Open, from, migrating).requires(vec![owner()]).confirms(gives)
     });
-    begin(from, &around.masters).into_iter().chain(reopen).chain(inform(from, to, unaware, around)).collect()
+    begin(from, to, &around.masters).into_iter().chain(reopen).chain(inform(from, to, unaware, around)).collect()
 }
 
 /// A target that still takes the slots for a dead master's would call the whole cluster failed.
