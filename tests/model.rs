@@ -171,7 +171,7 @@ proptest! {
             let count = subjects.len();
             subjects.sort();
             subjects.dedup();
-            prop_assert_eq!(subjects.len(), count, "one finding a rule and subject");
+            prop_assert_eq!(subjects.len(), count, "one finding a rule and subject: {:?}", findings);
             verdict(&sample.model, &findings);
             log.update(&findings, sample.now);
         }

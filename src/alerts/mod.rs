@@ -32,9 +32,34 @@ pub fn check_during(model: &Model, thresholds: &Thresholds, now: Time, moving: &
     let look = Look::new(model, thresholds, now, moving);
     let mut findings = Vec::new();
     for rule in RULES {
+        let before = findings.len();
         (rule.find)(rule, &look, &mut findings);
+        let found = findings.split_off(before);
+        findings.extend(one_a_subject(found));
     }
     causes::link(findings, &look)
+}
+
+/// What has happened to one subject more than once is one finding: the first time, with how often it happened again.
+fn one_a_subject(found: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<(Finding, usize)> = Vec::with_capacity(found.len());
+    for finding in found {
+        match kept.iter_mut().find(|(first, _)| first.subject == finding.subject) {
+            Some((first, again)) => {
+                first.severity = first.severity.max(finding.severity);
+                *again += 1;
+            }
+            None => kept.push((finding, 0)),
+        }
+    }
+    let told = |(mut finding, again): (Finding, usize)| {
+        if again > 0 {
+            finding.message +=
+                &format!("; {} since", if again == 1 { "once more".to_string() } else { format!("{again} times more") });
+        }
+        finding
+    };
+    kept.into_iter().map(told).collect()
 }
 
 /// The rule with this id.
