@@ -19,7 +19,7 @@ use desk::{Desk, figure};
 use rgc_tui::cluster::ShardName;
 use rgc_tui::link::LinkSettings;
 use rgc_tui::local::{LocalFault, LocalSpec};
-use rgc_tui::plan::{Intent, Mode, Outcome, Progress, preflight};
+use rgc_tui::plan::{Code, Intent, Mode, Outcome, Progress, preflight};
 
 fn to(node: impl ToString, mode: Mode) -> Intent {
     Intent::Failover { node: node.to_string(), mode }
@@ -147,7 +147,7 @@ async fn a_world_that_changed_since_the_plan_is_noticed_before_anything_is_sent(
     let first = desk.run(plan.clone()).await;
     assert_eq!(first.outcome, Outcome::Done, "{first:?}");
     let second = desk.run(plan).await;
-    assert!(matches!(&second.outcome, Outcome::Refused(reasons) if reasons[0].contains("has changed since")), "{second:?}");
+    assert!(matches!(&second.outcome, Outcome::Refused(reasons) if reasons[0].code == Code::ClusterChanged), "{second:?}");
     assert_eq!(cluster.role(&cluster.at(3)).await, "master");
 }
 
@@ -185,7 +185,7 @@ async fn a_locked_cluster_refuses_every_deed() {
     let plan = desk.plan(to("A", Mode::Graceful)).await.unwrap();
     desk.executor.lock(true);
     let report = desk.run(plan.clone()).await;
-    assert!(matches!(&report.outcome, Outcome::Refused(reasons) if reasons[0].contains("read-only")), "{report:?}");
+    assert!(matches!(&report.outcome, Outcome::Refused(reasons) if reasons[0].code == Code::ReadOnly), "{report:?}");
     desk.executor.lock(false);
     assert_eq!(desk.run(plan).await.outcome, Outcome::Done);
 }

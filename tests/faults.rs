@@ -18,7 +18,7 @@ use rgc_tui::exec::LEDGER;
 use rgc_tui::link::{Command, Lane, LinkSettings};
 use rgc_tui::local::{LocalFault, LocalSpec};
 use rgc_tui::plan::entry::Entry;
-use rgc_tui::plan::{Intent, Outcome, Plan, Progress, Report};
+use rgc_tui::plan::{Code, Intent, Outcome, Plan, Progress, Report};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,6 +148,7 @@ async fn a_taker_without_memory_gets_nothing_and_gives_back_what_it_got() {
     let report = run_and(&desk, plan, "NODE", async || cluster.ok(&taker, "CONFIG SET maxmemory 1").await).await;
     let said = reasons(&report);
     assert!(matches!(report.outcome, Outcome::Failed(_)) && said.contains("OOM"), "{said}");
+    assert_eq!(report.outcome.code(), Code::TargetRefuses, "{report:?}");
     cluster.ok(&cluster.at(1), "CONFIG SET maxmemory 0").await;
     everybody_agrees(cluster, &cluster.addresses()).await;
     assert_calm(cluster).await;

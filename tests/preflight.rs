@@ -16,7 +16,7 @@ use desk::{Desk, assert_calm, assert_same, figure};
 use rgc_tui::cluster::{Address, key_slot};
 use rgc_tui::link::{Command, LinkSettings};
 use rgc_tui::local::{LocalServer, LocalSpec};
-use rgc_tui::plan::{Danger, Intent, Mode, Objective, Outcome, Pace, Progress};
+use rgc_tui::plan::{Code, Danger, Intent, Mode, Objective, Outcome, Pace, Progress};
 use std::sync::Arc;
 
 fn move_slots(slots: std::ops::Range<u16>, to: impl ToString) -> Intent {
@@ -46,6 +46,7 @@ async fn a_target_that_wants_another_password_is_refused_at_once() {
     let report = desk.run(plan).await;
     println!("{report:?}");
     let Outcome::Refused(why) = &report.outcome else { panic!("{report:?}") };
+    assert_eq!(why[0].code, Code::TargetRefuses);
     assert!(why[0].contains("WRONGPASS") && why[0].contains("no slot was opened"), "{why:?}");
     assert!(cluster.view(&cluster.at(0)).await.myself().unwrap().open.is_empty());
 }

@@ -15,7 +15,7 @@ use common::{Cluster, wait_until};
 use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure};
 use rgc_tui::cluster::key_slot;
 use rgc_tui::link::{Command, LinkSettings};
-use rgc_tui::plan::{Intent, Mode, Objective, Outcome, Pace, Progress};
+use rgc_tui::plan::{Code, Intent, Mode, Objective, Outcome, Pace, Progress};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -205,7 +205,8 @@ async fn one_operation_at_a_time_from_this_machine_except_failovers() {
                 running.control.pause();
                 let refused = second.run(other.clone()).await;
                 assert!(
-                    matches!(&refused.outcome, Outcome::Refused(why) if why[0].contains("is running on this machine (`move-slots 0-3000")),
+                    matches!(&refused.outcome, Outcome::Refused(why) if why[0].code == Code::OperationRunning
+                        && why[0].contains("is running on this machine (`move-slots 0-3000")),
                     "{refused:?}"
                 );
                 assert_eq!(second.executor.unfinished("test"), [], "it lives");
