@@ -128,6 +128,19 @@ pub struct Info {
 }
 
 impl Info {
+    /// Bytes below `maxmemory`; no limit is room for everything. None: it does not tell.
+    pub fn free_below_limit(&self) -> Option<u64> {
+        match self.maxmemory? {
+            0 => Some(u64::MAX),
+            limit => Some(limit.saturating_sub(self.used_memory?)),
+        }
+    }
+
+    /// The policy by which it drops keys when it is full; None: it refuses, or does not tell.
+    pub fn evicts(&self) -> Option<&str> {
+        self.maxmemory_policy.as_deref().filter(|policy| *policy != "noeviction")
+    }
+
     /// Nothing but figures differs.
     pub(super) fn stands_like(&self, other: &Self) -> bool {
         let standing = |info: &Self| {

@@ -25,7 +25,7 @@ use super::telling::Telling;
 use super::{read, survey};
 use crate::cluster::{Address, Model, Node, NodeId, Role, SlotSet, View};
 use crate::link::{Command, Lane, Reply};
-use crate::plan::{self, Code, Figure, Intent, Outcome, Pace, Plan, Reason, Report, StepKind, WORKERS};
+use crate::plan::{self, Code, Danger, Figure, Intent, Objection, Outcome, Pace, Plan, Reason, Report, StepKind, WORKERS};
 
 /// How often the screen hears how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -72,7 +72,10 @@ pub(super) async fn run(
     let total = jobs.iter().map(|job| job.slots.len()).sum::<usize>();
     let meter = Meter::new(u32::try_from(total).unwrap_or(u32::MAX));
     let halt = Arc::new(AtomicBool::new(false));
-    let evictions = Evictions::begin(&telling.links, jobs.iter().map(|job| job.to_at.clone()), halt.clone()).await;
+    let may_evict =
+        matches!(&plan.danger, Danger::Contradicted(contradiction) if contradiction.objection == Objection::KeysEvicted);
+    let stops_for = (!may_evict).then(|| halt.clone());
+    let evictions = Evictions::begin(&telling.links, jobs.iter().map(|job| job.to_at.clone()), stops_for).await;
     let (stops, claimed) = carry_all(telling, plan, model, &jobs, &meter, &journal, &halt).await;
     let (evicted, unknown) = evictions.end().await;
     telling.say(meter.progress()).await;
@@ -83,7 +86,12 @@ pub(super) async fn run(
     for sentence in unknown {
         telling.note(sentence).await;
     }
-    let evicted = Code::KeysEvicted.each(evicted);
+    let mut evicted = Code::KeysEvicted.each(evicted);
+    if may_evict {
+        for reason in evicted.drain(..) {
+            telling.note(reason.says).await;
+        }
+    }
     reasons.extend(evicted.iter().cloned());
     reasons.extend(stops.iter().flat_map(|(_, stop)| code(stop).each(stop.reasons.iter().cloned())));
     left.extend(stops.iter().flat_map(|(_, stop)| stop.undecided.iter()));

@@ -1,5 +1,7 @@
-//! PURE. A plan that treats a node as gone while somebody reachable calls it healthy: what they say, and the word that
-//! overrides it.
+//! PURE. A plan that what servers say speaks against: that a node is healthy which it treats as gone, or that a target drops
+//! keys. What they say, and the word that overrides it.
+
+use std::collections::BTreeMap;
 
 use crate::cluster::{Health, Model, Node, NodeId, Time, standing};
 
@@ -11,15 +13,18 @@ use crate::quantity;
 pub enum Objection {
     /// The node that is to be replaced or forgotten is called healthy by a master that answers, or answers itself.
     NodeIsHealthy,
+    /// What would come is more than a target has room for, and it drops keys to make some.
+    KeysEvicted,
 }
 
 impl Objection {
-    pub const ALL: [Objection; 1] = [Self::NodeIsHealthy];
+    pub const ALL: [Objection; 2] = [Self::NodeIsHealthy, Self::KeysEvicted];
 
     /// The stable code.
     pub fn code(self) -> &'static str {
         match self {
             Self::NodeIsHealthy => Code::NodeIsHealthy.word(),
+            Self::KeysEvicted => Code::KeysEvicted.word(),
         }
     }
 }
@@ -38,11 +43,11 @@ impl Contradiction {
         let name = super::shell::word(name);
         let code = match self.objection {
             Objection::NodeIsHealthy => Code::NodeIsHealthy,
+            Objection::KeysEvicted => Code::KeysEvicted,
         };
-        Refusal::all(code.each([
-            self.says.clone(),
-            format!("to do it against their word: --confirm {name} --override {}", self.objection.code()),
-        ]))
+        Refusal::all(
+            code.each([self.says.clone(), format!("to do it all the same: --confirm {name} --override {}", self.objection.code())]),
+        )
     }
 }
 
@@ -57,6 +62,9 @@ pub(super) fn weigh(mut plan: Plan, model: &Model, now: Time) -> Plan {
 
 /// What contradicts this plan now.
 pub(super) fn of(plan: &Plan, model: &Model, now: Time) -> Option<Contradiction> {
+    if let Some(says) = evicting(plan, model) {
+        return Some(Contradiction { objection: Objection::KeysEvicted, says });
+    }
     let node = gone(plan, model)?;
     let standing = standing(model, node.id, now);
     if !standing.is_contradicted() {
@@ -75,6 +83,28 @@ pub(super) fn of(plan: &Plan, model: &Model, now: Time) -> Option<Contradiction>
         several => says.push(format!("{} are connected to it and call it healthy", quantity::list(several))),
     }
     Some(Contradiction { objection: Objection::NodeIsHealthy, says: says.join(", and ") })
+}
+
+/// Targets that would have to drop keys for what comes, as a sentence.
+fn evicting(plan: &Plan, model: &Model) -> Option<String> {
+    let mut incoming: BTreeMap<NodeId, u64> = BTreeMap::new();
+    plan.moves.iter().for_each(|part| *incoming.entry(part.to).or_default() += part.bytes);
+    let says = |(id, bytes): (NodeId, u64)| {
+        let node = model.node(id)?;
+        let info = node.info.as_ref()?;
+        let (free, policy) = (info.free_below_limit()?, info.evicts()?);
+        (bytes > free).then(|| {
+            format!(
+                "{} has {} left below its maxmemory, {} would come, and it drops keys to make room ({policy}): keys are lost, \
+                 there or on arrival",
+                node.address,
+                quantity::bytes(free),
+                quantity::bytes(bytes)
+            )
+        })
+    };
+    let said: Vec<String> = incoming.into_iter().filter_map(says).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// The node that the plan treats as gone.

@@ -342,11 +342,9 @@ fn room_for(facts: &Facts<'_>, moves: &[Move], warnings: &mut Vec<String>, reaso
     }
     for (id, (bytes, known)) in incoming {
         let Some(node) = facts.model.node(id) else { continue };
-        // None: not told; no limit is room for everything.
-        let free = node.info.as_ref().and_then(|info| match info.maxmemory? {
-            0 => Some(u64::MAX),
-            limit => Some(limit.saturating_sub(info.used_memory?)),
-        });
+        let free = node.info.as_ref().and_then(|info| info.free_below_limit());
+        // One that makes room by dropping keys refuses nothing: that is asked about.
+        let evicts = node.info.as_ref().is_some_and(|info| info.evicts().is_some());
         let Some(free) = free else {
             let may = "it may refuse keys on their way";
             warnings.push(format!("how much memory {} has left below its maxmemory is unknown: {may}", node.address));
@@ -359,7 +357,7 @@ fn room_for(facts: &Facts<'_>, moves: &[Move], warnings: &mut Vec<String>, reaso
                 quantity::bytes(free)
             ));
         }
-        if bytes > free {
+        if bytes > free && !evicts {
             reasons.push(Code::TargetOutOfMemory.because(format!(
                 "{} has {} left below its maxmemory, and {} would come: raise maxmemory or move less",
                 node.address,

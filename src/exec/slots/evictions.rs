@@ -17,8 +17,9 @@ use crate::quantity;
 /// Between two looks: a stop comes at the end of the group that is open then.
 const PACE: Duration = Duration::from_millis(200);
 
-/// Looks at `evicted_keys` of every target beside the move, and halts the move when one has grown.
+/// Looks at `evicted_keys` of every target beside the move, and halts the move when one has grown, unless that is agreed.
 pub(in crate::exec) struct Evictions {
+    agreed: bool,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<Seen>,
 }
@@ -27,7 +28,12 @@ pub(in crate::exec) struct Evictions {
 type Seen = BTreeMap<Address, Option<(u64, u64)>>;
 
 impl Evictions {
-    pub(in crate::exec) async fn begin(links: &Links, targets: impl IntoIterator<Item = Address>, halt: Arc<AtomicBool>) -> Self {
+    pub(in crate::exec) async fn begin(
+        links: &Links,
+        targets: impl IntoIterator<Item = Address>,
+        halt: Option<Arc<AtomicBool>>,
+    ) -> Self {
+        let agreed = halt.is_none();
         let mut seen = Seen::new();
         for target in targets {
             seen.entry(target).or_default();
@@ -39,7 +45,9 @@ impl Evictions {
             loop {
                 let over = timeout(PACE, stopped.wait_for(|stop| *stop)).await.is_ok();
                 look(&links, &mut seen).await;
-                if seen.values().flatten().any(|(before, now)| now > before) {
+                if let Some(halt) = &halt
+                    && seen.values().flatten().any(|(before, now)| now > before)
+                {
                     halt.store(true, Ordering::Relaxed);
                 }
                 if over {
@@ -47,7 +55,7 @@ impl Evictions {
                 }
             }
         });
-        Self { stop, task }
+        Self { agreed, stop, task }
     }
 
     /// What was evicted since the beginning, each a sentence; and what nobody can tell.
@@ -58,9 +66,14 @@ impl Evictions {
         let mut unknown = Vec::new();
         for (target, counts) in seen {
             match counts {
+                Some((before, now)) if now > before && self.agreed => {
+                    let keys = quantity::count(now - before, "key");
+                    reasons.push(format!("{target} evicted {keys} since the move began, as was agreed: those keys are gone"));
+                }
                 Some((before, now)) if now > before => reasons.push(format!(
                     "{target} evicted {} since the move began, so it was stopped: those keys are gone; give it memory \
-                     (maxmemory) or a policy that drops nothing (maxmemory-policy noeviction) before the rest is moved",
+                     (maxmemory) or a policy that drops nothing (maxmemory-policy noeviction) before the rest is moved; asked for \
+                     again, the plan says how to go on all the same",
                     quantity::count(now - before, "key")
                 )),
                 Some(_) => {}
