@@ -240,6 +240,39 @@ fn the_verdict_is_named_on_every_screen() {
     }
 }
 
+/// Cause, effect, what happens by itself and the next step, wrapped as it may be: every word of them is there.
+#[test]
+fn in_an_incident_nothing_of_the_heading_is_cut() {
+    let words = |text: &str| text.split([' ', '·']).filter(|word| !word.is_empty()).map(String::from).collect::<Vec<_>>();
+    for name in ["killed", "frozen-node", "election", "nobody", "lonely", "promoted"] {
+        for size in scenes::SIZES {
+            let scene = scene(name, size);
+            let buffer = draw(&scene, &Theme::default(), size);
+            let screen: Vec<String> = (0..8).flat_map(|y| words(&letters(&buffer, y))).collect();
+            let headline = &scene.app.monitor.headline;
+            let parts = std::iter::once(&headline.cause).chain(&headline.effect).chain(&headline.outlook).chain(&headline.next);
+            for part in parts {
+                let missing: Vec<String> = words(part).into_iter().filter(|word| !screen.contains(word)).collect();
+                assert!(missing.is_empty(), "{name} at {size:?} does not say {missing:?} of `{part}`:\n{}", screen.join(" "));
+            }
+        }
+    }
+}
+
+/// Rooms that are hit come first, what follows from a cause is folded beneath it, and unfolded in the full view.
+#[test]
+fn an_incident_shows_what_is_hit_and_each_cause_once() {
+    let mut scene = scene("killed", (120, 40));
+    let unserved = scene.app.model.unserved().0;
+    let is_hit = |code: &str| scene.app.model.rooms().get(code).is_some_and(|room| unserved.contains(room.slot));
+    let hit: Vec<bool> = scene.app.rows.rooms.iter().map(|code| is_hit(code)).collect();
+    assert!(hit[0] && hit.is_sorted_by(|a, b| a >= b), "{hit:?}");
+    assert_eq!((scene.app.rows.alerts.len(), scene.app.rows.loud), (2, 2));
+    scene.press("4 down enter");
+    assert_eq!(scene.app.screen.view(), &rgc_tui::app::View::Alerts);
+    assert!(scene.app.rows.alerts.iter().all(|item| matches!(item, rgc_tui::app::Item::Alert(_))));
+}
+
 #[test]
 fn ascii_screens_are_ascii() {
     for size in scenes::SIZES {
