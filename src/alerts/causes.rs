@@ -113,6 +113,10 @@ fn nearest(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
             let below = || shard.replicas.iter().chain(&shard.former).copied();
             below().find_map(|id| node(&["node.down"], id)).or_else(|| below().find_map(|id| node(&["replica.link_down"], id)))
         }
+        // Another cluster's nodes brought slots and epochs of their own: who owns what is no incident of its own.
+        ("slots.conflict" | "views.differ" | "slots.moved" | "shard.turned" | "epochs.jumped" | "data.vanished", _) => {
+            any(&["cluster.joined"])
+        }
         ("console.minority", _) => any(&["node.unreached"]),
         ("latency.high", Subject::Node(id)) => node(&["node.stalled", "node.busy"], *id),
         ("memory.high", Subject::Node(id)) => node(&["writes.refused"], *id).filter(|_| look.is_out_of_memory(*id)),

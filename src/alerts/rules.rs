@@ -40,6 +40,7 @@ pub const RULES: &[Rule] = &[
     resync::RESYNC,
     replicas::LINK_DOWN,
     slots::OPEN,
+    slots::OPEN_ON_REPLICA,
     slots::ASTRAY,
     answers::LOADING,
     cluster::MINORITY,

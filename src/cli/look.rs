@@ -173,12 +173,15 @@ impl Sight {
         self.monitor.conclude(&mut self.model, now);
         let mut left = self.monitor.undecided(DECIDED_WITHIN, now);
         // What takes the place of what was undecided has to stand, too.
-        let end = tokio::time::Instant::now() + DECIDED_WITHIN * 2;
+        let end = tokio::time::Instant::now() + DECIDED_WITHIN * 3 / 2;
         while let Some(wait) = left {
             let until = (tokio::time::Instant::now() + wait + MARGIN).min(end);
             let more = async {
                 while let Some(observation) = self.session.next().await {
                     self.model.apply(&observation);
+                    while let Some(observation) = self.session.try_next() {
+                        self.model.apply(&observation);
+                    }
                     // Whoever answers in between has not stood still.
                     let now = self.session.clock().now();
                     self.monitor.conclude(&mut self.model, now);
@@ -187,7 +190,7 @@ impl Sight {
             let _ = tokio::time::timeout_at(until, more).await;
             let now = self.session.clock().now();
             self.monitor.conclude(&mut self.model, now);
-            left = self.monitor.undecided(DECIDED_WITHIN, now).filter(|_| until < end);
+            left = self.monitor.undecided(DECIDED_WITHIN, now).filter(|_| until < end && self.monitor.verdict != Verdict::Critical);
         }
     }
 
@@ -246,6 +249,12 @@ impl Sight {
             "it is loading its data: wait, or name another node with --node HOST:PORT"
         } else if any(&[Health::Closed]) {
             "it closes every connection: check whether the port speaks TLS (`tls` of [cluster]), and a proxy in between"
+        } else if any(&[Health::Frozen]) && self.config.cluster.tls.is_some() {
+            "it accepts connections and says nothing to a TLS greeting: check `tls` of [cluster], the port may be one without TLS (and \
+             a port that speaks TLS has another number); else see what its process does: stopped, swapping or in a long command"
+        } else if any(&[Health::Frozen]) {
+            "it accepts connections and does not answer: see what its process does there (stopped, swapping, in a long command), or \
+             name another node with --node HOST:PORT"
         } else if any(&[Health::Refused]) {
             "check host and port, and that the servers run; `rgc-tui demo` starts a cluster to play with"
         } else {

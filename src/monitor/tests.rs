@@ -338,3 +338,40 @@ fn a_partition_leads_and_all_else_stands_beneath_it() {
         assert_eq!(roots, ["cluster.partition"], "{says}");
     }
 }
+
+#[test]
+fn slots_that_only_a_replica_has_open_are_found() {
+    let mut bench = Bench::new(3, 1);
+    let peer = bench.sample.id(1);
+    let mark = crate::cluster::Open { slot: 866, direction: crate::cluster::Direction::Migrating, peer };
+    bench.sample.servers[3].open.push(mark);
+    for _ in 0..7 {
+        bench.second();
+    }
+    assert_eq!(bench.firing(), [("slots.open_on_replica", Severity::Warning)]);
+    let found = &bench.monitor.findings[0];
+    assert!(found.message.starts_with("1 slot (866) is open on it and not on its master"), "{found:?}");
+    assert!(found.remedy.says.contains("rgc-tui fix"), "{found:?}");
+    // On its master, too: servers of this kind say it twice, and it is an open slot like any other.
+    bench.sample.servers[0].open.push(mark);
+    bench.second();
+    assert!(bench.monitor.findings.iter().any(|finding| finding.rule == "slots.open"));
+    assert!(!bench.monitor.findings.iter().any(|finding| finding.rule == "slots.open_on_replica"));
+}
+
+#[test]
+fn what_a_cluster_that_joined_takes_stands_beneath_its_joining() {
+    let mut bench = Bench::new(3, 1);
+    for _ in 0..8 {
+        bench.second();
+    }
+    bench.sample.meet(&[crate::cluster::SlotRange::new(0, 8000)]);
+    for _ in 0..12 {
+        bench.second();
+    }
+    let below: Vec<(&str, Option<&str>)> =
+        bench.monitor.findings.iter().map(|finding| (finding.rule, finding.caused_by.as_ref().map(|cause| cause.rule))).collect();
+    assert!(below.contains(&("cluster.joined", None)), "{below:?}");
+    let conflict = below.iter().find(|(rule, _)| *rule == "slots.conflict");
+    assert!(conflict.is_none_or(|(_, cause)| *cause == Some("cluster.joined")), "{below:?}");
+}

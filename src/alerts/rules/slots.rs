@@ -203,6 +203,36 @@ fn open(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     found.push(rule.on_slots(&set, Severity::Warning, message, remedy));
 }
 
+pub(super) const OPEN_ON_REPLICA: Rule = Rule {
+    id: "slots.open_on_replica",
+    title: "slots open on a replica alone",
+    holds: "no replica has a slot open that its master has not",
+    says: "A replica has slots marked as on their way that its master has closed: they come alive with its next failover.",
+    for_: Duration::from_secs(5),
+    clear: Duration::from_secs(2),
+    severity: Severity::Warning,
+    remedy: "`rgc-tui fix` closes them; no failover to that replica before.",
+    find: open_on_replica,
+};
+
+fn open_on_replica(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    let mut by_replica: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
+    for mark in look.model.topology().open_on_replicas.iter().filter(|mark| !look.moving.contains(mark.slot)) {
+        by_replica.entry(mark.node).or_default().insert(mark.slot);
+    }
+    for (id, set) in by_replica {
+        let Some(node) = look.node(id) else { continue };
+        let (has, them) = if set.len() == 1 { ("is", "it") } else { ("are", "them") };
+        let message = format!(
+            "{} ({}) {has} open on it and not on its master: a failover to it would open {them}",
+            count(set.len(), "slot"),
+            slots(&set)
+        );
+        let remedy = fix("`rgc-tui fix` closes what only a replica has open; no failover to it before");
+        found.push(rule.on_node(node, Severity::Warning, message, remedy));
+    }
+}
+
 pub(super) const ASTRAY: Rule = Rule {
     id: "slots.astray",
     title: "keys away from home",
