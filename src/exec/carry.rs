@@ -26,20 +26,21 @@ pub(super) async fn carry(
     model: &Model,
     repair: &Repair,
     slots: &[u16],
+    strict: bool,
 ) -> Result<Carried, Halt> {
     let only = |remarks| Carried { remarks, gone: None };
     let Repair::FinishAndBack { from, to, unaware } = *repair else {
-        let carried = steps(telling, meter, model, &repair.steps(slots, model), slots).await;
+        let carried = steps(telling, meter, model, &repair.steps(slots, model, strict), slots).await;
         return carried.map(only).map_err(|(halt, _)| halt);
     };
     let there = Repair::Finish { from, to, unaware };
-    match steps(telling, meter, model, &there.steps(slots, model), slots).await {
+    match steps(telling, meter, model, &there.steps(slots, model, strict), slots).await {
         Ok(remarks) => Ok(Carried { remarks, gone: Some(GoneOver { from, to, slots: slots.to_vec() }) }),
         // The target takes no more: what it has is brought back at once.
         Err((halt, true)) => {
             telling.note(format!("{}; what is over there is brought back at once", halt.why)).await;
             let back = Repair::Return { at: vec![to], owner: from };
-            let carried = steps(telling, meter, model, &back.steps(slots, model), slots).await;
+            let carried = steps(telling, meter, model, &back.steps(slots, model, strict), slots).await;
             carried.map(only).map_err(|(halt, _)| halt)
         }
         Err((halt, false)) => Err(halt),

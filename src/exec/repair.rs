@@ -42,6 +42,8 @@ struct Order<'a> {
     /// This repair has been agreed to, and is all that is done.
     once: Option<&'a Repair>,
     seen: BTreeMap<u16, Repair>,
+    /// Somebody else's move may be why ours stopped: the ends of both are kept apart.
+    strict: bool,
 }
 
 /// What one look at a slot came to.
@@ -100,7 +102,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         }
         // What comes after an adoption is a step of its own: every slot has its owner before a key is moved.
         let once = repairs.first().filter(|_| adopts);
-        let order = Order { way: Direction::asked(roll_back), once, seen: seen.clone() };
+        let order = Order { way: Direction::asked(roll_back), once, seen: seen.clone(), strict: false };
         let mut righted = put_right(telling, &meter, &mut now, slots, order).await;
         gone.append(&mut righted.gone);
         let left = righted.left();
@@ -169,6 +171,8 @@ pub(super) struct Broken<'a> {
     pub(super) slots: &'a SlotSet,
     /// A server refused to take keys: going back is the way, not going on.
     pub(super) roll_back: bool,
+    /// Both ends of each move.
+    pub(super) ends: &'a BTreeMap<u16, [NodeId; 2]>,
     /// Another console is at these slots; they were to go to these targets.
     pub(super) race: Option<&'a BTreeMap<u16, NodeId>>,
 }
@@ -194,7 +198,8 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, broken: &Br
         };
         all.troubles.clear();
         for (slots, way) in [(ours, way), (theirs, Direction::BackAtOnce)].into_iter().filter(|(slots, _)| !slots.is_empty()) {
-            let righted = put_right(telling, &meter, model, &slots, Order { way, once: None, seen: BTreeMap::new() }).await;
+            let order = Order { way, once: None, seen: BTreeMap::new(), strict: true };
+            let righted = put_right(telling, &meter, model, &slots, order).await;
             for (what, slots) in righted.done {
                 all.done.entry(what).or_default().extend(slots.iter());
             }
@@ -202,17 +207,33 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, broken: &Br
             all.remarks.extend(righted.remarks);
             all.at_risk.extend(righted.at_risk.iter());
         }
+        for (why, slots) in unheard(model, &left, &all.left(), broken.ends) {
+            all.failed(why, slots.iter());
+        }
         left = all.left();
         attempt += 1;
         if !left.is_empty() {
             sleep(LOOK_AGAIN).await;
         }
     }
-    let mut said: Vec<String> = all.done.iter().map(|(what, slots)| format!("{}: {what}", named(slots))).collect();
+    let done = all.done.iter().map(|(what, slots)| (what, slots.iter().filter(|slot| !left.contains(*slot)).collect::<SlotSet>()));
+    let done = done.filter(|(_, slots)| !slots.is_empty());
+    let mut said: Vec<String> = done.map(|(what, slots)| format!("{}: {what}", named(&slots))).collect();
     all.remarks.dedup();
     said.extend(all.remarks);
     said.extend(all.troubles.iter().map(|(why, slots)| format!("{} left open: {why}", named(slots))));
     (left, all.at_risk, said)
+}
+
+/// Slots that seem to be well, and may be open at an end of their move that does not answer.
+fn unheard(model: &Model, slots: &SlotSet, left: &SlotSet, ends: &BTreeMap<u16, [NodeId; 2]>) -> BTreeMap<String, SlotSet> {
+    let mut found: BTreeMap<String, SlotSet> = BTreeMap::new();
+    for slot in slots.iter().filter(|slot| !left.contains(*slot)) {
+        for id in ends.get(&slot).into_iter().flatten().filter(|id| !plan::is_heard(model, **id)) {
+            found.entry(format!("{} does not answer, and may have it open", model.label(*id))).or_default().insert(slot);
+        }
+    }
+    found
 }
 
 /// Slots that their owners give to our targets, and those that go, or went, somewhere else.
@@ -272,7 +293,7 @@ async fn first_look(telling: &Telling, plan: &Plan, now: &mut Model, way: Direct
 /// Looks at these slots, repairs those together that need the same, and looks again, until none needs anything. Nothing is
 /// done but what two looks come to, a fence apart: what changes in between is somebody else's work.
 async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &SlotSet, order: Order<'_>) -> Righted {
-    let Order { way, once, mut seen } = order;
+    let Order { way, once, mut seen, strict } = order;
     let mut righted = Righted::default();
     let mut left: Vec<u16> = slots.iter().collect();
     let mut said: BTreeMap<u16, Vec<String>> = BTreeMap::new();
@@ -329,7 +350,7 @@ async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &
         }
         seen = needed(&found);
         for (repair, slots) in groups {
-            match carry(telling, meter, model, &repair, &slots).await {
+            match carry(telling, meter, model, &repair, &slots, strict).await {
                 Ok(Carried { remarks, gone }) => {
                     righted.remarks.extend(remarks);
                     for &slot in &slots {

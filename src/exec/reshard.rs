@@ -97,12 +97,13 @@ pub(super) async fn run(
     left.extend(stops.iter().flat_map(|(_, stop)| stop.undecided.iter()));
     at_risk.extend(stops.iter().flat_map(|(_, stop)| stop.at_risk.iter()));
     let targets: BTreeMap<u16, NodeId> = jobs.iter().flat_map(|job| job.slots.iter().map(|slot| (*slot, job.to))).collect();
+    let ends = jobs.iter().flat_map(|job| job.slots.iter().map(|slot| (*slot, [job.from, job.to]))).collect();
     for (race, roll_back) in [(false, false), (false, true), (true, false), (true, true)] {
         let stopped = stops.iter().filter(|(_, stop)| stop.race == race && stop.roll_back == roll_back);
         let open: SlotSet = stopped.flat_map(|(_, stop)| stop.open.iter()).collect();
         if !open.is_empty() {
             telling.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
-            let broken = Broken { slots: &open, roll_back, race: race.then_some(&targets) };
+            let broken = Broken { slots: &open, roll_back, ends: &ends, race: race.then_some(&targets) };
             let (still, lost, said) = repair::after_stop(telling, &mut now, &broken).await;
             reasons.extend(Code::MoveBrokenOff.each(said));
             left.extend(still.iter());

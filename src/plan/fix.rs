@@ -50,6 +50,16 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     let needy = in_need(facts);
     let slots: SlotSet = needy.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
     if slots.is_empty() {
+        // What a master that does not answer has open, nobody else tells.
+        let unheard = model.nodes().filter(|node| node.is_master() && node.slot_count > 0 && !node.health.serves());
+        let unheard: Vec<String> = unheard.map(|node| format!("{} {}", model.label(node.id), node.health.says())).collect();
+        if !unheard.is_empty() {
+            let why = format!(
+                "no open slot is seen, but {}: what is open there is not known; ask again when it answers",
+                unheard.join(", ")
+            );
+            return Err(Refusal::because(why));
+        }
         let what = match named {
             Some(named) if !needy.is_empty() => format!("{} no repair; {needy} would", needs(named)),
             Some(named) => format!("{} no repair", needs(named)),
@@ -170,7 +180,7 @@ impl Group {
     }
 
     fn step(&self, model: &Model) -> Option<Step> {
-        let steps: Vec<_> = self.repairs.iter().flat_map(|repair| repair.steps(&self.slots, model)).collect();
+        let steps: Vec<_> = self.repairs.iter().flat_map(|repair| repair.steps(&self.slots, model, false)).collect();
         let commands = shown::listed(&steps, model, migrate_patience(model, Pace::Calm));
         let first = commands.first().and_then(|(id, _)| model.node(*id))?;
         let says: Vec<String> =

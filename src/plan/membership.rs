@@ -251,6 +251,7 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
         let says = format!("{} is a master and holds keys: only an empty node can become a replica", node.address);
         reasons.push(Code::NodeNotEmpty.because(says));
     }
+    reasons.extend(last_copy(model, node));
     for (which, what) in [(node, "the replica"), (master, "the master")] {
         if !is_up(which) || !which.health.serves() {
             let code = if which.id == master.id { Code::MasterDown } else { Code::NodeDown };
@@ -352,6 +353,24 @@ pub(super) fn called(node: &Node) -> String {
     if node.flags.noaddr { node.id.to_string() } else { node.address.to_string() }
 }
 
+/// Its master does not answer, or is marked as failing, and no other replica of it works: what is on this node may be on no
+/// other.
+fn last_copy(model: &Model, node: &Node) -> Option<String> {
+    let master = model.node(node.master.filter(|_| node.is_replica())?)?;
+    let well = |node: &Node| is_up(node) && node.health.is_alive() && !node.flags.suspected;
+    let another = |other: &Node| other.id != node.id && other.is_replica() && other.master == Some(master.id) && well(other);
+    let needed = !well(master) && !model.nodes().any(another);
+    needed.then(|| {
+        format!(
+            "{} replicates {}, which {}, and no other replica of it works: what is on {} may be on no other node",
+            node.address,
+            master.address,
+            if master.health.is_alive() { "the cluster takes for failed" } else { master.health.says() },
+            node.address
+        )
+    })
+}
+
 pub(super) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;
     let node = resolve::node(model, name)?;
@@ -365,6 +384,7 @@ pub(super) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
             node.address
         )));
     }
+    reasons.extend(last_copy(model, node));
     if !reasons.is_empty() {
         return Err(Refusal::all(reasons));
     }
@@ -421,5 +441,9 @@ pub(super) fn forget(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
 
 /// Membership plans rest on who is who: made again, they must come out the same.
 pub(super) fn unchanged(plan: &Plan, model: &Model) -> bool {
-    fingerprint(&plan.intent, model) == plan.fingerprint
+    let drops_data = match &plan.intent {
+        Intent::Remove { node } | Intent::Replicate { node, .. } => resolve::node(model, node).ok(),
+        _ => None,
+    };
+    fingerprint(&plan.intent, model) == plan.fingerprint && drops_data.is_none_or(|node| last_copy(model, node).is_none())
 }

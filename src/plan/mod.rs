@@ -19,6 +19,8 @@ mod intent;
 pub mod json;
 mod loss;
 mod membership;
+#[cfg(test)]
+mod membership_tests;
 mod moves;
 mod planner;
 mod preflight;
@@ -56,7 +58,7 @@ pub use planner::{plan, plan_again};
 pub use preflight::{Preflight, preflight};
 pub use reach::server_addresses;
 pub use reason::{Code, Reason};
-pub use repairs::{GoneOver, LOOKS, evidence, repair, way_back};
+pub use repairs::{GoneOver, LOOKS, evidence, is_heard, repair, way_back};
 pub use replace::successor;
 pub use resolve::{master as resolve_master, node as resolve_node};
 pub use rights::{CHANNELS, DRAINS, Right};

@@ -199,6 +199,7 @@ fn step(model: &Model, index: usize, part: &Move, engine: Engine, pace: Pace) ->
                 slots: first,
                 others: Vec::new(),
                 replicas: Vec::new(),
+                strict: true,
                 quiet: false,
             };
             let listed = shown::listed(&move_group(&group), model, migrate_patience(model, pace));

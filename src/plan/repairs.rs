@@ -101,16 +101,18 @@ impl Repair {
         let replicas = model.nodes().filter(|node| node.is_replica()).filter(of_them).filter(serving).map(|node| node.id);
         let quiet = slots.len() > 2 && masters.iter().all(|&id| claims_quietly(model, id));
         let may_import_from_itself = masters.iter().all(|&id| imports_from_itself(model, id));
-        Surroundings { slots: slots.to_vec(), replicas: replicas.collect(), masters, quiet, may_import_from_itself, reopens: false }
+        let (slots, replicas) = (slots.to_vec(), replicas.collect());
+        Surroundings { slots, replicas, masters, strict: false, quiet, may_import_from_itself, reopens: false }
     }
 
-    /// Its steps for these slots in this cluster: what the plan shows, and what is carried out.
-    pub fn steps(&self, slots: &[u16], model: &Model) -> Vec<SlotStep> {
+    /// Its steps for these slots in this cluster: what the plan shows, and what is carried out. `strict`: others may be at
+    /// other slots now.
+    pub fn steps(&self, slots: &[u16], model: &Model, strict: bool) -> Vec<SlotStep> {
         let reopens = match self {
             Self::Finish { from, to, .. } | Self::FinishAndBack { from, to, .. } => reopens(slots, *from, *to, model),
             _ => false,
         };
-        repair_steps(self, &Surroundings { reopens, ..self.around(slots, model) })
+        repair_steps(self, &Surroundings { strict, reopens, ..self.around(slots, model) })
     }
 
     fn concerned(&self) -> BTreeSet<NodeId> {
@@ -256,6 +258,11 @@ pub fn repair(model: &Model, slot: u16, evidence: &SlotEvidence, way: Direction)
         }
         Obstacle::NobodyServes => Code::NoOtherMaster.because(format!("nobody owns slot {slot}, and no master answers")),
     })
+}
+
+/// Whether somebody can be asked what this node has open: it answers, or another has its place.
+pub fn is_heard(model: &Model, id: NodeId) -> bool {
+    successor(model, id).is_some()
 }
 
 /// This node if it is a master that answers, else the master of its shard that does.

@@ -365,6 +365,20 @@ impl Heard for Console {
         self.heard[nth(at)].as_ref().map(|said| peer(said.importing[slot as usize]))
     }
 
+    fn takes(&self, at: NodeId) -> Option<Option<u16>> {
+        (0..SLOTS as u16)
+            .find(|&slot| self.importing(at, slot).flatten().is_some())
+            .map(Some)
+            .or(self.heard[nth(at)].as_ref().map(|_| None))
+    }
+
+    fn gives(&self, at: NodeId) -> Option<Option<u16>> {
+        (0..SLOTS as u16)
+            .find(|&slot| self.migrating(at, slot).flatten().is_some())
+            .map(Some)
+            .or(self.heard[nth(at)].as_ref().map(|_| None))
+    }
+
     fn epoch(&self, at: NodeId, of: NodeId) -> Option<u64> {
         if at == of {
             return Some(u64::from(self.epochs[nth(at)])).filter(|epoch| *epoch > 0);
@@ -509,6 +523,7 @@ fn group(from: usize, to: usize, slots: Vec<u16>, rules: Rules) -> MoveGroup {
         slots,
         others: others(&[A, B, C], [from, to]),
         replicas: if from == A || to == A { vec![id(A1)] } else { Vec::new() },
+        strict: true,
         quiet: rules == Rules::Redis7,
     }
 }
@@ -522,6 +537,7 @@ fn repair_steps(repair: &Repair, slots: &[u16], around: Around, rules: Rules) ->
         slots: slots.to_vec(),
         masters: around.head.into_iter().chain([B, C]).map(id).collect(),
         replicas: if concerned(A) { vec![id(A1)] } else { Vec::new() },
+        strict: false,
         quiet: rules == Rules::Redis7,
         may_import_from_itself: true,
         reopens: around.reopens,

@@ -108,6 +108,7 @@ impl KeyEngine {
                 slots: slots.to_vec(),
                 others: self.masters.iter().copied().filter(|&node| node != job.from && node != job.to).collect(),
                 replicas: self.replicas.clone(),
+                strict: true,
                 quiet: self.quiet && slots.len() > 2,
             };
             let steps = move_next(&group, unreleased.as_ref());

@@ -191,6 +191,14 @@ impl Heard for LastWords {
         self.mark(at, slot, crate::cluster::Direction::Importing)
     }
 
+    fn takes(&self, at: NodeId) -> Option<Option<u16>> {
+        self.any_mark(at, crate::cluster::Direction::Importing)
+    }
+
+    fn gives(&self, at: NodeId) -> Option<Option<u16>> {
+        self.any_mark(at, crate::cluster::Direction::Migrating)
+    }
+
     fn epoch(&self, at: NodeId, of: NodeId) -> Option<u64> {
         self.view(at)?.member(of).map(|member| member.epoch)
     }
@@ -212,6 +220,11 @@ impl Heard for LastWords {
 }
 
 impl LastWords {
+    fn any_mark(&self, at: NodeId, direction: crate::cluster::Direction) -> Option<Option<u16>> {
+        let me = self.view(at)?.myself()?;
+        Some(me.open.iter().find(|open| open.direction == direction).map(|open| open.slot))
+    }
+
     fn mark(&self, at: NodeId, slot: u16, direction: crate::cluster::Direction) -> Option<Option<NodeId>> {
         let me = self.view(at)?.myself()?;
         Some(me.open.iter().find(|open| open.slot == slot && open.direction == direction).map(|open| open.peer))

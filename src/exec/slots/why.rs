@@ -66,6 +66,14 @@ impl Why<'_> {
                 let now = heard.importing(*node, slot).flatten().map_or_else(|| "nobody".into(), |peer| self.name(peer));
                 format!("{} shows slot {slot} importing from {now}, not from {}", self.name(*node), self.name(*from))
             }
+            P::TakesNothing { node } => format!(
+                "{} takes slot {slot} from another master: a claim there could undo this one; wait for its end, or `fix {slot}`",
+                self.name(*node)
+            ),
+            P::GivesNothing { node } => format!(
+                "{} gives slot {slot} to another master: a claim here could undo that; wait for its end, or `fix {slot}`",
+                self.name(*node)
+            ),
             P::Closed { node, .. } => format!("{} has slot {slot} open", self.name(*node)),
             P::NobodyElseIsAtIt { others, .. } => {
                 let at_it = |node: &&NodeId| {

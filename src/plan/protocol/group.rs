@@ -1,10 +1,10 @@
 //! PURE. A group of slots goes from one master to another.
 
 use super::Precondition::{
-    EpochAbove, HoldsForMaster, HoldsNoKeys, ImportsFrom, ImportsFromNobodyElse, KnowsEpoch, KnowsOwner, MigratesTo,
-    MigratesToNobodyElse, NobodyElseIsAtIt, Owns, OwnsNot,
+    EpochAbove, GivesNothing, HoldsForMaster, HoldsNoKeys, ImportsFrom, ImportsFromNobodyElse, KnowsEpoch, KnowsOwner, MigratesTo,
+    MigratesToNobodyElse, NobodyElseIsAtIt, Owns, OwnsNot, TakesNothing,
 };
-use super::{Act, Purpose, SlotCommand, SlotStep, Transfer};
+use super::{Act, Precondition, Purpose, SlotCommand, SlotStep, Transfer};
 use crate::cluster::NodeId;
 
 /// Slots that go together, and who is around.
@@ -17,6 +17,10 @@ pub struct MoveGroup {
     pub others: Vec<NodeId>,
     /// Replicas of the source and of the target that may take over.
     pub replicas: Vec<NodeId>,
+    /// Others may be at other slots of the two: a source whose epoch rises before it has heard of the claim would win the
+    /// slots back, and the target would delete their keys. So the source takes nothing, and the target gives nothing, from
+    /// before the marks until the claim: of two who begin at once, the second sees the first's mark.
+    pub strict: bool,
     /// The target's claims may be one transaction: not where a command in it waits for replicas.
     pub quiet: bool,
 }
@@ -45,17 +49,31 @@ fn give(group: &MoveGroup) -> Vec<SlotStep> {
     let migrating = set(|slot, to| SlotCommand::Migrating { slot, to }, target);
     vec![
         SlotStep::send(Purpose::Announce, target, importing)
-            .requires(vec![
-                Owns { node: source, slots: all() },
-                MigratesToNobodyElse { node: source, slots: all(), to: target },
-                OwnsNot { node: target, slots: all() },
-                ImportsFromNobodyElse { node: target, slots: all(), from: source },
-            ])
+            .requires(
+                [
+                    Owns { node: source, slots: all() },
+                    MigratesToNobodyElse { node: source, slots: all(), to: target },
+                    OwnsNot { node: target, slots: all() },
+                    ImportsFromNobodyElse { node: target, slots: all(), from: source },
+                ]
+                .into_iter()
+                .chain(apart(group))
+                .collect(),
+            )
             .confirms(vec![ImportsFrom { node: target, slots: all(), from: source }]),
         SlotStep::send(Purpose::Open, source, migrating)
             .requires(vec![Owns { node: source, slots: all() }, MigratesToNobodyElse { node: source, slots: all(), to: target }])
             .confirms(vec![Owns { node: source, slots: all() }, MigratesTo { node: source, slots: all(), to: target }]),
     ]
+}
+
+/// Nobody else's claim raises the source's epoch, and ours none under which slots are being given away.
+fn apart(group: &MoveGroup) -> impl Iterator<Item = Precondition> + use<> {
+    let apart = [TakesNothing { node: group.source }, GivesNothing { node: group.target }];
+    apart.into_iter().filter({
+        let strict = group.strict;
+        move |_| strict
+    })
 }
 
 fn alone(group: &MoveGroup) -> SlotStep {
@@ -67,7 +85,7 @@ fn alone(group: &MoveGroup) -> SlotStep {
 fn take(group: &MoveGroup) -> Vec<SlotStep> {
     let MoveGroup { source, target, slots, quiet, .. } = group;
     let (source, target, all) = (*source, *target, || slots.clone());
-    let ready = vec![
+    let ready = [
         Owns { node: source, slots: all() },
         MigratesTo { node: source, slots: all(), to: target },
         HoldsNoKeys { node: source, slots: all() },
@@ -75,18 +93,19 @@ fn take(group: &MoveGroup) -> Vec<SlotStep> {
         KnowsEpoch { at: target, of: source },
         HoldsForMaster { at: target, of: source },
     ];
+    let ready = ready.into_iter().chain(apart(group)).collect();
     let moves = Act::MoveKeys { from: source, to: target, slots: all(), transfer: Transfer::Open };
     let mut steps = vec![SlotStep::new(Purpose::Move, moves)];
     match slots.as_slice() {
         [first, rest @ ..] if !quiet && !rest.is_empty() => {
             steps.push(claim(group, Purpose::ClaimFirst, &[*first]).requires(ready));
-            let rest_ready = vec![
+            let rest_ready = [
                 Owns { node: source, slots: rest.to_vec() },
                 MigratesTo { node: source, slots: rest.to_vec(), to: target },
                 HoldsNoKeys { node: source, slots: rest.to_vec() },
                 ImportsFrom { node: target, slots: rest.to_vec(), from: source },
             ];
-            steps.push(claim(group, Purpose::ClaimRest, rest).requires(rest_ready));
+            steps.push(claim(group, Purpose::ClaimRest, rest).requires(rest_ready.into_iter().chain(apart(group)).collect()));
         }
         all => steps.push(claim(group, Purpose::ClaimFirst, all).requires(ready)),
     }
@@ -173,8 +192,15 @@ mod tests {
     fn a_group_goes_over_whole_before_it_is_claimed() {
         let id = |byte: u8| NodeId::Member([byte; 20]);
         let (source, target) = (id(0xaa), id(0xbb));
-        let group =
-            MoveGroup { source, target, slots: vec![7, 8, 9], others: vec![id(0xcc)], replicas: vec![id(0xa1)], quiet: true };
+        let group = MoveGroup {
+            source,
+            target,
+            slots: vec![7, 8, 9],
+            others: vec![id(0xcc)],
+            replicas: vec![id(0xa1)],
+            strict: true,
+            quiet: true,
+        };
         let (a, b) = (source.to_string(), target.to_string());
         let sent: Vec<String> = move_group(&group).iter().flat_map(SlotStep::commands).map(|(_, words)| words).collect();
         let sent: Vec<String> = sent.iter().map(|words| words.replace(&a, "a").replace(&b, "b")).collect();

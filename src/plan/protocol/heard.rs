@@ -12,6 +12,10 @@ pub trait Heard {
     fn migrating(&self, at: NodeId, slot: u16) -> Option<Option<NodeId>>;
     /// The node's own line shows `[slot-<-…]`: from whom.
     fn importing(&self, at: NodeId, slot: u16) -> Option<Option<NodeId>>;
+    /// A slot that its own line shows as importing, whichever; None inside: it imports none.
+    fn takes(&self, at: NodeId) -> Option<Option<u16>>;
+    /// A slot that its own line shows as migrating, whichever.
+    fn gives(&self, at: NodeId) -> Option<Option<u16>>;
     /// The config epoch that `at` shows for `of`; with `at == of`, the node's own.
     fn epoch(&self, at: NodeId, of: NodeId) -> Option<u64>;
     /// On whose line `at` lists the slot.
@@ -37,6 +41,10 @@ pub enum Precondition {
     ImportsFrom { node: NodeId, slots: Vec<u16>, from: NodeId },
     /// It is importing none of them, or from this source.
     ImportsFromNobodyElse { node: NodeId, slots: Vec<u16>, from: NodeId },
+    /// It imports no slot at all: no claim can raise its epoch.
+    TakesNothing { node: NodeId },
+    /// It migrates no slot at all: nobody claims what is its own while a claim raises its epoch.
+    GivesNothing { node: NodeId },
     /// It has no mark on any of them.
     Closed { node: NodeId, slots: Vec<u16> },
     /// None of these nodes imports, migrates or owns any of the slots.
@@ -73,6 +81,8 @@ impl Precondition {
             | Self::MigratesToNobodyElse { node, .. }
             | Self::ImportsFrom { node, .. }
             | Self::ImportsFromNobodyElse { node, .. }
+            | Self::TakesNothing { node }
+            | Self::GivesNothing { node }
             | Self::Closed { node, .. }
             | Self::EpochAbove { node, .. } => vec![*node],
             Self::NobodyElseIsAtIt { others, .. } => others.clone(),
@@ -115,6 +125,8 @@ impl Precondition {
             Self::ImportsFromNobodyElse { node, slots, from } => {
                 each(*node, slots, |slot| heard.importing(*node, slot).map(|peer| peer.is_none_or(|peer| peer == *from)))
             }
+            Self::TakesNothing { node } => none(*node, heard.takes(*node)),
+            Self::GivesNothing { node } => none(*node, heard.gives(*node)),
             Self::Closed { node, slots } => each(*node, slots, |slot| is_idle(heard, *node, slot)),
             Self::NobodyElseIsAtIt { others, slots } => first_not_holding(others.iter().map(|&other| {
                 each(other, slots, |slot| {
@@ -146,6 +158,14 @@ impl Precondition {
 
 fn is_idle(heard: &impl Heard, at: NodeId, slot: u16) -> Option<bool> {
     Some(heard.importing(at, slot)?.is_none() && heard.migrating(at, slot)?.is_none())
+}
+
+fn none(at: NodeId, found: Option<Option<u16>>) -> Verdict {
+    match found {
+        None => Verdict::Unheard(at),
+        Some(None) => Verdict::Holds,
+        Some(slot) => Verdict::Fails(slot),
+    }
 }
 
 fn holds(does: bool) -> Verdict {

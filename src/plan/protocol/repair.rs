@@ -34,6 +34,8 @@ pub struct Surroundings {
     pub masters: Vec<NodeId>,
     /// Replicas of the nodes concerned.
     pub replicas: Vec<NodeId>,
+    /// See [`MoveGroup::strict`]; a repair of what nobody is at finds marks everywhere.
+    pub strict: bool,
     pub quiet: bool,
     /// A node may be marked as importing from itself: every server but Valkey 9 and later.
     pub may_import_from_itself: bool,
@@ -49,6 +51,7 @@ impl Surroundings {
             slots: self.slots.clone(),
             others: self.masters.iter().copied().filter(|&node| node != source && node != target).collect(),
             replicas: self.replicas.clone(),
+            strict: self.strict,
             quiet: self.quiet,
         }
     }
