@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::journal::{self, Fuse, Journal};
+use super::journal::{self, Burnt, Fuse, Journal};
 use super::presence::Presence;
 use super::running::{Controls, Running};
 use super::telling::Telling;
@@ -38,13 +38,23 @@ pub struct Executor {
     locked: Arc<AtomicBool>,
     busy: Arc<Mutex<BTreeSet<ShardName>>>,
     fuse: Option<u32>,
+    full_disk: Option<u32>,
     unannounced: bool,
 }
 
 impl Executor {
     pub fn new(links: Links, clock: Clock, settings: ExecutorSettings) -> Self {
         let locked = Arc::new(AtomicBool::new(settings.read_only));
-        Self { links, clock, settings: Arc::new(settings), locked, busy: Arc::default(), fuse: None, unannounced: false }
+        Self {
+            links,
+            clock,
+            settings: Arc::new(settings),
+            locked,
+            busy: Arc::default(),
+            fuse: None,
+            full_disk: None,
+            unannounced: false,
+        }
     }
 
     /// Operations may be done from now on (false), or may not any more (true).
@@ -116,6 +126,13 @@ impl Executor {
         self
     }
 
+    /// For tests: the disk under the journal takes so many records.
+    #[doc(hidden)]
+    pub fn with_full_disk(mut self, records: u32) -> Self {
+        self.full_disk = Some(records);
+        self
+    }
+
     /// For tests of what happens where consoles do not see each other: no channel is subscribed to or looked for.
     #[doc(hidden)]
     pub fn unannounced(mut self) -> Self {
@@ -147,7 +164,8 @@ impl Executor {
         let (report, journal) = match way.and_then(|()| self.occupy(&plan)) {
             Ok(_occupied) => {
                 let blown = Arc::new(tokio::sync::Notify::new());
-                let fuse = self.fuse.map(|after| Fuse { after, blown: blown.clone() });
+                let full = self.full_disk.map(|after| Fuse { after, then: Burnt::Full });
+                let fuse = self.fuse.map(|after| Fuse { after, then: Burnt::Dead(blown.clone()) }).or(full);
                 tokio::select! {
                     ended = self.checked(&mut telling, &plan, &model, fuse) => ended,
                     () = blown.notified() => return,

@@ -20,11 +20,19 @@ use crate::plan::{Ended, Outcome, Plan, Unfinished};
 use super::who::who;
 use crate::private;
 
-/// For tests: the operation drops dead when this many records have been written, as if the console had been killed.
+/// For tests: what happens when this many records have been written.
 #[derive(Clone, Debug)]
 pub(super) struct Fuse {
     pub(super) after: u32,
-    pub(super) blown: Arc<Notify>,
+    pub(super) then: Burnt,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Burnt {
+    /// The operation drops dead, as if the console had been killed.
+    Dead(Arc<Notify>),
+    /// The disk takes half of the next record, and no more.
+    Full,
 }
 
 /// An open journal. Clones write to the same file.
@@ -70,9 +78,13 @@ impl Journal {
 
     /// Appends a record and waits until it is on disk.
     pub(super) async fn record(&self, record: Value) -> Result<(), String> {
-        let (file, line) = (self.file.clone(), format!("{record}\n"));
+        let (file, line, full) = (self.file.clone(), format!("{record}\n"), self.is_full());
         let write = move || -> std::io::Result<()> {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            if full {
+                file.write_all(line.as_bytes().get(..line.len() / 2).unwrap_or_default())?;
+                return Err(std::io::ErrorKind::StorageFull.into());
+            }
             file.write_all(line.as_bytes())?;
             file.sync_data()
         };
@@ -90,10 +102,17 @@ impl Journal {
             *records += 1;
             *records
         };
-        if count >= fuse.after {
-            fuse.blown.notify_one();
+        if let Burnt::Dead(blown) = &fuse.then
+            && count >= fuse.after
+        {
+            blown.notify_one();
             std::future::pending::<()>().await;
         }
+    }
+
+    fn is_full(&self) -> bool {
+        let written = *self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fuse.as_ref().is_some_and(|fuse| matches!(fuse.then, Burnt::Full) && written >= fuse.after)
     }
 
     /// The operation has ended, one way or the other; nothing is left to be offered at the next start unless slots are.

@@ -208,7 +208,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, broken: &Br
             all.at_risk.extend(righted.at_risk.iter());
         }
         for (why, slots) in unheard(model, &left, &all.left(), broken.ends) {
-            all.failed(why, slots.iter());
+            all.failed(Code::NodeDown.because(why), slots.iter());
         }
         left = all.left();
         attempt += 1;

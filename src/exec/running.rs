@@ -49,6 +49,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// For tests: ends the operation at once, in the middle of whatever it does, as if the console had been killed.
+    #[doc(hidden)]
+    pub fn abort_handle(&self) -> tokio::task::AbortHandle {
+        self.task.abort_handle()
+    }
+
     /// Waits for the end, passing over what is said on the way.
     pub async fn report(mut self) -> Report {
         while let Some(progress) = self.progress.recv().await {

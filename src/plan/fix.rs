@@ -58,7 +58,7 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
                 "no open slot is seen, but {}: what is open there is not known; ask again when it answers",
                 unheard.join(", ")
             );
-            return Err(Refusal::because(why));
+            return Err(Refusal::because(Code::NodeDown.because(why)));
         }
         let what = match named {
             Some(named) if !needy.is_empty() => format!("{} no repair; {needy} would", needs(named)),

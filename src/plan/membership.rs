@@ -355,19 +355,19 @@ pub(super) fn called(node: &Node) -> String {
 
 /// Its master does not answer, or is marked as failing, and no other replica of it works: what is on this node may be on no
 /// other.
-fn last_copy(model: &Model, node: &Node) -> Option<String> {
+fn last_copy(model: &Model, node: &Node) -> Option<Reason> {
     let master = model.node(node.master.filter(|_| node.is_replica())?)?;
     let well = |node: &Node| is_up(node) && node.health.is_alive() && !node.flags.suspected;
     let another = |other: &Node| other.id != node.id && other.is_replica() && other.master == Some(master.id) && well(other);
     let needed = !well(master) && !model.nodes().any(another);
     needed.then(|| {
-        format!(
+        Code::MasterDown.because(format!(
             "{} replicates {}, which {}, and no other replica of it works: what is on {} may be on no other node",
             node.address,
             master.address,
             if master.health.is_alive() { "the cluster takes for failed" } else { master.health.says() },
             node.address
-        )
+        ))
     })
 }
 

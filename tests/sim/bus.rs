@@ -1,14 +1,38 @@
-//! IO. The bus: pings and gossip, suspicion and failure, who owns what by the highest epoch.
+//! IO. The bus: pings and gossip, suspicion and failure.
+
+use std::sync::Arc;
 
 use super::node::{Id, Member, Process};
 use super::world::World;
 
-/// One message between two nodes. Headers are read from the sender when it is delivered: at once, unless the bus is slow.
+/// Messages that wait for one node at most; what comes beyond is lost, as on a link that breaks.
+const QUEUE: usize = 200;
+
+/// One message between two nodes.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub from: Id,
     pub to: Id,
     pub kind: Message,
+    /// What the sender said of itself when it sent this. None: it arrives at once, and is read from the sender then.
+    pub header: Option<Arc<Header>>,
+    /// Answers go back on the receiver's own link: they may overtake what the sender says unasked.
+    pub is_answer: bool,
+}
+
+/// What every message says of its sender.
+#[derive(Clone, Debug)]
+pub struct Header {
+    current_epoch: u64,
+    version: u64,
+    offset: u64,
+    is_replica: bool,
+    master: Option<Id>,
+    /// A replica speaks with its master's epoch and slots.
+    speaks_for: Id,
+    epoch: u64,
+    slots: Arc<Vec<u16>>,
+    rumours: Vec<(Id, bool, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,17 +60,85 @@ pub enum Message {
     Paused(u64),
 }
 
+impl Message {
+    fn has_header(&self) -> bool {
+        matches!(self, Self::Ping | Self::Pong | Self::Meet)
+    }
+}
+
 impl World {
     pub fn send(&mut self, from: Id, to: Id, kind: Message) {
-        if from != to && self.hears(from, to) {
-            let late = self.nodes[from].faults.slow_bus_ms.max(self.nodes[to].faults.slow_bus_ms);
-            // What was said earlier between the two arrives earlier.
-            let before = self.bus.iter().filter(|(_, packet)| packet.from == from && packet.to == to).map(|(at, _)| *at).max();
-            let due = (self.now() + late).max(before.unwrap_or(0));
-            if due > self.now() {
-                self.agenda.insert((due, to));
+        self.post(from, to, kind, false);
+    }
+
+    fn post(&mut self, from: Id, to: Id, kind: Message, is_answer: bool) {
+        if from == to || !self.can_send(from, to) {
+            return;
+        }
+        // What was said earlier on the same link arrives earlier.
+        let (mut waiting, mut before) = (0, 0);
+        for (at, packet) in self.bus.iter().filter(|(_, packet)| packet.to == to) {
+            waiting += 1;
+            if packet.from == from && packet.is_answer == is_answer {
+                before = before.max(*at);
             }
-            self.bus.push_back((due, Packet { from, to, kind }));
+        }
+        if waiting >= QUEUE {
+            return;
+        }
+        let mut late = self.nodes[from].faults.slow_bus_ms.max(self.nodes[to].faults.slow_bus_ms);
+        if self.settings.bus_jitter_ms > 0 {
+            late += self.rng.below(self.settings.bus_jitter_ms + 1);
+        }
+        let due = (self.now() + late).max(before);
+        let waits = due > self.now() || !self.hears(from, to);
+        if due > self.now() {
+            self.agenda.insert((due, to));
+        }
+        let header = (waits && kind.has_header()).then(|| Arc::new(self.header(from)));
+        self.bus.push_back((due, Packet { from, to, kind, header, is_answer }));
+    }
+
+    /// The sender can speak, and there is somebody at the other end: what a stopped process does not read waits in its socket.
+    fn can_send(&self, from: Id, to: Id) -> bool {
+        let (sender, receiver) = (&self.nodes[from], &self.nodes[to]);
+        sender.is_up()
+            && sender.blocked_until <= self.now()
+            && receiver.process != Process::Dead
+            && sender.faults.camp == receiver.faults.camp
+    }
+
+    fn header(&mut self, from: Id) -> Header {
+        let slots = self.spoken_slots(from);
+        let (me, node) = (self.me(from).clone(), &self.nodes[from]);
+        let speaks_for = me.master.filter(|_| me.is_replica).unwrap_or(from);
+        let rumour = |(id, member): (&Id, &Member)| (*id, member.suspected || member.failed, member.pong_received);
+        let others = node.mind.members.iter().filter(|(id, member)| **id != from && !member.handshake);
+        Header {
+            current_epoch: node.mind.current_epoch,
+            version: node.mind.version,
+            offset: node.offset,
+            is_replica: me.is_replica,
+            master: me.master,
+            speaks_for,
+            epoch: node.mind.members.get(&speaks_for).map_or(0, |member| member.epoch),
+            slots,
+            rumours: others.map(rumour).collect(),
+        }
+    }
+
+    /// The slots that a node claims, or that a replica's master does in its eyes; written down once for every change of mind.
+    fn spoken_slots(&mut self, from: Id) -> Arc<Vec<u16>> {
+        let me = self.me(from);
+        let owner = me.master.filter(|_| me.is_replica).unwrap_or(from);
+        let node = &mut self.nodes[from];
+        match &node.spoken {
+            Some((version, of, slots)) if (*version, *of) == (node.mind.version, owner) => Arc::clone(slots),
+            _ => {
+                let slots = Arc::new(node.mind.slots_of(owner).collect::<Vec<_>>());
+                node.spoken = Some((node.mind.version, owner, Arc::clone(&slots)));
+                slots
+            }
         }
     }
 
@@ -58,31 +150,36 @@ impl World {
         }
     }
 
-    /// Delivers until the bus is quiet.
+    /// Delivers until the bus is quiet. A sender may be gone by now; a receiver that is stopped reads it later.
     pub fn pump(&mut self) {
         let now = self.now();
-        while let Some(at) = self.bus.iter().position(|(due, _)| *due <= now) {
+        let reads = |world: &Self, to: Id| world.nodes[to].is_up() && world.nodes[to].blocked_until <= now;
+        while let Some(at) = self
+            .bus
+            .iter()
+            .position(|(due, packet)| *due <= now && (reads(self, packet.to) || self.nodes[packet.to].process == Process::Dead))
+        {
             let Some((_, packet)) = self.bus.remove(at) else { return };
-            if self.hears(packet.from, packet.to) {
+            if reads(self, packet.to) && self.nodes[packet.from].faults.camp == self.nodes[packet.to].faults.camp {
                 self.deliver(packet);
             }
         }
     }
 
-    fn deliver(&mut self, Packet { from, to, kind }: Packet) {
+    fn deliver(&mut self, Packet { from, to, kind, header, .. }: Packet) {
         let now = self.now();
         let known = self.nodes[to].mind.members.contains_key(&from);
         match kind {
             Message::Ping | Message::Meet => {
                 if known {
-                    self.hear(to, from);
+                    self.hear(to, from, header);
                 } else if matches!(kind, Message::Meet) {
                     self.shake_hands(to, from);
                 }
-                self.send(to, from, Message::Pong);
+                self.post(to, from, Message::Pong, true);
             }
             Message::Pong if known => {
-                self.hear(to, from);
+                self.hear(to, from, header);
                 if let Some(member) = self.nodes[to].mind.members.get_mut(&from) {
                     member.pong_received = now;
                     member.ping_sent = 0;
@@ -121,26 +218,22 @@ impl World {
     }
 
     /// Takes the sender's header and its gossip.
-    fn hear(&mut self, me: Id, from: Id) {
-        let (now, sender) = (self.now(), self.me(from).clone());
-        let theirs = &self.nodes[from].mind;
-        let (current, word, offset) = (theirs.current_epoch, theirs.version, self.nodes[from].offset);
-        // A replica speaks with its master's epoch and slots.
-        let speaks_for = sender.master.filter(|_| sender.is_replica).unwrap_or(from);
-        let epoch = theirs.members.get(&speaks_for).map_or(0, |member| member.epoch);
+    fn hear(&mut self, me: Id, from: Id, header: Option<Arc<Header>>) {
+        let now = self.now();
+        let said = header.unwrap_or_else(|| Arc::new(self.header(from)));
         let mind = &mut self.nodes[me].mind;
-        mind.current_epoch = mind.current_epoch.max(current);
+        mind.current_epoch = mind.current_epoch.max(said.current_epoch);
         let Some(member) = mind.members.get_mut(&from) else { return };
         member.handshake = false;
-        member.offset = offset;
-        let mut news = member.is_replica != sender.is_replica || member.master != sender.master;
-        if epoch > member.epoch {
-            member.epoch = epoch;
+        member.offset = said.offset;
+        let mut news = member.is_replica != said.is_replica || member.master != said.master;
+        if said.epoch > member.epoch {
+            member.epoch = said.epoch;
             news = true;
         }
-        member.master = sender.master;
-        let demoted = sender.is_replica && !member.is_replica;
-        member.is_replica = sender.is_replica;
+        member.master = said.master;
+        let demoted = said.is_replica && !member.is_replica;
+        member.is_replica = said.is_replica;
         let compared = member.compared;
         if news {
             mind.version += 1;
@@ -150,86 +243,20 @@ impl World {
                 mind.set_owner(slot, None);
             }
         }
-        if compared != (word, mind.version) && mind.members.contains_key(&speaks_for) {
-            self.compare_slots(me, from, speaks_for, epoch, sender.is_replica);
+        if compared != (said.version, mind.version) && mind.members.contains_key(&said.speaks_for) {
+            self.compare_slots(me, from, said.speaks_for, said.epoch, said.is_replica, &said.slots);
             let version = self.nodes[me].mind.version;
             if let Some(member) = self.nodes[me].mind.members.get_mut(&from) {
-                member.compared = (word, version);
+                member.compared = (said.version, version);
             }
         }
-        self.settle_equal_epochs(me, from, epoch, sender.is_replica);
-        self.gossip(me, from, now);
+        self.settle_equal_epochs(me, from, said.epoch, said.is_replica);
+        self.gossip(me, from, now, said.is_replica, &said.rumours);
     }
 
-    fn compare_slots(&mut self, me: Id, from: Id, owner: Id, epoch: u64, by_replica: bool) {
-        let slots: Vec<u16> = self.nodes[from].mind.slots_of(owner).collect();
-        if !by_replica && !slots.iter().copied().eq(self.nodes[me].mind.slots_of(owner)) {
-            self.learn_slots(me, from, epoch, &slots);
-        }
-        let mind = &self.nodes[me].mind;
-        let outdated = slots.iter().find_map(|&slot| {
-            let other = mind.owner(slot).filter(|other| *other != owner)?;
-            let member = mind.members.get(&other)?;
-            (member.epoch > epoch).then_some((other, member.epoch))
-        });
-        if let Some((node, epoch)) = outdated {
-            let slots = mind.slots_of(node).collect();
-            self.send(me, from, Message::Update { node, epoch, slots });
-        }
-    }
-
-    /// `sender` says it owns `slots` since `epoch`. Keys of slots that go to somebody else are deleted.
-    pub fn learn_slots(&mut self, me: Id, sender: Id, epoch: u64, slots: &[u16]) {
-        let my_master = self.me(me).master.filter(|_| self.me(me).is_replica).unwrap_or(me);
-        if sender == me {
-            return;
-        }
-        let (mut lost, mut dirty) = (0, Vec::new());
-        for &slot in slots {
-            let mind = &self.nodes[me].mind;
-            let owner = mind.owner(slot);
-            if owner == Some(sender) || mind.importing.contains_key(&slot) {
-                continue;
-            }
-            let known = owner.and_then(|owner| mind.members.get(&owner)).map_or(0, |member| member.epoch);
-            if owner.is_some() && known >= epoch {
-                continue;
-            }
-            if owner == Some(me) && self.nodes[me].keys.count(slot) > 0 {
-                dirty.push(slot);
-            }
-            lost += usize::from(owner == Some(my_master));
-            self.nodes[me].mind.set_owner(slot, Some(sender));
-        }
-        if lost > 0 && !self.nodes[me].mind.owns_any(my_master) {
-            self.become_replica(me, sender);
-        } else {
-            for slot in dirty {
-                self.mutate(me, 40, |keys| keys.drop_slot(slot));
-            }
-        }
-    }
-
-    /// Two masters with one epoch: the one with the smaller id takes a new one.
-    fn settle_equal_epochs(&mut self, me: Id, from: Id, epoch: u64, by_replica: bool) {
-        let mine = self.me(me);
-        if !by_replica && !mine.is_replica && mine.epoch == epoch && self.nodes[from].id > self.nodes[me].id {
-            self.nodes[me].mind.current_epoch += 1;
-            self.nodes[me].mind.version += 1;
-            self.me_mut(me).epoch = self.nodes[me].mind.current_epoch;
-        }
-    }
-
-    fn gossip(&mut self, me: Id, from: Id, now: u64) {
-        let by_master = !self.me(from).is_replica;
-        let rumours: Vec<(Id, bool, u64)> = self.nodes[from]
-            .mind
-            .members
-            .iter()
-            .filter(|(id, member)| **id != me && **id != from && !member.handshake)
-            .map(|(id, member)| (*id, member.suspected || member.failed, member.pong_received))
-            .collect();
-        for (id, failing, pong) in rumours {
+    fn gossip(&mut self, me: Id, from: Id, now: u64, by_replica: bool, rumours: &[(Id, bool, u64)]) {
+        let by_master = !by_replica;
+        for &(id, failing, pong) in rumours.iter().filter(|(id, _, _)| *id != me) {
             match self.nodes[me].mind.members.get_mut(&id) {
                 Some(member) => {
                     if by_master && failing {

@@ -35,9 +35,12 @@ pub struct Client {
     pub authenticated: bool,
     pub resp3: bool,
     pub asking: bool,
+    pub database: u32,
     pub readonly: bool,
     /// Between MULTI and EXEC: what is queued, and whether a command was refused on the way.
     pub queued: Option<(Vec<Vec<Vec<u8>>>, bool)>,
+    /// What was queued is being carried out.
+    pub executing: bool,
 }
 
 /// Name, arity as the servers write it (negative: at least), first key (0: none), last key (negative: from the end), flags:
@@ -133,6 +136,9 @@ const CLUSTER: &[(&str, i32)] = &[
     ("SHARDS", 2),
     ("SLOTS", 2),
 ];
+
+/// Where servers move slots by themselves.
+const MIGRATIONS: &[(&str, i32)] = &[("CANCELSLOTMIGRATIONS", 2), ("GETSLOTMIGRATIONS", 2), ("MIGRATESLOTS", -5)];
 
 fn fits(arity: i32, words: usize) -> bool {
     let words = words as i32;
@@ -232,14 +238,19 @@ impl World {
         if spoilt {
             return Value::error("EXECABORT Transaction discarded because of previous errors.");
         }
-        let replies = queued.iter().map(|words| {
-            let name = text(&words[0]).to_ascii_uppercase();
-            match self.run(me, client, &name, words) {
-                Outcome::Reply(reply) | Outcome::Later(_, reply) | Outcome::Close(reply) => reply,
-                Outcome::Wait => unreachable!("nothing waits inside a transaction"),
-            }
-        });
-        Value::Array(replies.collect())
+        client.executing = true;
+        let replies: Vec<Value> = queued
+            .iter()
+            .map(|words| {
+                let name = text(&words[0]).to_ascii_uppercase();
+                match self.run(me, client, &name, words) {
+                    Outcome::Reply(reply) | Outcome::Later(_, reply) | Outcome::Close(reply) => reply,
+                    Outcome::Wait => unreachable!("nothing waits inside a transaction"),
+                }
+            })
+            .collect();
+        client.executing = false;
+        Value::Array(replies)
     }
 
     /// Moved, ask, try again, cluster down; None when the command may run here.
@@ -249,7 +260,8 @@ impl World {
             return Some("CROSSSLOT Keys in request don't hash to the same slot".into());
         }
         let node = &self.nodes[me];
-        let missing = keys.iter().filter(|key| node.keys.get(key).is_none()).count();
+        let here = node.keys.database(client.database);
+        let missing = keys.iter().filter(|key| here.is_none_or(|here| here.get(key).is_none())).count();
         let mind = &node.mind;
         let moving = mind.migrating.contains_key(&slot) || (asking && mind.importing.contains_key(&slot));
         if moving && name != "MIGRATE" && keys.len() > 1 && missing > 0 && (missing < keys.len() || asking) && mind.ok {
@@ -285,8 +297,14 @@ impl World {
                 client.readonly = name == "READONLY";
                 Value::ok()
             }
-            "SELECT" if text(&words[1]) == "0" => Value::ok(),
-            "SELECT" => Value::error("ERR SELECT is not allowed in cluster mode"),
+            "SELECT" => match text(&words[1]).parse::<u32>() {
+                Ok(number) if number == 0 || self.has_database(number) => {
+                    client.database = number;
+                    Value::ok()
+                }
+                Ok(_) if self.settings.kind.has_databases() => Value::error("ERR DB index is out of range"),
+                _ => Value::error("ERR SELECT is not allowed in cluster mode"),
+            },
             "MULTI" if client.queued.is_some() => Value::error("ERR MULTI calls can not be nested"),
             "MULTI" => {
                 client.queued = Some(Default::default());
@@ -311,37 +329,49 @@ impl World {
             "ROLE" => self.role(me),
             "TIME" => Value::bulks([(self.unix_ms() / 1000).to_string(), (self.unix_ms() % 1000 * 1000).to_string()]),
             "WAIT" => Value::Int(self.followers(me).len() as i64),
-            "CLUSTER" => self.cluster(me, words),
-            "MIGRATE" => return self.migrate(me, words),
-            "DBSIZE" => Value::Int(self.nodes[me].keys.len() as i64),
-            "SCAN" => self.nodes[me].keys.scan(words),
+            "CLUSTER" => return self.cluster(me, client, words),
+            "MIGRATE" => return self.migrate(me, client.database, words),
+            "DBSIZE" => Value::Int(self.keys_of(me, client).len() as i64),
+            "SCAN" => self.keys_of(me, client).scan(words),
             "MEMORY" | "OBJECT" => {
                 let subcommand = words.get(1).map(|word| text(word).to_ascii_uppercase()).unwrap_or_default();
                 match subcommand.as_str() {
-                    "USAGE" | "ENCODING" => self.nodes[me].keys.read(&format!("{name} {subcommand}"), words, now),
+                    "USAGE" | "ENCODING" => self.keys_of(me, client).read(&format!("{name} {subcommand}"), words, now),
                     _ => unknown_subcommand(name, &words[1]),
                 }
             }
             _ if TABLE.iter().any(|row| row.0 == name && row.4.contains('w')) => {
                 let cost = words.iter().map(|word| word.len() as u64 + 8).sum();
-                let reply = self.nodes[me].keys.clone().write(name, words, now);
+                let reply = self.keys_of(me, client).into_owned().write(name, words, now);
                 if !reply.is_error() && reply != Value::Int(0) && reply != Value::Nil {
-                    self.mutate(me, cost, |keys| keys.write(name, words, now))
+                    self.mutate(me, cost, |keys| keys.database_mut(client.database).write(name, words, now))
                 } else {
                     reply
                 }
             }
             _ => {
-                let found = words.get(1).is_some_and(|key| self.nodes[me].keys.get(key).is_some());
+                let found = words.get(1).is_some_and(|key| self.keys_of(me, client).get(key).is_some());
                 let stats = &mut self.nodes[me].stats;
                 if found {
                     stats.hits += 1
                 } else {
                     stats.misses += 1
                 }
-                self.nodes[me].keys.read(name, words, now)
+                self.keys_of(me, client).read(name, words, now)
             }
         })
+    }
+
+    pub(super) fn has_database(&self, number: u32) -> bool {
+        self.settings.kind.has_databases() && number < self.settings.databases
+    }
+
+    /// The database that a client has chosen.
+    fn keys_of(&self, me: Id, client: &Client) -> std::borrow::Cow<'_, super::keys::Keyspace> {
+        match self.nodes[me].keys.database(client.database) {
+            Some(keys) => std::borrow::Cow::Borrowed(keys),
+            None => std::borrow::Cow::Owned(super::keys::Keyspace::default()),
+        }
     }
 
     fn authenticate(&self, me: Id, client: &mut Client, words: &[Vec<u8>]) -> Value {
@@ -389,9 +419,10 @@ impl World {
             client.resp3 = version == "3";
         }
         let word = |text: &str| Value::bulk(text);
+        let says = |field: &str| self.settings.kind.version().iter().find(|(key, _)| *key == field).map(|(_, value)| *value);
         Value::Map(vec![
-            (word("server"), word("redis")),
-            (word("version"), word("7.0.15")),
+            (word("server"), word(says("server_name").unwrap_or("redis"))),
+            (word("version"), word(says("valkey_version").unwrap_or("7.0.15"))),
             (word("proto"), Value::Int(if client.resp3 { 3 } else { 2 })),
             (word("id"), Value::Int(client.id as i64)),
             (word("mode"), word("cluster")),
@@ -470,9 +501,18 @@ impl World {
         }
     }
 
-    fn cluster(&mut self, me: Id, words: &[Vec<u8>]) -> Value {
+    fn cluster(&mut self, me: Id, client: &Client, words: &[Vec<u8>]) -> Outcome {
         let subcommand = text(&words[1]).to_ascii_uppercase();
-        let Some((_, arity)) = CLUSTER.iter().find(|(name, _)| *name == subcommand) else {
+        if subcommand == "SETSLOT" && words.len() >= 4 {
+            return self.setslot(me, client.executing, words);
+        }
+        Outcome::Reply(self.cluster_reply(me, client, words))
+    }
+
+    fn cluster_reply(&mut self, me: Id, client: &Client, words: &[Vec<u8>]) -> Value {
+        let subcommand = text(&words[1]).to_ascii_uppercase();
+        let more = if self.settings.kind.moves_by_itself() { MIGRATIONS } else { &[] };
+        let Some((_, arity)) = CLUSTER.iter().chain(more).find(|(name, _)| *name == subcommand) else {
             return unknown_subcommand("CLUSTER", &words[1]);
         };
         if !fits(*arity, words.len()) {
@@ -490,14 +530,16 @@ impl World {
             "MYID" => Value::bulk(&self.nodes[me].id),
             "KEYSLOT" => Value::Int(key_slot(&words[2]).into()),
             "COUNTKEYSINSLOT" => match slot() {
-                Some(slot) => Value::Int(self.nodes[me].keys.count(slot) as i64),
+                Some(slot) => Value::Int(self.keys_of(me, client).count(slot) as i64),
                 None => Value::error("ERR Invalid slot"),
             },
             "GETKEYSINSLOT" => match (slot(), word(3).parse::<i64>()) {
-                (Some(slot), Ok(count)) if count >= 0 => Value::bulks(self.nodes[me].keys.in_slot(slot).take(count as usize)),
+                (Some(slot), Ok(count)) if count >= 0 => Value::bulks(self.keys_of(me, client).in_slot(slot).take(count as usize)),
                 _ => Value::error("ERR Invalid slot or number of keys"),
             },
-            "SETSLOT" => self.setslot(me, words),
+            "MIGRATESLOTS" => self.migrate_slots(me, words),
+            "GETSLOTMIGRATIONS" => self.slot_migrations(me),
+            "CANCELSLOTMIGRATIONS" => self.cancel_slot_migrations(me),
             "ADDSLOTS" | "ADDSLOTSRANGE" => self.change_slots(me, words, true, subcommand.ends_with("RANGE")),
             "DELSLOTS" | "DELSLOTSRANGE" => self.change_slots(me, words, false, subcommand.ends_with("RANGE")),
             "MEET" => self.meet(me, words),
@@ -591,8 +633,9 @@ fn acl(words: &[Vec<u8>]) -> Value {
 fn command_info(name: &str) -> Value {
     let full = name.to_lowercase();
     let (name, sub) = name.split_once('|').unwrap_or((name, ""));
-    let known =
-        sub.is_empty() || !name.eq_ignore_ascii_case("CLUSTER") || CLUSTER.iter().any(|row| row.0.eq_ignore_ascii_case(sub));
+    let known = sub.is_empty()
+        || !name.eq_ignore_ascii_case("CLUSTER")
+        || CLUSTER.iter().chain(MIGRATIONS).any(|row| row.0.eq_ignore_ascii_case(sub));
     match TABLE.iter().chain(OTHERS).find(|row| known && row.0.eq_ignore_ascii_case(name)) {
         None => Value::Nil,
         Some((_, arity, first, last, flags)) => {

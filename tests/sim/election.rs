@@ -141,6 +141,7 @@ impl World {
     /// The node follows another one from now on; what it had open is closed.
     pub fn become_replica(&mut self, me: Id, master: Id) {
         let now = self.now();
+        let shard = self.nodes[master].shard;
         let mine = self.me_mut(me);
         mine.is_replica = true;
         mine.master = Some(master);
@@ -148,6 +149,8 @@ impl World {
         node.mind.migrating.clear();
         node.mind.importing.clear();
         node.mind.version += 1;
+        node.shard = shard;
+        node.unheard.clear();
         node.manual = Manual::default();
         node.election = Election::default();
         node.paused_until = 0;
@@ -260,6 +263,9 @@ impl World {
                     self.nodes[me].keys = keys;
                     self.nodes[me].missed = false;
                 }
+                if self.nodes[me].faults.behind == 0 {
+                    self.catch_up(me, master);
+                }
             }
             Link::Up => {}
             Link::Down { .. } if heard => {
@@ -274,6 +280,10 @@ impl World {
                 } else {
                     stats.sync_full += 1
                 }
+                if !shared {
+                    // What the snapshot is made of has no marks in it.
+                    self.nodes[me].unheard.clear();
+                }
                 self.nodes[me].link = Link::Syncing { until: now + takes };
             }
             Link::Syncing { until } if heard && now >= until => {
@@ -286,8 +296,16 @@ impl World {
                 node.replid = replid;
                 node.link = Link::Up;
                 node.link_heard = now;
+                self.catch_up(me, master);
             }
             _ => {}
+        }
+    }
+
+    /// The stream tells a replica what its master was told of slots meanwhile.
+    fn catch_up(&mut self, me: Id, master: Id) {
+        for order in std::mem::take(&mut self.nodes[me].unheard) {
+            self.follow(me, master, order);
         }
     }
 

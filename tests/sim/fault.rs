@@ -102,6 +102,7 @@ impl World {
     }
 
     fn restart(&mut self, id: Id) {
+        self.forget_migrations(id);
         let (now, run_id, replid) = (self.now(), self.rng.hex(), self.rng.hex());
         let is_replica = self.me(id).is_replica;
         let node = &mut self.nodes[id];

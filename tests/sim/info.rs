@@ -35,6 +35,11 @@ impl World {
                     let gap = if out.is_empty() { "" } else { "\r\n" };
                     let _ = write!(out, "{gap}# {title}\r\n");
                     self.own_section(me, &section, &mut out);
+                    if section == "server" {
+                        // Fields that the mould has not got.
+                        let new = self.settings.kind.version().iter().filter(|(key, _)| *key != "redis_version");
+                        new.for_each(|(key, value)| out.push_str(&format!("{key}:{value}\r\n")));
+                    }
                 }
                 continue;
             }
@@ -50,13 +55,14 @@ impl World {
     fn figures(&self, me: Id) -> BTreeMap<&'static str, String> {
         let node = &self.nodes[me];
         let uptime = (self.now() - node.started) / 1000;
-        let data: usize = node.keys.len() * 200;
+        let data: usize = node.keys.len_everywhere() * 200;
         let used = match node.faults.memory_percent {
             Some(percent) => MAXMEMORY / 100 * percent,
             None => 1_400_000 + data as u64,
         };
         let commands: u64 = node.stats.commands.values().map(|(calls, _)| calls).sum::<u64>() + node.stats.background;
         let cpu = format!("{:.6}", commands as f64 * 0.00001);
+        let version = self.settings.kind.version().iter().map(|(key, value)| (*key, (*value).to_string()));
         BTreeMap::from([
             ("run_id", node.run_id.clone()),
             ("process_id", (1000 + me).to_string()),
@@ -81,6 +87,9 @@ impl World {
             ("used_cpu_sys", cpu.clone()),
             ("used_cpu_sys_main_thread", cpu),
         ])
+        .into_iter()
+        .chain(version)
+        .collect()
     }
 
     fn own_section(&self, me: Id, section: &str, out: &mut String) {
@@ -99,9 +108,9 @@ impl World {
                 .commands
                 .keys()
                 .try_for_each(|name| write!(out, "latency_percentiles_usec_{name}:p50=10.001,p99=10.001,p99.9=10.001\r\n")),
-            "keyspace" if node.keys.len() > 0 => {
-                write!(out, "db0:keys={},expires={},avg_ttl=0\r\n", node.keys.len(), node.keys.expiring())
-            }
+            "keyspace" => node.keys.databases().filter(|(_, keys)| keys.len() > 0).try_for_each(|(number, keys)| {
+                write!(out, "db{number}:keys={},expires={},avg_ttl=0\r\n", keys.len(), keys.expiring())
+            }),
             _ => Ok(()),
         };
     }

@@ -42,13 +42,35 @@ pub struct Entry {
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
-/// All keys of one server.
+/// All keys of one server: those of database 0, and of the others that have any.
 #[derive(Clone, Debug, Default)]
 pub struct Keyspace {
     by_slot: BTreeMap<u16, BTreeMap<Vec<u8>, Entry>>,
+    more: BTreeMap<u32, Keyspace>,
 }
 
 impl Keyspace {
+    pub fn database(&self, number: u32) -> Option<&Self> {
+        if number == 0 { Some(self) } else { self.more.get(&number) }
+    }
+
+    pub fn database_mut(&mut self, number: u32) -> &mut Self {
+        if number == 0 { self } else { self.more.entry(number).or_default() }
+    }
+
+    /// Every database that has been used, with its number.
+    pub fn databases(&self) -> impl Iterator<Item = (u32, &Self)> {
+        std::iter::once((0, self)).chain(self.more.iter().map(|(number, keys)| (*number, keys)))
+    }
+
+    pub fn count_everywhere(&self, slot: u16) -> usize {
+        self.databases().map(|(_, keys)| keys.count(slot)).sum()
+    }
+
+    pub fn len_everywhere(&self) -> usize {
+        self.databases().map(|(_, keys)| keys.len()).sum()
+    }
+
     pub fn len(&self) -> usize {
         self.by_slot.values().map(BTreeMap::len).sum()
     }
@@ -79,12 +101,15 @@ impl Keyspace {
         self.by_slot.get(&slot).map_or(0, BTreeMap::len)
     }
 
+    /// In every database.
     pub fn drop_slot(&mut self, slot: u16) {
         self.by_slot.remove(&slot);
+        self.more.values_mut().for_each(|keys| keys.drop_slot(slot));
     }
 
     pub fn clear(&mut self) {
         self.by_slot.clear();
+        self.more.clear();
     }
 
     pub fn slots(&self) -> impl Iterator<Item = u16> + '_ {
@@ -106,7 +131,8 @@ impl Keyspace {
             keys.retain(|_, entry| entry.expires.is_none_or(|at| at > now));
         }
         self.by_slot.retain(|_, keys| !keys.is_empty());
-        self.len() != before
+        let gone = self.more.values_mut().filter_map(|keys| keys.expire(now).then_some(())).count();
+        gone > 0 || self.len() != before
     }
 
     /// SCAN: the cursor counts keys in slot order, which stays true while nothing is added or removed before it.

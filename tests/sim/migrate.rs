@@ -18,6 +18,13 @@ struct Order {
     password: Option<String>,
 }
 
+impl Order {
+    /// Where the target puts the keys.
+    fn database(&self) -> u32 {
+        self.db.parse().unwrap_or(0)
+    }
+}
+
 fn parse(words: &[Vec<u8>]) -> Result<Order, Value> {
     let syntax = || Value::error("ERR syntax error");
     let timeout: i64 = text(&words[5]).parse().map_err(|_| Value::error("ERR value is not an integer or out of range"))?;
@@ -55,13 +62,16 @@ fn parse(words: &[Vec<u8>]) -> Result<Order, Value> {
 }
 
 impl World {
-    pub fn migrate(&mut self, me: Id, words: &[Vec<u8>]) -> Outcome {
+    pub fn migrate(&mut self, me: Id, database: u32, words: &[Vec<u8>]) -> Outcome {
         let order = match parse(words) {
             Ok(order) => order,
             Err(error) => return Outcome::Reply(error),
         };
-        let keys: Vec<(Vec<u8>, Entry)> =
-            order.keys.iter().filter_map(|key| Some((key.clone(), self.nodes[me].keys.get(key)?.clone()))).collect();
+        let keys: Vec<(Vec<u8>, Entry)> = order
+            .keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), self.nodes[me].keys.database(database)?.get(key)?.clone())))
+            .collect();
         if keys.is_empty() {
             return Outcome::Reply(Value::Simple("NOKEY".into()));
         }
@@ -74,7 +84,8 @@ impl World {
         if self.nodes[target].process == Process::Hung || self.nodes[me].faults.side != self.nodes[target].faults.side {
             // The target will find the keys in its socket when it wakes up: they are on both sides then.
             if self.nodes[target].process == Process::Hung {
-                self.in_flight.entry(target).or_default().extend(keys);
+                let into = order.database();
+                self.in_flight.entry(target).or_default().extend(keys.into_iter().map(|(key, entry)| (into, key, entry)));
             }
             self.nodes[me].blocked_until = self.now() + order.timeout;
             return Outcome::Later(order.timeout, Value::error("IOERR error or timeout reading to target instance"));
@@ -88,13 +99,13 @@ impl World {
                 if let Some(room) = &mut self.nodes[target].faults.room_for_keys {
                     *room -= 1;
                 }
-                self.mutate(target, cost, |keyspace| keyspace.put(&key, entry.clone()));
+                self.mutate(target, cost, |keyspace| keyspace.database_mut(order.database()).put(&key, entry.clone()));
             }
             // The target goes on after a greeting that it did not like; the source keeps its key then: there are two of it.
             match greeting.clone().or(error) {
                 Some(error) => problem = problem.or(Some(error)),
                 None if order.copy => {}
-                None => drop(self.mutate(me, cost, |keyspace| keyspace.remove(&key))),
+                None => drop(self.mutate(me, cost, |keyspace| keyspace.database_mut(database).remove(&key))),
             }
         }
         let prefix = "ERR Target instance replied with error: ";
@@ -108,7 +119,11 @@ impl World {
             (Some(right), Some(given)) if right != given => return Some(super::commands::WRONGPASS.into()),
             _ => {}
         }
-        (order.db != "0").then(|| "ERR SELECT is not allowed in cluster mode".into())
+        match order.db.parse::<u32>() {
+            Ok(number) if number == 0 || self.has_database(number) => None,
+            Ok(_) if self.settings.kind.has_databases() => Some("ERR DB index is out of range".into()),
+            _ => Some("ERR SELECT is not allowed in cluster mode".into()),
+        }
     }
 
     /// Why the target would not restore this key; None when it does.
@@ -118,7 +133,7 @@ impl World {
             return Some(super::commands::NOAUTH.into());
         }
         let slot = key_slot(key);
-        let present = node.keys.get(key).is_some();
+        let present = node.keys.database(order.database()).is_some_and(|keys| keys.get(key).is_some());
         if let Some(error) = self.redirect(target, slot, present, true, false) {
             return Some(error);
         }
@@ -136,11 +151,11 @@ impl World {
 
     /// A hung node goes on: what waited in its sockets is carried out.
     pub fn land(&mut self, target: Id) {
-        for (key, entry) in self.in_flight.remove(&target).unwrap_or_default() {
+        for (database, key, entry) in self.in_flight.remove(&target).unwrap_or_default() {
             let slot = key_slot(&key);
-            let present = self.nodes[target].keys.get(&key).is_some();
+            let present = self.nodes[target].keys.database(database).is_some_and(|keys| keys.get(&key).is_some());
             if !present && self.redirect(target, slot, present, true, false).is_none() {
-                self.mutate(target, 40, |keyspace| keyspace.put(&key, entry.clone()));
+                self.mutate(target, 40, |keyspace| keyspace.database_mut(database).put(&key, entry.clone()));
             }
         }
     }

@@ -12,12 +12,15 @@
 #![allow(clippy::string_slice, clippy::map_err_ignore, clippy::print_stdout, reason = "a simulator that fails loudly")]
 
 mod bus;
+mod claims;
 mod commands;
 mod election;
 mod fault;
 mod info;
 mod keys;
+mod kind;
 mod migrate;
+mod migrations;
 mod net;
 mod node;
 pub mod raw;
@@ -38,6 +41,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 pub use fault::Fault;
 pub use keys::{Data, Entry};
+pub use kind::Kind;
 pub use net::Host;
 pub use node::{Id, Link, Process};
 pub use world::{Call, Rng, Settings, World, room_code};
@@ -167,6 +171,15 @@ impl Sim {
         self.changed().await;
     }
 
+    /// Somebody tells a server to stop whatever slots it moves by itself.
+    pub async fn cancel_migrations(&self, name: &str) {
+        let id = self.find(name);
+        if self.world().nodes[id].is_up() {
+            self.world().cancel_slot_migrations(id);
+        }
+        self.changed().await;
+    }
+
     async fn changed(&self) {
         self.shared.faults.send_modify(|count| *count += 1);
         self.shared.agenda.notify_one();
@@ -200,6 +213,17 @@ impl Sim {
                 .any(|start| words.starts_with(start))
         };
         calls.iter().filter(changes).map(|call| format!("{} {}", call.node, self.in_names(&call.words))).collect()
+    }
+
+    /// The same with the time of each, in milliseconds, and what was replied.
+    pub fn story(&self) -> Vec<String> {
+        let told: Vec<String> = self.deeds();
+        let calls: Vec<Call> = self.world().journal.clone();
+        let line = |call: &Call| {
+            let deed = format!("{} {}", call.node, self.in_names(&call.words));
+            told.contains(&deed).then(|| format!("{:>7} {deed} -> {}", call.at_ms, self.in_names(&call.reply)))
+        };
+        calls.iter().filter_map(line).collect()
     }
 
     /// How often each command was received, all nodes together.

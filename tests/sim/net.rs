@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use rgc_tui::link::{ByteStream, Dialer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::time::sleep;
@@ -204,8 +204,8 @@ async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexS
         }
         if !out.is_empty() {
             let (latency, faults) = {
-                let world = shared.world();
-                (world.settings.latency_ms, world.nodes[id].faults.clone())
+                let mut world = shared.world();
+                (world.settings.latency_ms + world.jitter(), world.nodes[id].faults.clone())
             };
             sleep(Duration::from_millis(latency + faults.slow_ms + delay)).await;
             while shared.world().is_cut(from, id) {
@@ -233,6 +233,12 @@ async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexS
             read = stream.read_buf(&mut buffer) => {
                 if !matches!(read, Ok(count) if count > 0) {
                     return After::Close;
+                }
+                let late = shared.world().jitter();
+                if late > 0 {
+                    sleep(Duration::from_millis(late)).await;
+                    // What was sent behind it has come, too.
+                    while matches!(stream.read_buf(&mut buffer).now_or_never(), Some(Ok(count)) if count > 0) {}
                 }
             }
             changed = changes.changed() => {

@@ -1,8 +1,10 @@
 //! IO. One simulated server: its process, what it believes of the others (its mind), and the data it holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::keys::Keyspace;
+use super::slots::SlotOrder;
 
 /// A node's place in `World::nodes`.
 pub type Id = usize;
@@ -97,6 +99,8 @@ pub struct Mind {
     counts: BTreeMap<Id, usize>,
     pub migrating: BTreeMap<u16, Id>,
     pub importing: BTreeMap<u16, Id>,
+    /// Slots whose owner has stopped claiming them: anybody's claim is believed.
+    pub unclaimed: BTreeSet<u16>,
     pub current_epoch: u64,
     pub last_vote: u64,
     pub ok: bool,
@@ -118,6 +122,7 @@ impl Mind {
             counts: BTreeMap::new(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
+            unclaimed: BTreeSet::new(),
             current_epoch: 0,
             last_vote: 0,
             ok: false,
@@ -161,6 +166,7 @@ impl Mind {
         if old == owner {
             return;
         }
+        self.unclaimed.remove(&slot);
         if let Some(owner) = owner {
             *self.counts.entry(owner).or_default() += 1;
         }
@@ -264,6 +270,12 @@ pub struct Node {
     pub faults: Faults,
     pub password: Option<String>,
     pub keys: Keyspace,
+    /// The node in whose shard it is: the master that it began with, or followed last.
+    pub shard: Id,
+    /// What its master was told of slots, and it has not heard yet.
+    pub unheard: Vec<SlotOrder>,
+    /// What its messages say of slots: for which version of its mind, whose.
+    pub spoken: Option<(u64, Id, Arc<Vec<u16>>)>,
     pub offset: u64,
     /// Bytes of writes a second while it is a master.
     pub write_rate: u64,

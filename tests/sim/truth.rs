@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rgc_tui::cluster::{SlotSet, key_slot};
+use rgc_tui::cluster::{Address, SlotSet, key_slot};
 use rgc_tui::plan::Report;
 use tokio::time::{Instant, sleep};
 
 use crate::sim::{Data, Entry, Fault, Host, Id, Link, Process, Sim};
 
+/// A key, and the database that it is in.
+type Key = (u32, Vec<u8>);
+
 /// The keys that were there at the start.
 pub(crate) struct Truth {
-    keys: BTreeMap<Vec<u8>, Entry>,
+    keys: BTreeMap<Key, Entry>,
 }
 
 /// The first slot of the n-th master at the start.
@@ -26,7 +29,7 @@ fn shard(name: &str) -> char {
 }
 
 /// Up to two keys for each of the first slots of every master. To find them takes a while: once for all cases.
-fn keys_of(count: u16) -> BTreeMap<Vec<u8>, Entry> {
+fn keys_of(count: u16) -> &'static BTreeMap<Vec<u8>, Entry> {
     static KEYS: OnceLock<BTreeMap<Vec<u8>, Entry>> = OnceLock::new();
     let find = || {
         let mut wanted: BTreeMap<u16, usize> =
@@ -49,24 +52,63 @@ fn keys_of(count: u16) -> BTreeMap<Vec<u8>, Entry> {
         }
         keys
     };
-    KEYS.get_or_init(find).clone()
+    KEYS.get_or_init(find)
+}
+
+/// A code whose room is among the first slots of the n-th master, with its key.
+fn rooms() -> &'static [(String, Vec<u8>); 3] {
+    static ROOMS: OnceLock<[(String, Vec<u8>); 3]> = OnceLock::new();
+    let find = |part: u16| {
+        let slots = first(part)..first(part) + 30;
+        let code =
+            (0u32..).map(|n| format!("R{n}")).find(|code| slots.contains(&key_slot(code.as_bytes()))).expect("there are many");
+        let key = format!("room:{{{code}}}:state").into_bytes();
+        (code, key)
+    };
+    ROOMS.get_or_init(|| [find(0), find(1), find(2)])
 }
 
 impl Truth {
-    /// Gives the first slots of every master up to two keys each.
+    /// Gives the first slots of every master up to two keys each, in every database, and each a room.
     pub(crate) fn plant(sim: &Sim, count: u16) -> Self {
-        let keys = keys_of(count);
         let mut world = sim.world();
-        for (key, entry) in &keys {
+        let databases = world.settings.databases;
+        let texts = keys_of(count).iter().zip(0u32..).map(|((key, entry), nth)| ((nth % databases, key.clone()), entry.clone()));
+        let fields = [("code", "x"), ("phase", "playing"), ("max_players", "4"), ("players", "[\"ann\"]")];
+        let room = Data::Hash(fields.map(|(field, value)| (field.into(), value.into())).to_vec());
+        let rooms = rooms().iter().map(|(_, key)| ((0, key.clone()), Entry { data: room.clone(), expires: None }));
+        let keys: BTreeMap<Key, Entry> = texts.chain(rooms).collect();
+        for ((database, key), entry) in &keys {
             let slot = key_slot(key);
             for (me, node) in world.nodes.iter_mut().enumerate() {
                 let owner = node.mind.owner(slot);
-                if owner == Some(me) || node.mind.members[&me].master == owner {
-                    node.keys.put(key, entry.clone());
+                if owner.is_some() && (owner == Some(me) || node.mind.members[&me].master == owner) {
+                    node.keys.database_mut(*database).put(key, entry.clone());
                 }
             }
         }
         Self { keys }
+    }
+
+    /// The code of the room that began in a shard.
+    pub(crate) fn room(shard: usize) -> String {
+        rooms()[shard].0.clone()
+    }
+
+    /// The replica at this address has all that its master has.
+    pub(crate) fn is_in_step(sim: &Sim, at: &str) -> bool {
+        let world = sim.world();
+        let Some(id) = (0..world.nodes.len()).find(|id| world.address(*id) == at) else { return false };
+        let master = world.me(id).master.filter(|_| world.me(id).is_replica);
+        master.is_some_and(|master| world.followers(master).contains(&id)) && !world.nodes[id].missed
+    }
+
+    /// Another node has all that this one has.
+    pub(crate) fn is_spare(sim: &Sim, name: &str) -> bool {
+        let world = sim.world();
+        let id = world.find(name);
+        let empty = world.nodes[id].keys.len_everywhere() == 0;
+        world.me(id).is_replica || empty || world.followers(id).iter().any(|follower| !world.nodes[*follower].missed)
     }
 
     /// Slots that may need something: those with keys, and whatever is open or has not one owner.
@@ -130,11 +172,11 @@ impl Truth {
             .filter(|reason| reason.contains("lost"))
             .map(|reason| reason.says.clone())
             .collect();
-        for (key, entry) in &self.keys {
+        for ((database, key), entry) in &self.keys {
             let slot = key_slot(key);
             let key_name = String::from_utf8_lossy(key);
-            let holders: Vec<Id> =
-                (0..world.nodes.len()).filter(|id| !world.me(*id).is_replica && world.nodes[*id].keys.get(key).is_some()).collect();
+            let copy = |id: Id| world.nodes[id].keys.database(*database)?.get(key);
+            let holders: Vec<Id> = (0..world.nodes.len()).filter(|id| !world.me(*id).is_replica && copy(*id).is_some()).collect();
             let owners = world.owners(slot);
             match holders[..] {
                 [] if said.iter().any(|reason| says_slot(reason, slot)) => {}
@@ -143,7 +185,7 @@ impl Truth {
                     owners.into_iter().map(name).collect::<Vec<_>>()
                 )),
                 [holder] if owners == [holder] => {
-                    if world.nodes[holder].keys.get(key) != Some(entry) {
+                    if copy(holder) != Some(entry) {
                         wrong.push(format!("{key_name} of slot {slot} has another value"));
                     }
                 }
@@ -167,7 +209,15 @@ fn says_slot(sentence: &str, slot: u16) -> bool {
     })
 }
 
-/// Everybody is well again. A master that is dead comes back when another one has its place: it has lost its data.
+/// A few members to begin with, as an operator would give them.
+pub(crate) fn seeds(sim: &Sim) -> Vec<Address> {
+    let world = sim.world();
+    let members = (0..world.nodes.len()).filter(|id| world.nodes[*id].mind.members.len() > 2);
+    members.take(3).map(|id| Address::new(&*world.host, world.nodes[id].port)).collect()
+}
+
+/// Everybody is well again. A master that is dead comes back when another one has its place: it has lost its data. Where the
+/// others could not elect one, for want of a majority, the operator has its replica take over.
 pub(crate) async fn heal(sim: &Sim, hosts: impl Iterator<Item = Host>) {
     for host in hosts {
         sim.join(host).await;
@@ -177,7 +227,7 @@ pub(crate) async fn heal(sim: &Sim, hosts: impl Iterator<Item = Host>) {
         sim.fault(name, Fault::Well).await;
         sim.fault(name, Fault::Resume).await;
     }
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let (helped, deadline) = (Instant::now() + Duration::from_secs(60), Instant::now() + Duration::from_secs(120));
     for name in &names {
         let id = sim.find(name);
         while sim.world().nodes[id].process == Process::Dead {
@@ -192,8 +242,18 @@ pub(crate) async fn heal(sim: &Sim, hosts: impl Iterator<Item = Host>) {
                 world.me(id).is_replica || replaced
             };
             if followed || Instant::now() > deadline {
+                // A process takes longer to start than the word that another has its place.
+                sleep(Duration::from_secs(3)).await;
                 sim.fault(name, Fault::Restart).await;
             } else {
+                if Instant::now() > helped {
+                    let mut world = sim.world();
+                    let follows = |other: &Id| world.me(*other).is_replica && world.me(*other).master == Some(id);
+                    let replica = (0..world.nodes.len()).filter(|other| world.nodes[*other].is_up()).find(follows);
+                    if let Some(replica) = replica {
+                        let _ = world.start_manual(replica, false, true);
+                    }
+                }
                 sleep(Duration::from_millis(50)).await;
             }
         }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::bus::Packet;
 use super::keys::{Data, Entry, Keyspace};
+use super::kind::Kind;
 use super::node::{Election, Faults, Id, Link, Manual, Member, Mind, Node, Process, Stats};
 
 /// What `INFO` calls unix time when the simulation starts.
@@ -32,6 +33,15 @@ pub struct Settings {
     pub rooms: u32,
     pub password: Option<String>,
     pub seed: u64,
+    pub kind: Kind,
+    /// Of a server that may have several.
+    pub databases: u32,
+    /// The last master owns so many slots only; 0: as many as the others.
+    pub last_owns: u16,
+    /// Messages between nodes are late by up to so much, each by itself.
+    pub bus_jitter_ms: u64,
+    /// Commands and replies are late by up to so much more, each by itself.
+    pub jitter_ms: u64,
 }
 
 impl Default for Settings {
@@ -47,6 +57,11 @@ impl Default for Settings {
             rooms: 0,
             password: None,
             seed: 1,
+            kind: Kind::default(),
+            databases: 1,
+            last_owns: 0,
+            bus_jitter_ms: 0,
+            jitter_ms: 0,
         }
     }
 }
@@ -97,7 +112,8 @@ pub struct World {
     /// Packets and when they arrive; in the order of sending between two nodes.
     pub(super) bus: VecDeque<(u64, Packet)>,
     /// MIGRATE's keys that wait in the socket of a hung target.
-    pub(super) in_flight: BTreeMap<Id, Vec<(Vec<u8>, Entry)>>,
+    pub(super) in_flight: BTreeMap<Id, Vec<(u32, Vec<u8>, Entry)>>,
+    pub(super) migrations: Vec<super::migrations::Migration>,
     /// Nodes with something to do before their next cron, and when.
     pub(super) agenda: BTreeSet<(u64, Id)>,
     start: Instant,
@@ -116,6 +132,7 @@ impl World {
             channels: Vec::new(),
             bus: VecDeque::new(),
             in_flight: BTreeMap::new(),
+            migrations: Vec::new(),
             agenda: BTreeSet::new(),
             start: Instant::now(),
             crons: 0,
@@ -150,6 +167,9 @@ impl World {
             faults: Faults::default(),
             password: self.settings.password.clone(),
             keys: Keyspace::default(),
+            shard: id,
+            unheard: Vec::new(),
+            spoken: None,
             offset: 0,
             write_rate: self.settings.write_rate,
             replid: self.rng.hex(),
@@ -179,11 +199,16 @@ impl World {
             node.mind.ok = true;
             for owner in 0..owning {
                 for slot in owner * 16384 / owning..(owner + 1) * 16384 / owning {
-                    node.mind.set_owner(slot as u16, Some(owner));
+                    // What the last one does not own is its neighbour's.
+                    let start = owner * 16384 / owning;
+                    let beyond =
+                        self.settings.last_owns > 0 && owner + 1 == owning && slot - start >= self.settings.last_owns.into();
+                    node.mind.set_owner(slot as u16, Some(if beyond { owner - 1 } else { owner }));
                 }
             }
         }
         for id in masters..self.nodes.len() {
+            self.nodes[id].shard = id % masters;
             self.nodes[id].replid = self.nodes[id % masters].replid.clone();
         }
     }
@@ -247,6 +272,11 @@ impl World {
         self.nodes[id].mind.members.get_mut(&id).expect("everybody knows itself")
     }
 
+    /// Two nodes of one shard.
+    pub fn kin(&self, a: Id, b: Id) -> bool {
+        self.nodes[a].shard == self.nodes[b].shard
+    }
+
     /// Who is master of `slot` by its own word: the truth that clients meet.
     pub fn owners(&self, slot: u16) -> Vec<Id> {
         (0..self.nodes.len()).filter(|&id| !self.me(id).is_replica && self.nodes[id].mind.owner(slot) == Some(id)).collect()
@@ -267,6 +297,14 @@ impl World {
         let line = words.iter().map(|word| super::keys::text(word).to_ascii_uppercase()).collect::<Vec<_>>().join(" ");
         let lost = &mut self.nodes[id].faults.lose_reply;
         lost.take_if(|start| line.starts_with(start.as_str())).is_some()
+    }
+
+    /// How late the next command or reply is.
+    pub fn jitter(&mut self) -> u64 {
+        match self.settings.jitter_ms {
+            0 => 0,
+            most => self.rng.below(most + 1),
+        }
     }
 
     pub fn is_cut(&self, from: super::Host, id: Id) -> bool {
@@ -315,6 +353,7 @@ impl World {
         if self.nodes[id].is_up() && self.nodes[id].blocked_until <= self.now() {
             self.manual_cron(id);
             self.election_cron(id);
+            self.migrations_go_on();
             self.pump();
         }
     }
