@@ -105,7 +105,7 @@ impl World {
         sender.is_up()
             && sender.blocked_until <= self.now()
             && receiver.process != Process::Dead
-            && sender.faults.camp == receiver.faults.camp
+            && sender.faults.side == receiver.faults.side
     }
 
     fn header(&mut self, from: Id) -> Header {
@@ -160,7 +160,7 @@ impl World {
             .position(|(due, packet)| *due <= now && (reads(self, packet.to) || self.nodes[packet.to].process == Process::Dead))
         {
             let Some((_, packet)) = self.bus.remove(at) else { return };
-            if reads(self, packet.to) && self.nodes[packet.from].faults.camp == self.nodes[packet.to].faults.camp {
+            if reads(self, packet.to) && self.nodes[packet.from].faults.side == self.nodes[packet.to].faults.side {
                 self.deliver(packet);
             }
         }

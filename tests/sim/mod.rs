@@ -217,11 +217,11 @@ impl Sim {
 
     /// The same with the time of each, in milliseconds, and what was replied.
     pub fn story(&self) -> Vec<String> {
-        let told: Vec<String> = self.deeds();
+        let told: Vec<String> = self.operations();
         let calls: Vec<Call> = self.world().journal.clone();
         let line = |call: &Call| {
-            let deed = format!("{} {}", call.node, self.in_names(&call.words));
-            told.contains(&deed).then(|| format!("{:>7} {deed} -> {}", call.at_ms, self.in_names(&call.reply)))
+            let line = format!("{} {}", call.node, self.in_names(&call.words));
+            told.contains(&line).then(|| format!("{:>7} {line} -> {}", call.at_ms, self.in_names(&call.reply)))
         };
         calls.iter().filter_map(line).collect()
     }
