@@ -48,6 +48,11 @@ impl World {
         self.migrations.iter().any(|one| one.source == me && one.is_live() && one.slots.contains(&slot))
     }
 
+    /// Some server moves slots by itself now.
+    pub fn is_migrating(&self) -> bool {
+        self.migrations.iter().any(Migration::is_live)
+    }
+
     pub fn migrate_slots(&mut self, me: Id, words: &[Vec<u8>]) -> Value {
         let no = |text: &str| Value::Error(format!("ERR {text}"));
         if self.me(me).is_replica {

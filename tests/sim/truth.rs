@@ -274,6 +274,9 @@ pub(crate) async fn calm(sim: &Sim) -> Option<String> {
 
 fn unrest(sim: &Sim) -> Option<String> {
     let world = sim.world();
+    if world.is_migrating() {
+        return Some("a server moves slots by itself".into());
+    }
     for (me, node) in world.nodes.iter().enumerate() {
         if node.process != Process::Running {
             return Some(format!("{} does not run", node.name));
