@@ -26,10 +26,15 @@ type Nodes = BTreeMap<NodeId, Address>;
 /// Waits until those have heard what these have said; the error says why that cannot be known.
 pub(super) async fn has_been_heard(links: &Links, clock: Clock, of: &Nodes, by: &Nodes) -> Result<(), String> {
     let channel = format!("{DRAINS}{}-{}", std::process::id(), clock.now().format("%Y%m%dT%H%M%S%9fZ"));
-    match timeout(WITHIN, published(links, of, by, &channel)).await {
-        Ok(heard) => heard?,
-        Err(_) => return Err("what was published on one was not heard on another".into()),
-    }
+    let published = async {
+        let heard = timeout(WITHIN, published(links, of, by, &channel)).await;
+        heard.unwrap_or_else(|_| Err("what was published on one was not heard on another".into()))
+    };
+    tokio::try_join!(published, nobody_awaits(links, of, by)).map(drop)
+}
+
+/// Waits until each of those has been seen to await nothing of these.
+async fn nobody_awaits(links: &Links, of: &Nodes, by: &Nodes) -> Result<(), String> {
     let began = Instant::now();
     loop {
         match awaiting(links, of, by).await? {
