@@ -114,8 +114,12 @@ fn misplaced(look: &Look<'_>, node: &Node) -> Option<Misplaced> {
         ];
         return Some(Misplaced { wrong, place: None, certain: true, evidence });
     }
-    let followers: Vec<&Node> = look.nodes().filter(|other| is_sent_astray(other, node)).collect();
-    if node.is_out_of_reach() && node.health == Health::Refused && !followers.is_empty() {
+    let followers = || -> Vec<&Node> { look.nodes().filter(|other| is_sent_astray(other, node)).collect() };
+    if node.is_out_of_reach() && node.health == Health::Refused {
+        let followers = followers();
+        if followers.is_empty() {
+            return None;
+        }
         // Its peers are with it, over the bus; neither this console nor its replicas find it where clients look for it.
         let mut evidence = vec![format!("this console: {} is {}", node.address, node.health)];
         evidence.extend(lost(&followers, node));
@@ -126,11 +130,15 @@ fn misplaced(look: &Look<'_>, node: &Node) -> Option<Misplaced> {
     }
     let place = node.reached.clone()?;
     let elsewhere = place != node.address;
-    let unlinked = unlinked(look, node);
-    let refused = node.announced.is_some_and(|health| health.is_down());
     let told = settings(node);
     let set = |port: Option<u16>| port.is_some_and(|port| port != 0);
     let bus = told.is_some_and(|says| set(says.announced_bus_port));
+    // What the others say of it is gone through only where something may be wrong: there may be a thousand of them.
+    if !elsewhere && !bus {
+        return None;
+    }
+    let (unlinked, followers) = (unlinked(look, node), followers());
+    let refused = node.announced.is_some_and(|health| health.is_down());
     let port = told.and_then(|says| says.announced_port).is_some_and(|port| port != 0 && port == node.address.port);
     let wrong = match () {
         () if elsewhere && refused && port && place.host == node.address.host => Wrong::Port,

@@ -89,6 +89,10 @@ fn troubled<'a>(look: &'a Look<'_>, master: &'a Node) -> impl Iterator<Item = &'
 }
 
 fn copies(look: &Look<'_>, master: &Node, info: &Info) -> Option<Copies> {
+    // Most masters have given few copies, and none lately: their replicas need not be looked for.
+    if master.full_copies.is_empty() && info.sync_partial_err.is_none_or(|refused| refused < FEWEST) {
+        return None;
+    }
     let replicas = troubled(look, master).count();
     let enough = FEWEST.max(u64::try_from(replicas + SPARE).unwrap_or(u64::MAX));
     let unlinked = troubled(look, master).any(|node| node.link_up() == Some(false));
