@@ -252,6 +252,9 @@ pub(super) const SUSPECTED: Rule = Rule {
     find: suspected,
 };
 
+/// By then everybody has told a view again.
+const UNTIL_TOLD: Duration = Duration::from_millis(1500);
+
 fn suspected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     // Whom the other side of a partition doubts is told with the partition.
     if look.partition.is_some() {
@@ -274,8 +277,9 @@ fn suspected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let bus = told.unwrap_or_else(|| u32::from(node.address.port) + 10_000);
         let remedy =
             format!("from those nodes' hosts: does port {bus} of {} answer? see also cluster-announce-ip", node.address.host);
-        // A majority's word has been long in coming: it is no blip.
-        let hold = if failed.is_empty() { rule.for_ } else { Duration::ZERO };
+        // A majority's word has been long in coming: it is no blip. What the doubted one says of them shows a moment later, and
+        // may make it a partition.
+        let hold = if failed.is_empty() { rule.for_ } else { UNTIL_TOLD };
         found.push(rule.on_node(node, Severity::Warning, message, remedy).held_for(hold));
     }
 }
