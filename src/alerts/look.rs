@@ -116,6 +116,7 @@ impl<'a> Look<'a> {
         let master = self.master(shard).map_or_else(|| "its master".to_string(), |master| master.address.to_string());
         let slots = count(shard.slot_count, "slot");
         let election = self.election(shard);
+        let forgetful = self.master(shard).and_then(forgets);
         let force = |candidate: &Candidate| Intent::Failover { node: candidate.address.to_string(), mode: Mode::Force };
         let lacking = |candidate: &Candidate| match candidate.deficit.says() {
             says if candidate.deficit.is_large() => format!(", without {says}"),
@@ -138,17 +139,26 @@ impl<'a> Look<'a> {
             Some(Outlook::Nobody(Hopeless::Barred(candidate)))
                 if candidate.obstacle.as_ref().is_some_and(Obstacle::yields_to_force) && election.votes.suffice() =>
             {
-                Remedy::with(
-                    format!(
-                        "bring {master} back: its data is the newest; else `rgc-tui failover {} --mode force`{}",
-                        candidate.address,
-                        lacking(candidate)
-                    ),
-                    force(candidate),
-                )
+                let promote = format!("`rgc-tui failover {} --mode force`{}", candidate.address, lacking(candidate));
+                let says = match forgetful {
+                    Some(what) => format!("do not start {master} before {promote}: {what}"),
+                    None => format!("bring {master} back: its data is the newest; else {promote}"),
+                };
+                Remedy::with(says, force(candidate))
             }
             Some(Outlook::Nobody(Hopeless::NoMajority(_))) => self.without_majority(shard),
-            _ => format!("bring {master} back: it has the only copy of {slots}").into(),
+            Some(Outlook::Nobody(Hopeless::Barred(candidate)))
+                if candidate.obstacle.as_ref().is_some_and(Obstacle::yields_to_force) =>
+            {
+                self.without_majority(shard)
+            }
+            Some(Outlook::Nobody(Hopeless::Barred(candidate))) => {
+                format!("bring {master} back, or {}, its replica, which also has data of {slots}", candidate.address).into()
+            }
+            _ => match forgetful {
+                Some(what) => format!("no replica has a copy of {slots}: start {master} again; {what}").into(),
+                None => format!("bring {master} back: it has the only copy of {slots}").into(),
+            },
         }
     }
 
@@ -158,21 +168,25 @@ impl<'a> Look<'a> {
             return UNITE.into();
         }
         let election = self.election(shard);
-        let best = election.candidates.iter().find(|candidate| candidate.obstacle.is_none());
-        let Some(best) = best else { return "bring masters back: no replica is left that could take over".into() };
+        let stands = |candidate: &&Candidate| candidate.obstacle.as_ref().is_none_or(Obstacle::yields_to_force);
+        let Some(best) = election.candidates.iter().find(stands) else {
+            return "bring masters back: no replica answers that could take over".into();
+        };
         if !self.surely_gone() {
             return "look from another host first: this console may be in the minority, and the masters may serve where it                     does not see them; no takeover from here"
                 .into();
         }
         let intent = Intent::Failover { node: best.address.to_string(), mode: Mode::Takeover };
-        Remedy::with(
-            format!(
-                "bring masters back, their data is the newest; else, once another host does not reach them either, `rgc-tui failover \
-                 {} --mode takeover`, one shard at a time",
-                best.address
+        let promote = format!("`rgc-tui failover {} --mode takeover`, one shard at a time", best.address);
+        let says = match self.master(shard).and_then(|master| Some((&master.address, forgets(master)?))) {
+            Some((address, what)) => {
+                format!("once another host does not reach the masters either: {promote}, before {address} is started: {what}")
+            }
+            None => format!(
+                "bring masters back, their data is the newest; else, once another host does not reach them either, {promote}"
             ),
-            intent,
-        )
+        };
+        Remedy::with(says, intent)
     }
 
     /// It refuses writes for want of memory.
@@ -186,6 +200,14 @@ impl<'a> Look<'a> {
         let silent = self.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.health.is_down());
         silent.into_iter().all(|node| node.health == Health::Refused && node.peers == PeerWord::Gone)
     }
+}
+
+/// What a master does not have any more once it has been started again, by its own last word: without an append-only file
+/// it comes back as its last snapshot has it. None when it keeps everything, or has not said.
+fn forgets(master: &Node) -> Option<String> {
+    let info = master.info.as_ref()?;
+    let changes = info.unsaved_changes.filter(|changes| *changes > 0 && info.aof_enabled == Some(false))?;
+    Some(format!("it keeps no append-only file and comes back without its last {}", count(changes, "write")))
 }
 
 /// While nodes do not see each other, whatever is done on one side is undone by the other.

@@ -274,7 +274,15 @@ fn node_menu(app: &mut App, node: crate::cluster::NodeId, at: usize, chord: Chor
     };
     if let Some(item) = chosen {
         let place = items.iter().position(|one| one == item);
-        return if dialog::seen(app, place, now) { menu::choose(app, node, item, now) } else { Vec::new() };
+        if dialog::seen(app, place, now) {
+            return menu::choose(app, node, item, now);
+        }
+        // Its letter brings an entry that was not on the screen there; the next press chooses it.
+        if let (Some(place), Some(Dialog { kind: DialogKind::NodeMenu { cursor, .. }, .. })) = (place, &mut app.dialog) {
+            *cursor = place;
+            app.refuse(format!("{} was not on the screen: the same key again chooses it", item.word), now);
+        }
+        return Vec::new();
     }
     let next = match chord.code {
         KeyCode::Up => at.saturating_sub(1),

@@ -453,3 +453,28 @@ fn the_footer_says_resume_while_an_operation_is_paused() {
         assert_eq!(bench.app.hints().into_iter().find(|hint| hint.chord == "p").map(|hint| hint.word), Some(word));
     }
 }
+
+#[test]
+fn a_letter_of_a_menu_brings_its_entry_to_the_screen_and_then_chooses_it() {
+    let mut bench = Bench::new(Settings { demo: true, ..Settings::default() });
+    let id = bench.sample.id(3);
+    bench.app.dialog = Some(Dialog::new(DialogKind::NodeMenu { node: id, cursor: 0 }));
+    let items = bench.app.node_menu(id);
+    let kill = items.iter().position(|item| item.key == 'k').unwrap();
+    // A frame that shows the first entries only.
+    let key = |bench: &mut Bench, entries: std::ops::Range<usize>| {
+        bench.app.saw(Shown { buttons: true, entries: entries.collect() });
+        let event = Event::Key(KeyEvent::new(KeyCode::Char('k'), KeyModifiers::NONE));
+        update(&mut bench.app, event, bench.now)
+    };
+    assert!(key(&mut bench, 0..3).is_empty());
+    let Some(DialogKind::NodeMenu { cursor, .. }) = bench.app.dialog.as_ref().map(|dialog| &dialog.kind) else { panic!("gone") };
+    assert_eq!(*cursor, kill);
+    bench.app.dialog.as_mut().unwrap().shown.entries = (kill - 2..=kill).collect();
+    press(&mut bench, "k");
+    assert!(
+        matches!(bench.app.dialog.as_ref().map(|dialog| &dialog.kind), Some(DialogKind::Fault { .. })),
+        "{:?}",
+        bench.app.dialog
+    );
+}

@@ -76,6 +76,9 @@ pub struct Info {
     pub rdb_bgsave_in_progress: bool,
     pub rdb_last_save_ok: Option<bool>,
     pub aof_last_write_ok: Option<bool>,
+    pub aof_enabled: Option<bool>,
+    /// Writes that the last snapshot does not have.
+    pub unsaved_changes: Option<u64>,
 
     pub total_commands: Option<u64>,
     pub instantaneous_ops: Option<u64>,

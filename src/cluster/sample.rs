@@ -63,6 +63,8 @@ pub struct Fake {
     pub priority: u64,
     /// It does not tell INFO.
     pub silent_info: bool,
+    /// Writes that are in no file of it, which a start would lose.
+    pub unsaved: u64,
     /// Its `min-replicas-to-write`.
     pub min_replicas: u64,
     /// It says `cluster_state:fail` whatever the others know: the news has not reached it yet.
@@ -432,6 +434,7 @@ impl Fake {
             link_down_seconds: 70,
             priority: 100,
             silent_info: false,
+            unsaved: 0,
             min_replicas: 0,
             uninformed: false,
             out_of_reach: false,

@@ -375,3 +375,25 @@ fn what_a_cluster_that_joined_takes_stands_beneath_its_joining() {
     let conflict = below.iter().find(|(rule, _)| *rule == "slots.conflict");
     assert!(conflict.is_none_or(|(_, cause)| *cause == Some("cluster.joined")), "{below:?}");
 }
+
+#[test]
+fn a_master_that_keeps_no_file_is_not_started_before_the_replica_that_has_its_data() {
+    let mut bench = Bench::new(3, 1);
+    bench.sample.servers[0].unsaved = 120;
+    bench.second();
+    for dead in [0, 1] {
+        bench.sample.kill(dead);
+        bench.sample.fail(dead);
+    }
+    // Too long without its master to stand by itself; a takeover does not ask for that.
+    bench.sample.servers[3].link_up = false;
+    bench.sample.servers[3].link_down_seconds = 3600;
+    for _ in 0..3 {
+        bench.second();
+    }
+    let says: Vec<&str> = bench.monitor.findings.iter().map(|finding| finding.remedy.says.as_str()).collect();
+    let told = "`rgc-tui failover 10.0.0.4:7003 --mode takeover`, one shard at a time, before 10.0.0.1:7000 is started: it keeps no \
+                append-only file and comes back without its last 120 writes";
+    assert!(says.iter().any(|says| says.contains(told)), "{says:#?}");
+    assert!(!says.iter().any(|says| says.contains("only copy") || says.contains("no replica")), "{says:#?}");
+}

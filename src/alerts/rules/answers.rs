@@ -95,11 +95,26 @@ pub(super) const REFUSED: Rule = Rule {
 fn refused(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.health.is_well()) {
         let remedy: Remedy = match node.refuses {
-            Some(Refusal::NoReplicas { .. }) => format!(
-                "bring the replicas of {} back: it takes writes again at once; min-replicas-to-write is what asks for them",
-                node.address
-            )
-            .into(),
+            Some(Refusal::NoReplicas { .. }) => {
+                let shard = look.shard_led_by(node);
+                let away = shard.is_some_and(|shard| {
+                    let mut others = shard.replicas.iter().chain(&shard.former).filter_map(|id| look.node(*id));
+                    others
+                        .any(|other| other.is_down() || other.info.as_ref().is_some_and(|info| info.master_link_up == Some(false)))
+                });
+                match away {
+                    true => format!(
+                        "bring the replicas of {} back: it takes writes again at once; min-replicas-to-write is what asks for them",
+                        node.address
+                    ),
+                    false => format!(
+                        "add a replica of {0}: `rgc-tui node add HOST:PORT --replica-of {0}`; or on it `CONFIG SET min-replicas-to-write` \
+                         with no more than it has",
+                        node.address
+                    ),
+                }
+                .into()
+            }
             Some(Refusal::OutOfMemory) => {
                 format!("on {}: `CONFIG SET maxmemory BYTES` if the host has room; else delete, or move slots away", node.address)
                     .into()

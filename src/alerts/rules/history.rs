@@ -59,7 +59,11 @@ fn emptied(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             .nodes()
             .filter(|other| other.master == Some(*node) || (other.shard == Some(*shard) && other.id != *node))
             .collect();
-        let full = |other: &&&Node| other.info.as_ref().is_some_and(|info| info.keys > *left && info.keys * 2 >= lost.keys);
+        // Once its link to the empty master is up it has copied that.
+        let full = |other: &&&Node| {
+            let has = |info: &crate::cluster::Info| info.keys > *left && info.keys * 2 >= lost.keys;
+            other.info.as_ref().is_some_and(|info| info.master_link_up == Some(false) && has(info))
+        };
         let full: Vec<&Node> = replicas.iter().filter(|other| other.health.is_alive()).filter(full).copied().collect();
         let remedy = match full.is_empty() {
             false => format!("{}; then `rgc-tui ack`", stop(&full)),

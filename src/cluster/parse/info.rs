@@ -97,6 +97,8 @@ fn fill(info: &mut Info, raw: &HashMap<&str, &str>) {
     info.rdb_bgsave_in_progress = is_set("rdb_bgsave_in_progress");
     info.rdb_last_save_ok = says_ok("rdb_last_bgsave_status");
     info.aof_last_write_ok = says_ok("aof_last_write_status");
+    info.aof_enabled = number("aof_enabled").map(|value| value > 0);
+    info.unsaved_changes = number("rdb_changes_since_last_save");
 
     info.total_commands = number("total_commands_processed");
     info.instantaneous_ops = number("instantaneous_ops_per_sec");

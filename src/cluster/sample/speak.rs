@@ -132,6 +132,8 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
         loading: server.loading,
         rdb_last_save_ok: Some(true),
         aof_last_write_ok: Some(true),
+        aof_enabled: Some(server.unsaved == 0),
+        unsaved_changes: Some(server.unsaved),
         total_commands: Some(counters.commands as u64),
         instantaneous_ops: Some(server.ops_per_sec as u64),
         net_input_bytes: Some(counters.bytes as u64),

@@ -162,6 +162,12 @@ impl Scanner {
                 tag.state = None;
             }
             let refused = matches!(&reply, Reply::Error(error) if error.code != "WRONGTYPE");
+            // The whole cluster refuses: what was known of its rooms stays, until they can be read again.
+            if let Reply::Error(error) = &ttl
+                && matches!(&*error.code, "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" | "BUSY")
+            {
+                return Err(Failure::Unknown(Trouble::new(Health::from_error_code(&error.code), error.to_string())));
+            }
             let told = state.map(|kind| told(kind, &reply)).unwrap_or_default();
             let companion = tag.companion.filter(|kind| kind.ask_count(b"").is_some());
             let counted = companion.and_then(|_| replies.next().and_then(|reply| reply.int()));
