@@ -173,7 +173,7 @@ impl<'a> Look<'a> {
             return "bring masters back: no replica answers that could take over".into();
         };
         if !self.surely_gone() {
-            return "look from another host first: this console may be in the minority, and the masters may serve where it                     does not see them; no takeover from here"
+            return "look from another host first: this console may be in the minority, and the masters may serve where it does not see them; no takeover from here"
                 .into();
         }
         let intent = Intent::Failover { node: best.address.to_string(), mode: Mode::Takeover };
@@ -211,7 +211,7 @@ fn forgets(master: &Node) -> Option<String> {
 }
 
 /// While nodes do not see each other, whatever is done on one side is undone by the other.
-const UNITE: &str = "mend the network between the two sides first: see cluster.partition; no failover and no takeover meanwhile";
+const UNITE: &str = "restore the network between the two sides first: see cluster.partition; no failover and no takeover meanwhile";
 
 /// A moment on the verdict line.
 pub(super) fn clock(at: Time) -> String {

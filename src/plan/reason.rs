@@ -42,7 +42,7 @@ codes! {
     KeysEvicted = "keys_evicted", "the target evicted keys while it took others";
     KeysLeftBehind = "keys_left_behind", "the source still has keys of slots that have gone";
     NotRepaired = "not_repaired", "slots still need a repair";
-    NotJoined = "not_joined", "a newcomer is not known everywhere, or does not serve";
+    NotJoined = "not_joined", "a joining node is not known everywhere, or does not serve";
     NotInSync = "not_in_sync", "a replica is one, and has not copied its master's data yet";
     NotForgotten = "not_forgotten", "some node still remembers it";
     BrokenOff = "broken_off", "the program carrying it out ended before it did";

@@ -17,7 +17,7 @@ pub(super) const PARTITION: Rule = Rule {
     for_: Duration::from_secs(2),
     clear: Duration::from_secs(2),
     severity: Severity::Critical,
-    remedy: "Mend the network between the groups (the ports of the cluster bus). No failover, no takeover and no repair meanwhile: it heals by itself.",
+    remedy: "Restore the network between the groups (the ports of the cluster bus). No failover, no takeover and no repair meanwhile: it heals by itself.",
     find: partition,
 };
 
@@ -28,7 +28,7 @@ fn partition(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let served = partition.sides.first().filter(|side| side.has_majority());
     let clients = served.map_or_else(String::new, |_| "keep clients on the side of the majority; ".to_string());
     let remedy = format!(
-        "{clients}mend the network between the sides, the ports of the cluster bus too; no failover, no takeover, no fix on either side: \
+        "{clients}restore the network between the sides, the ports of the cluster bus too; no failover, no takeover, no fix on either side: \
          it heals by itself"
     );
     let vain: Vec<String> = partition.minorities().flat_map(|side| look.labels(&side.serving)).collect();

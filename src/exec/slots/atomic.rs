@@ -209,7 +209,7 @@ impl AtomicEngine {
                         return Err(Stop {
                             begun: true,
                             ..Stop::because(format!(
-                                "somebody else cancelled the migration of slots {wanted} on {}: they are where they were; find out                                  who, then plan again",
+                                "somebody else cancelled the migration of slots {wanted} on {}: they are where they were; find out who, then plan again",
                                 job.from_at
                             ))
                         });
@@ -294,7 +294,7 @@ impl AtomicEngine {
         Err(Stop {
             begun: true,
             ..Stop::because(format!(
-                "{} stopped answering while slots {wanted} were on their way to it ({trouble}); {why}: look into its log before                  anything is moved to it again",
+                "{} stopped answering while slots {wanted} were on their way to it ({trouble}); {why}: look into its log before anything is moved to it again",
                 job.to_at
             ))
         })
