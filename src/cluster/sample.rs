@@ -65,6 +65,8 @@ pub struct Fake {
     pub silent_info: bool,
     /// Writes that are in no file of it, which a start would lose.
     pub unsaved: u64,
+    /// It says that it requires full coverage.
+    pub full_coverage: bool,
     /// Its `min-replicas-to-write`.
     pub min_replicas: u64,
     /// It says `cluster_state:fail` whatever the others know: the news has not reached it yet.
@@ -435,6 +437,7 @@ impl Fake {
             priority: 100,
             silent_info: false,
             unsaved: 0,
+            full_coverage: false,
             min_replicas: 0,
             uninformed: false,
             out_of_reach: false,

@@ -257,7 +257,7 @@ pub const SETTINGS: &[Setting] = &[
         shape: Shape::RoomKey,
         default: Some(r#""room:{CODE}:state""#),
         example: r#""room:{CODE}:state""#,
-        says: "The key that makes a room; \"\" when there are none to look for.",
+        says: "The key that makes a room, with its code in the braces of the hash tag; \"\" when there are none to look for.",
         put: put!(Text => rooms.key),
         get: |config| json!(config.rooms.key),
     },

@@ -41,6 +41,8 @@ pub struct Loss {
     pub votes: Votes,
     /// Slots that nobody serves in the end.
     pub unserved: SlotSet,
+    /// From the moment a death is agreed on until the takeover every master refuses all commands: full coverage is required.
+    pub pauses: bool,
     /// Without a majority, or with slots missing where full coverage is required, no master serves anybody.
     pub stops: bool,
 }
@@ -79,6 +81,8 @@ pub fn if_lost(model: &Model, nodes: &[NodeId], now: Time) -> Loss {
         }
         lost.push(fate);
     }
+    let insists = |node: &crate::cluster::Node| node.settings.as_ref().is_some_and(|set| set.require_full_coverage == Some(true));
+    let pauses = lost.iter().any(|shard| shard.winner.is_some()) && model.nodes().any(|node| node.is_master() && insists(node));
     let covered = unserved.is_empty() || model.nodes().any(|node| covers_partly(node.settings.as_deref()));
     Loss {
         nodes: nodes.len(),
@@ -87,6 +91,7 @@ pub fn if_lost(model: &Model, nodes: &[NodeId], now: Time) -> Loss {
         shards: lost,
         thinned,
         votes,
+        pauses,
         stops: !votes.suffice() || !covered,
         unserved,
     }
@@ -162,6 +167,10 @@ impl Loss {
         }
         let (won, orphaned): (Vec<&LostShard>, Vec<&LostShard>) = self.shards.iter().partition(|lost| lost.winner.is_some());
         let mut lines = vec![self.end()];
+        if self.pauses && self.votes.suffice() {
+            let says = "until the takeover no master serves anybody, once the death is agreed on: full coverage is required";
+            lines.push((Prospect::Thin, says.to_string()));
+        }
         lines.extend(orphaned.iter().take(LISTED).map(|lost| lost.line()));
         if orphaned.len() > LISTED {
             lines.push((
@@ -281,5 +290,15 @@ mod tests {
         assert_eq!(alone.shards[0].winner, Some(sample.address(3)));
         assert_eq!(both.shards[0].winner, Some(sample.address(6)));
         assert_eq!(alone.shards[0].gap, both.shards[0].gap);
+    }
+
+    #[test]
+    fn full_coverage_stops_everybody_until_the_takeover() {
+        let mut sample = Sample::new(3, 1);
+        let says = |sample: &Sample| text(&if_lost(&sample.model, &[sample.id(0)], sample.now));
+        assert!(!says(&sample).contains("until the takeover"), "nobody has told its settings: {}", says(&sample));
+        sample.servers[1].full_coverage = true;
+        sample.poll();
+        assert!(says(&sample).contains("until the takeover no master serves anybody"), "{}", says(&sample));
     }
 }

@@ -68,8 +68,12 @@ pub(super) fn round(sample: &mut Sample) -> Vec<Observation> {
         if !server.silent_info {
             tell(Fact::Info(Arc::new(info(sample, number, server))));
         }
-        if server.min_replicas > 0 {
-            let settings = ServerSettings { min_replicas: Some(server.min_replicas), ..ServerSettings::default() };
+        if server.min_replicas > 0 || server.full_coverage {
+            let settings = ServerSettings {
+                min_replicas: Some(server.min_replicas).filter(|wanted| *wanted > 0),
+                require_full_coverage: server.full_coverage.then_some(true),
+                ..ServerSettings::default()
+            };
             tell(Fact::Settings(Arc::new(settings)));
         }
         if says(number) {
