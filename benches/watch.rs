@@ -81,7 +81,7 @@ async fn cost(nodes: &[Address], rooms: bool, span: Duration) -> (f64, String) {
     };
     let mut session = Session::open(spec, Clock::start());
     let mut model = Model::new("bench");
-    // The first look and the first sweep have a budget of their own.
+    // The first look and the first scan have a budget of their own.
     let warm = Instant::now() + Duration::from_secs(5).min(span);
     while let Ok(Some(observation)) = timeout_at(warm, session.next()).await {
         model.apply(&observation);

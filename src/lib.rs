@@ -46,7 +46,7 @@
 //! - **open slot**: one that is migrating or importing on some node.
 //! - **finding**: a rule that does not hold; **alert**: a finding over time; **verdict**: the worst of those that stand.
 //! - **intent**: what the operator wants; **plan**: the steps that would do it; **operation**: a plan being carried out.
-//! - **room**: all keys with one hash tag `{CODE}`, so one slot, so one shard; **blast radius**: rooms, players, keys and
+//! - **room**: all keys with one hash tag `{CODE}`, so one slot, so one shard; **impact**: rooms, players, keys and
 //!   bytes that an operation touches.
 //!
 //! Three things could be called state, and none is: [`cluster::Model`] is facts, [`app::Screen`] is what the operator

@@ -171,14 +171,14 @@ impl Session {
             self.feed(model, Instant::now() + within, None, is_surveyed).await;
         }
         if rooms {
-            self.feed(model, end, None, is_swept).await;
+            self.feed(model, end, None, is_scanned).await;
         }
     }
 
     /// Feeds the model until every master that answers has had its keys gone through for rooms, or `within` has passed, or
     /// no room has come for `patience`.
-    pub async fn sweep(&mut self, model: &mut Model, within: Duration, patience: Duration) {
-        self.feed(model, Instant::now() + within, Some(patience), is_swept).await;
+    pub async fn scan(&mut self, model: &mut Model, within: Duration, patience: Duration) {
+        self.feed(model, Instant::now() + within, Some(patience), is_scanned).await;
     }
 
     /// Two INFO replies of every node that answers, `apart` from each other, make its rates. Ends the watch, whose own
@@ -243,9 +243,9 @@ fn is_surveyed(model: &Model) -> bool {
 }
 
 /// Every room of the masters that answer has been seen. Without cluster mode there are no slots to tell a master by.
-fn is_swept(model: &Model) -> bool {
-    let swept = |node: &&crate::cluster::Node| node.is_master() && (node.slot_count > 0 || is_standalone(node));
-    let masters = model.nodes().filter(|node| node.health.is_well()).filter(swept).map(|node| &node.address);
+fn is_scanned(model: &Model) -> bool {
+    let scanned = |node: &&crate::cluster::Node| node.is_master() && (node.slot_count > 0 || is_standalone(node));
+    let masters = model.nodes().filter(|node| node.health.is_well()).filter(scanned).map(|node| &node.address);
     model.rooms().complete(masters)
 }
 

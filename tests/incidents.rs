@@ -336,7 +336,7 @@ async fn rooms_are_counted_again_when_two_masters_have_died_and_come_back() {
         cluster.fault(&cluster.at(node), LocalFault::Restart).await.unwrap();
     }
     desk.until("all rooms are counted again", |rooms| rooms == (120, 360)).await;
-    // And it stays so, for a sweep and more.
+    // And it stays so, for a scan and more.
     let end = tokio::time::Instant::now() + Duration::from_secs(3);
     desk.until("some time passes", |_| tokio::time::Instant::now() > end).await;
     assert_eq!(desk.rooms(), (120, 360));

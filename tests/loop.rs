@@ -17,7 +17,7 @@ use rgc_tui::cluster::{Address, Model, Observation};
 use rgc_tui::keys::{Chord, Keymap};
 use rgc_tui::link::Clock;
 use rgc_tui::plan::entry::Entry;
-use rgc_tui::plan::{Blast, Code, Danger, Figure, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
+use rgc_tui::plan::{Code, Danger, Figure, Impact, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
 use rgc_tui::tui::{Console, EffectHandler, Ended, EventChannel, EventSender, Facts, Shutdown, part, run};
@@ -52,7 +52,7 @@ fn plan(intent: Intent, danger: Danger) -> Plan {
         moves: Vec::new(),
         engine: None,
         prediction: Prediction::default(),
-        blast: Blast::default(),
+        impact: Impact::default(),
         before: Vec::new(),
         after: Vec::new(),
         warnings: Vec::new(),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A server in cluster mode that belongs to no cluster yet.
-async fn newcomer() -> rgc_tui::local::LocalServer {
+async fn joining() -> rgc_tui::local::LocalServer {
     server(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]).await
 }
 
@@ -31,7 +31,7 @@ async fn a_newcomer_joins_takes_its_share_is_drained_and_removed() {
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(300).await;
     let before = desk.digest(&cluster).await;
-    let fresh = newcomer().await;
+    let fresh = joining().await;
     let at: Address = fresh.address().clone();
     desk.done(Intent::AddNode { address: at.clone(), replica_of: None }).await;
     let again = desk.plan(Intent::AddNode { address: at.clone(), replica_of: None }).await.unwrap_err();
@@ -88,7 +88,7 @@ async fn a_removal_that_dies_between_moving_and_forgetting_is_told_as_unfinished
     let cluster = Cluster::start(3, 0).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(200).await;
-    let fresh = newcomer().await;
+    let fresh = joining().await;
     let at: Address = fresh.address().clone();
     desk.done(Intent::AddNode { address: at.clone(), replica_of: None }).await;
     desk.done(Intent::MoveSlots { slots: (0..3).collect(), to: at.to_string() }).await;
@@ -120,7 +120,7 @@ async fn a_removal_that_dies_between_moving_and_forgetting_is_told_as_unfinished
 async fn a_replica_joins_changes_its_master_and_a_dead_one_is_forgotten() {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
-    let fresh = newcomer().await;
+    let fresh = joining().await;
     let at: Address = fresh.address().clone();
     desk.done(Intent::AddNode { address: at.clone(), replica_of: Some("A".into()) }).await;
     assert_eq!(cluster.info(&at, "master_port").await, Some(cluster.at(0).port.to_string()));
@@ -151,7 +151,7 @@ async fn after_a_death() -> (Cluster, rgc_tui::cluster::NodeId) {
     (cluster, dead)
 }
 
-/// Six members in every view, the dead one in none, the newcomer a replica in sync with who was promoted.
+/// Six members in every view, the dead one in none, the joining node a replica in sync with who was promoted.
 async fn assert_replaced(cluster: &Cluster, at: &Address, dead: rgc_tui::cluster::NodeId, living: &[Address]) {
     let master = cluster.view(&cluster.at(5)).await.myself().unwrap().id;
     for address in living {
@@ -169,7 +169,7 @@ async fn an_empty_server_takes_the_place_of_a_dead_master() {
     let (cluster, dead) = after_a_death().await;
     // Whoever looks only now cannot know any more whose shard it was.
     let mut desk = Desk::at(&cluster).await;
-    let fresh = newcomer().await;
+    let fresh = joining().await;
     let at: Address = fresh.address().clone();
     let intent = |node: &str| Intent::Replace { address: at.clone(), node: node.into() };
     // What must not be replaced, and who must not replace.
@@ -231,7 +231,7 @@ async fn a_server_started_empty_at_the_dead_ones_address_takes_its_place() {
 async fn a_master_without_an_heir_is_not_replaced_and_who_will_not_forget_is_named() {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
-    let fresh = newcomer().await;
+    let fresh = joining().await;
     let at: Address = fresh.address().clone();
     let replace = |node: Address| Intent::Replace { address: at.clone(), node: node.to_string() };
     // Its replica does not stand for election, so its shard stays without a master.
@@ -326,7 +326,7 @@ async fn functions_travel_with_a_new_master_and_are_compared_before_a_move() {
     }
     let mut desk = Desk::at(&cluster).await;
     desk.fill(vec![Command::words("SET room:{KX9Q2}:seat 7")]).await;
-    let fresh = newcomer().await;
+    let fresh = joining().await;
     let at: Address = fresh.address().clone();
     let plan = desk.plan(Intent::AddNode { address: at.clone(), replica_of: None }).await.unwrap();
     let first = &plan.steps[0];
@@ -341,7 +341,7 @@ async fn functions_travel_with_a_new_master_and_are_compared_before_a_move() {
     let owned = desk.plan(slots).await.unwrap();
     assert_eq!(owned.danger, Danger::Typed);
     assert!(owned.warnings.iter().any(|warning| warning.contains("does not have the functions rooms")), "{:?}", owned.warnings);
-    let bare = newcomer().await;
+    let bare = joining().await;
     let other = "#!lua name=rooms\nredis.register_function('seat', function() return 0 end)";
     cluster.call(bare.address(), &Command::words("FUNCTION LOAD").arg(other)).await;
     let refusal = desk.plan(Intent::AddNode { address: bare.address().clone(), replica_of: None }).await.unwrap_err();
@@ -352,7 +352,7 @@ async fn functions_travel_with_a_new_master_and_are_compared_before_a_move() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_nobody_can_be_asked_about_has_not_joined() {
     let cluster = Cluster::start(3, 0).await;
-    let fresh = newcomer().await;
+    let fresh = joining().await;
     let at: Address = fresh.address().clone();
     let mut places = cluster.addresses();
     places.push(at.clone());

@@ -396,9 +396,9 @@ fn another_node_at_an_old_address_does_not_revive_the_old_one() {
     sample.kill(5);
     sample.fail(5);
     sample.poll();
-    let newcomer = sample.join(None);
-    sample.servers[newcomer].address = sample.address(5);
-    sample.servers[newcomer].forgotten = true;
+    let joining = sample.join(None);
+    sample.servers[joining].address = sample.address(5);
+    sample.servers[joining].forgotten = true;
     sample.poll();
     assert_eq!(sample.model.node(old).map(|node| node.health), Some(Health::Refused));
     holds(&sample.model);
@@ -407,7 +407,7 @@ fn another_node_at_an_old_address_does_not_revive_the_old_one() {
 #[test]
 fn who_is_dropped_has_no_say_any_more() {
     use Happening::{Join, Kill, Later, Partly, Promote};
-    // A newcomer that nobody knows is the best informed, until it is dropped.
+    // A joining node that nobody knows is the best informed, until it is dropped.
     let mut sample = Sample::unasked(1, 1);
     for step in [Partly(4582806252549794518), Promote(1), Kill(0), Join(None), Partly(13110519732864544022), Later(11)] {
         happen(&mut sample, &step);
@@ -433,10 +433,10 @@ fn a_node_whose_place_another_took_is_missed_while_the_others_count_on_it() {
     let mut sample = Sample::new(3, 1);
     sample.seconds(10);
     let old = sample.id(2);
-    let newcomer = sample.join(None);
-    sample.servers[newcomer].address = sample.address(2);
-    sample.servers[newcomer].forgotten = true;
-    // Whoever asks that address hears the newcomer alone; the others go on naming the old one.
+    let joining = sample.join(None);
+    sample.servers[joining].address = sample.address(2);
+    sample.servers[joining].forgotten = true;
+    // Whoever asks that address hears the joining node alone; the others go on naming the old one.
     let place = sample.address(2);
     for _ in 0..4 {
         let speaks = |seen: &Observation| match &seen.fact {

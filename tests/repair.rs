@@ -433,7 +433,7 @@ async fn keys_in_every_database_are_counted_and_moved() {
         let words = format!("MIGRATE {} {} k1:{{KX9Q2}} 0 5000", other.host, other.port);
         assert!(cluster.ask(owner, &words).await.is_ok());
         let plan = desk.plan(Intent::Fix { slots: None, roll_back }).await.unwrap();
-        assert_eq!(plan.blast.tally.keys, 60, "{plan:?}");
+        assert_eq!(plan.impact.tally.keys, 60, "{plan:?}");
         let report = desk.run(plan).await;
         assert_eq!(report.outcome, Outcome::Done, "{report:#?}");
         assert_calm(&cluster).await;

@@ -420,12 +420,12 @@ async fn rooms_of_every_shape_are_found_and_gone_ones_do_not_come_back() {
     watching.until("the new room is found", |watching| room(watching, "NEW").is_some()).await;
     watching.until("the deleted room is gone", |watching| room(watching, "TEXT").is_none()).await;
     watching.until("the new phase is seen", |watching| room(watching, "HASH").unwrap().0 == "over").await;
-    let mut sweeps = 0;
-    while sweeps < 6 {
+    let mut scans = 0;
+    while scans < 6 {
         let observation = watching.session.next().await.unwrap();
         if let Fact::Rooms(batch) = &observation.fact {
             assert!(batch.rooms.iter().all(|room| &*room.code != "TEXT"), "a deleted room came back");
-            sweeps += u32::from(batch.done);
+            scans += u32::from(batch.done);
         }
         watching.take(&observation);
     }

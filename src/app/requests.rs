@@ -36,7 +36,7 @@ impl App {
     fn busy(&self, plan: &Plan) -> Option<String> {
         let running = self.operations.iter().find(|operation| {
             let theirs = &operation.plan;
-            let shares = theirs.blast.shards.iter().any(|shard| plan.blast.shards.contains(shard));
+            let shares = theirs.impact.shards.iter().any(|shard| plan.impact.shards.contains(shard));
             operation.is_running() && (shares || !theirs.moves.is_empty() || !plan.moves.is_empty())
         })?;
         let stop = self.keymap.chord(Action::Abort);

@@ -27,7 +27,7 @@ pub struct Rows {
     built: Option<RoomsKey>,
 }
 
-/// More rooms than this are listed anew once a second at most, whatever sweeps bring in.
+/// More rooms than this are listed anew once a second at most, whatever scans bring in.
 const MANY_ROOMS: usize = 10_000;
 
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,7 @@ use super::*;
 use crate::cluster::sample::Sample;
 use crate::cluster::{NodeId, Time};
 use crate::keys::TABLE;
-use crate::plan::{Blast, Code, Danger, Outcome, Plan, Prediction, Progress, Refusal, Report, Unfinished};
+use crate::plan::{Code, Danger, Impact, Outcome, Plan, Prediction, Progress, Refusal, Report, Unfinished};
 
 fn plan(intent: Intent, danger: Danger) -> Plan {
     Plan {
@@ -22,7 +22,7 @@ fn plan(intent: Intent, danger: Danger) -> Plan {
         moves: Vec::new(),
         engine: None,
         prediction: Prediction::default(),
-        blast: Blast::default(),
+        impact: Impact::default(),
         before: Vec::new(),
         after: Vec::new(),
         warnings: Vec::new(),
@@ -42,7 +42,7 @@ enum Happens {
     Revive(usize),
     Promote(usize),
     OpenSlot(u16),
-    Sweep,
+    Scan,
     /// The plan that was asked for last arrives: refused, normal or dangerous.
     Planned(u8),
     Ended,
@@ -73,7 +73,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (0usize..6).prop_map(Happens::Revive),
         1 => (3usize..6).prop_map(Happens::Promote),
         1 => (0u16..16384).prop_map(Happens::OpenSlot),
-        1 => Just(Happens::Sweep),
+        1 => Just(Happens::Scan),
         4 => (0u8..3).prop_map(Happens::Planned),
         1 => Just(Happens::Ended),
         1 => Just(Happens::Unfinished),
@@ -151,7 +151,7 @@ impl Bench {
             Happens::Revive(number) => self.sample.revive(number),
             Happens::Promote(number) => self.sample.promote(number),
             Happens::OpenSlot(slot) => self.sample.open_slot(slot, 0, 1),
-            Happens::Sweep => self.sample.sweep(),
+            Happens::Scan => self.sample.scan(),
             Happens::Planned(kind) => {
                 if let Some(intent) = self.asked.take() {
                     let result = match kind {
@@ -327,7 +327,7 @@ fn one_operation_at_a_time_where_they_would_meet() {
         let asked = press(&mut bench, "F enter");
         let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
         let mut plan = plan(intent.clone(), Danger::Normal);
-        plan.blast.shards = vec![crate::cluster::ShardName(0)];
+        plan.impact.shards = vec![crate::cluster::ShardName(0)];
         let _ = moves;
         bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan))));
         press(&mut bench, "tab enter").len()

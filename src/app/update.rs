@@ -9,7 +9,7 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
     match event {
         Event::Observed(observation) => {
             app.model.apply(&observation);
-            // A sweep brings many small pieces; they change no conclusion before it is through.
+            // A scan brings many small pieces; they change no conclusion before it is through.
             app.facts |= !matches!(&observation.fact, Fact::Rooms(batch) if !batch.done);
             Vec::new()
         }

@@ -18,12 +18,12 @@ use crate::watch::{WatchSettings, look_up};
 
 /// How long a look may take, however many nodes are silent.
 const WITHIN: Duration = Duration::from_millis(1800);
-/// A sweep that was asked for, and brings nothing new for this long, is not waited for any more: a master does not answer.
-const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
-/// Keys of one master that a first sweep goes through within that time.
-const QUICKLY_SWEPT: u64 = 15_000;
+/// A scan that was asked for, and brings nothing new for this long, is not waited for any more: a master does not answer.
+const SCAN_PATIENCE: Duration = Duration::from_secs(5);
+/// Keys of one master that a first scan goes through within that time.
+const QUICKLY_SCANNED: u64 = 15_000;
 /// And for an operation that needs to know every room.
-const SWEPT_WITHIN: Duration = Duration::from_secs(300);
+const SCANNED_WITHIN: Duration = Duration::from_secs(300);
 /// Findings that need not stand for longer than this are waited for.
 const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 /// So that the last answers of that time are in.
@@ -83,7 +83,7 @@ pub(super) struct Sight {
     /// What has been concluded so far: since when what does not hold has been seen.
     monitor: Monitor,
     /// Masters are gone through for rooms.
-    sweeps: bool,
+    scans: bool,
     /// Rates have been measured.
     rated: bool,
 }
@@ -95,8 +95,8 @@ impl Sight {
         let mut sight = Self::open(global, measure.rooms)?;
         sight.session.survey(&mut sight.model, WITHIN, false).await;
         sight.second_look().await;
-        if sight.sweeps {
-            sight.session.sweep(&mut sight.model, SWEPT_WITHIN, SWEEP_PATIENCE).await;
+        if sight.scans {
+            sight.session.scan(&mut sight.model, SCANNED_WITHIN, SCAN_PATIENCE).await;
         }
         sight.rated = measure.rates;
         match measure.rates {
@@ -136,10 +136,10 @@ impl Sight {
         sight.second_look().await;
         let keys = |node: &Node| node.info.as_ref().map_or(u64::MAX, |info| info.keys);
         let well = |node: &&Node| node.health.is_well();
-        let quick = sight.model.nodes().filter(well).all(|node| keys(node) <= QUICKLY_SWEPT);
-        if sight.sweeps && (about_rooms || quick) {
-            let within = if about_rooms { SWEPT_WITHIN } else { WITHIN };
-            sight.session.sweep(&mut sight.model, within.saturating_sub(began.elapsed()), WITHIN).await;
+        let quick = sight.model.nodes().filter(well).all(|node| keys(node) <= QUICKLY_SCANNED);
+        if sight.scans && (about_rooms || quick) {
+            let within = if about_rooms { SCANNED_WITHIN } else { WITHIN };
+            sight.session.scan(&mut sight.model, within.saturating_sub(began.elapsed()), WITHIN).await;
         }
         sight.remember().await;
         Ok(sight)
@@ -160,11 +160,11 @@ impl Sight {
         if !rooms {
             spec.watch.rooms = None;
         }
-        let sweeps = spec.watch.rooms.is_some();
+        let scans = spec.watch.rooms.is_some();
         let session = Session::open(spec, Clock::start());
         let monitor = Monitor::new(config.alerts.clone());
         let model = monitor.model(config.cluster.name.clone());
-        Ok(Self { config, session, model, monitor, sweeps, rated: false })
+        Ok(Self { config, session, model, monitor, scans, rated: false })
     }
 
     /// What has to stand for a moment only is watched for that moment; what takes longer is shown as pending.
@@ -276,16 +276,16 @@ impl Sight {
         let mut model = self.model.clone();
         let mut monitor = self.monitor.clone();
         // What was measured over a while, or from key to key, is no trouble of a moment.
-        let measured = [(Need::Rates, self.rated), (Need::Rooms, self.sweeps)];
+        let measured = [(Need::Rates, self.rated), (Need::Rooms, self.scans)];
         monitor.measured = measured.into_iter().filter_map(|(need, done)| done.then_some(need)).collect();
         monitor.conclude(&mut model, now);
         let verdict = if self.unreachable().is_some() { Verdict::Unknown } else { monitor.verdict };
         let topology = self.topology();
-        let sweeps = |node: &&Node| node.is_master() && (node.slot_count > 0 || topology == Kind::Standalone.word());
-        let rooms_complete = self.sweeps && model.rooms().complete(model.nodes().filter(sweeps).map(|node| &node.address));
+        let scans = |node: &&Node| node.is_master() && (node.slot_count > 0 || topology == Kind::Standalone.word());
+        let rooms_complete = self.scans && model.rooms().complete(model.nodes().filter(scans).map(|node| &node.address));
         let rated = |node: &Node| node.rates.cpu_percent.is_some();
         let rates = self.rated && model.nodes().filter(|node| node.health.is_well()).all(rated);
-        let measured = Measured { rates, rooms: self.sweeps, rooms_complete };
+        let measured = Measured { rates, rooms: self.scans, rooms_complete };
         Picture { monitor, verdict, topology, measured, now, model }
     }
 }

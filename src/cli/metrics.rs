@@ -35,7 +35,7 @@ async fn once(rooms: bool, global: &Global) -> Ended {
         model: &picture.model,
         monitor: &picture.monitor,
         now: picture.now,
-        sweeps: picture.measured.rooms,
+        scans: picture.measured.rooms,
         watches: false,
         cost: cost::now(0),
     };

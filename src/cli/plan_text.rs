@@ -51,7 +51,7 @@ fn moves(plan: &Plan, lines: &mut Vec<String>) {
 
 /// Rooms are found by looking through all keys: a command does not wait for that.
 fn rooms(plan: &Plan, known: u64) -> String {
-    match (plan.blast.rooms_in_part, known) {
+    match (plan.impact.rooms_in_part, known) {
         (true, 0) => "rooms not counted".into(),
         (true, _) => format!("at least {}", count(known, "room")),
         (false, _) => count(known, "room"),
@@ -112,15 +112,15 @@ fn predicted(plan: &Plan, model: &Model, lines: &mut Vec<String>) {
         lines.push(format!("  predicted: {}", facts.join(" · ")));
     }
     lines.extend(prediction.notes.iter().map(|note| format!("    {note}")));
-    let blast = &plan.blast;
-    if !blast.slots.is_empty() {
+    let impact = &plan.impact;
+    if !impact.slots.is_empty() {
         lines.push(format!(
             "  touches: {}, {}, {}, {}{}",
-            count(blast.slots.len(), "slot"),
-            count(blast.tally.keys, "key"),
-            blast.bytes(),
-            rooms(plan, blast.tally.rooms),
-            if blast.tally.rooms > 0 { format!(", {}", count(blast.tally.players, "player")) } else { String::new() },
+            count(impact.slots.len(), "slot"),
+            count(impact.tally.keys, "key"),
+            impact.bytes(),
+            rooms(plan, impact.tally.rooms),
+            if impact.tally.rooms > 0 { format!(", {}", count(impact.tally.players, "player")) } else { String::new() },
         ));
     }
 }

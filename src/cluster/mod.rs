@@ -28,15 +28,15 @@ mod written;
 pub use address::Address;
 pub use health::{Health, Trouble};
 pub use history::{
-    History, Incident, KnownNode, Lost, Memory, Newcomer, Owner, Picture, Recall, Remembered, RoomsPicture, ShardPicture, VERSION,
-    What,
+    History, Incident, JoinedNode, KnownNode, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture, ShardPicture,
+    VERSION, What,
 };
 pub use info::{ClusterInfo, Info, ReplicaLink, Server};
 pub use metric::{METRICS, Metric, MetricSpec};
 pub use model::{Change, ChangeKind, Model};
 pub use names::{Letters, ShardName};
 pub use node::{Node, NodeId, PeerWord, Rates, Role};
-pub use observation::{Fact, Observation, PlayStats, RoomSweep};
+pub use observation::{Fact, Observation, PlayStats, RoomScan};
 pub use partition::{Partition, Side, partition};
 pub use refusal::Refusal;
 pub use room::{Room, RoomFound, RoomTally, Rooms};

@@ -161,7 +161,7 @@ pub struct Node {
     pub view: Option<Arc<View>>,
     pub view_at: Option<Time>,
     pub settings: Option<Arc<ServerSettings>>,
-    /// Keys it holds in slots of others, by slot, as its last sweep found them.
+    /// Keys it holds in slots of others, by slot, as its last scan found them.
     pub strays: Arc<Vec<(u16, u32)>>,
     /// When it was last seen to go from master to replica: voters do not vote about it again for a while.
     pub demoted_at: Option<Time>,
@@ -264,6 +264,25 @@ impl Node {
         self.rates = before.rates;
         self.cluster_info = before.cluster_info;
         self.settings = before.settings;
+    }
+
+    /// It has been known for long, and has just been heard at a new place before it told its id there: the answers from
+    /// there are the newer ones.
+    pub(super) fn learn_newer(&mut self, before: Node) {
+        if before.info_at > self.info_at {
+            self.info = before.info;
+            self.info_at = before.info_at;
+        }
+        self.cluster_info = before.cluster_info.or(self.cluster_info.take());
+        self.settings = before.settings.or(self.settings.take());
+        if before.last_answer > self.last_answer && before.health.is_alive() {
+            self.health = before.health;
+            self.trouble = before.trouble;
+            self.latency = before.latency;
+            self.last_answer = before.last_answer;
+            self.heard = before.heard;
+            self.reached = before.reached;
+        }
     }
 
     pub fn is_master(&self) -> bool {

@@ -33,8 +33,8 @@ pub enum Fact {
     Settings(Arc<ServerSettings>),
     /// A call did not give a result. One such per failed probe.
     Trouble(Trouble),
-    /// A piece of a sweep through one master's keys.
-    Rooms(RoomSweep),
+    /// A piece of a scan through one master's keys.
+    Rooms(RoomScan),
     /// Keys per slot, as counted on the source.
     SlotKeys(Arc<Vec<(u16, u32)>>),
     /// Keys per slot that lie on the source, which owns none of these slots. Told when it is not what was told before.
@@ -47,17 +47,17 @@ pub enum Fact {
     Play(PlayStats),
 }
 
-/// Rooms found on one master in one batch of a sweep.
+/// Rooms found on one master in one batch of a scan.
 #[derive(Clone, Debug, Default)]
-pub struct RoomSweep {
-    /// Counts sweeps of this source; a new number starts a new sweep.
-    pub sweep: u64,
+pub struct RoomScan {
+    /// Counts scans of this source; a new number starts a new scan.
+    pub scan: u64,
     pub rooms: Vec<Room>,
     /// Rooms were looked for under a code of which nothing is left.
     pub gone: Vec<Arc<str>>,
-    /// The sweep has been through every key: rooms of this source that it did not see are gone.
+    /// The scan has been through every key: rooms of this source that it did not see are gone.
     pub done: bool,
-    /// Keys looked at so far in this sweep.
+    /// Keys looked at so far in this scan.
     pub keys_seen: u64,
 }
 

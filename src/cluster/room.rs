@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Address, RoomSweep, SLOTS, SlotRange, SlotSet, Time};
+use super::{Address, RoomScan, SLOTS, SlotRange, SlotSet, Time};
 
 /// One room as last seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,12 +68,12 @@ impl RoomTally {
     }
 }
 
-/// A room, who told of it, and in which of its sweeps.
+/// A room, who told of it, and in which of its scans.
 #[derive(Clone, Debug)]
 struct Entry {
     room: Room,
     source: Address,
-    sweep: u64,
+    scan: u64,
 }
 
 /// Every room known, with running totals by slot.
@@ -82,8 +82,8 @@ pub struct Rooms {
     by_code: BTreeMap<Arc<str>, Entry>,
     by_slot: Vec<(RoomTally, BTreeSet<Arc<str>>)>,
     total: RoomTally,
-    /// When each master was last swept through.
-    swept: BTreeMap<Address, Time>,
+    /// When each master was last scanned through.
+    scanned: BTreeMap<Address, Time>,
     /// Changes whenever a room does: lists built from this index are valid as long as it stays.
     revision: u64,
 }
@@ -94,7 +94,7 @@ impl Default for Rooms {
             by_code: BTreeMap::new(),
             by_slot: vec![Default::default(); usize::from(SLOTS)],
             total: RoomTally::default(),
-            swept: BTreeMap::new(),
+            scanned: BTreeMap::new(),
             revision: 0,
         }
     }
@@ -135,25 +135,25 @@ impl Rooms {
         slots.iter().map(|slot| self.in_slot(slot)).fold(RoomTally::default(), RoomTally::sum)
     }
 
-    /// Every one of these masters has been swept through at least once.
+    /// Every one of these masters has been scanned through at least once.
     pub fn complete<'a>(&self, masters: impl IntoIterator<Item = &'a Address>) -> bool {
-        masters.into_iter().all(|address| self.swept.contains_key(address))
+        masters.into_iter().all(|address| self.scanned.contains_key(address))
     }
 
-    /// Takes one batch in. `slots` are those the source owns, None outside of a cluster: when it has been swept through,
+    /// Takes one batch in. `slots` are those the source owns, None outside of a cluster: when it has been scanned through,
     /// rooms in them that it did not show are gone, even if it was another one that told of them before a failover.
-    pub fn apply(&mut self, source: &Address, batch: &RoomSweep, slots: Option<&[SlotRange]>, at: Time) {
+    pub fn apply(&mut self, source: &Address, batch: &RoomScan, slots: Option<&[SlotRange]>, at: Time) {
         for room in &batch.rooms {
-            self.put(Entry { room: room.clone(), source: source.clone(), sweep: batch.sweep });
+            self.put(Entry { room: room.clone(), source: source.clone(), scan: batch.scan });
         }
         for code in &batch.gone {
             self.remove(code);
         }
         if batch.done {
-            let before = self.swept.insert(source.clone(), at);
-            // A room that another one has told of since our last sweep is on its way there: its slot is being moved.
+            let before = self.scanned.insert(source.clone(), at);
+            // A room that another one has told of since our last scan is on its way there: its slot is being moved.
             let is_gone = |entry: &Entry| match entry.source == *source {
-                true => entry.sweep != batch.sweep,
+                true => entry.scan != batch.scan,
                 false => slots.is_some() && before.is_some_and(|before| entry.room.seen < before),
             };
             let codes: Vec<Arc<str>> = match slots {
@@ -213,7 +213,7 @@ mod tests {
         noon() + chrono::TimeDelta::seconds(second)
     }
 
-    fn sweep(number: u64, codes: &[&str], second: i64) -> RoomSweep {
+    fn scan(number: u64, codes: &[&str], second: i64) -> RoomScan {
         let room = |code: &&str| Room {
             code: (*code).into(),
             slot: key_slot(code.as_bytes()),
@@ -224,33 +224,33 @@ mod tests {
             ttl: Some(Duration::from_secs(u64::try_from(1000 - second).unwrap_or(0))),
             seen: at(second),
         };
-        RoomSweep { sweep: number, rooms: codes.iter().map(room).collect(), gone: Vec::new(), done: true, keys_seen: 0 }
+        RoomScan { scan: number, rooms: codes.iter().map(room).collect(), gone: Vec::new(), done: true, keys_seen: 0 }
     }
 
     #[test]
-    fn a_sweep_that_is_through_removes_what_it_did_not_find() {
+    fn a_scan_that_is_through_removes_what_it_did_not_find() {
         let all = [SlotRange::new(0, SLOTS - 1)];
         let mut rooms = Rooms::default();
         let a = Address::new("a", 1);
-        rooms.apply(&a, &sweep(1, &["X", "Y"], 0), Some(&all), at(0));
+        rooms.apply(&a, &scan(1, &["X", "Y"], 0), Some(&all), at(0));
         let revision = rooms.revision();
-        rooms.apply(&a, &sweep(2, &["X", "Y"], 5), Some(&all), at(5));
+        rooms.apply(&a, &scan(2, &["X", "Y"], 5), Some(&all), at(5));
         assert_eq!(rooms.revision(), revision, "a shorter time to live alone changes no list");
         assert_eq!(rooms.get("X").map(|room| room.seen), Some(at(5)));
-        rooms.apply(&a, &sweep(3, &["Y"], 9), Some(&all), at(9));
+        rooms.apply(&a, &scan(3, &["Y"], 9), Some(&all), at(9));
         assert_eq!((rooms.len(), rooms.total().players, rooms.in_slot(key_slot(b"X"))), (1, 4, RoomTally::default()));
     }
 
     #[test]
-    fn rooms_that_died_with_their_master_are_gone_after_its_heir_was_swept() {
+    fn rooms_that_died_with_their_master_are_gone_after_its_heir_was_scanned() {
         let all = [SlotRange::new(0, SLOTS - 1)];
         let mut rooms = Rooms::default();
         let (a, b) = (Address::new("a", 1), Address::new("b", 1));
-        rooms.apply(&a, &sweep(1, &["X", "Y"], 0), Some(&all), at(0));
-        // The successor is swept twice: the first time cannot tell what is still on its way.
-        rooms.apply(&b, &sweep(1, &["Y"], 10), Some(&all), at(10));
+        rooms.apply(&a, &scan(1, &["X", "Y"], 0), Some(&all), at(0));
+        // The successor is scanned twice: the first time cannot tell what is still on its way.
+        rooms.apply(&b, &scan(1, &["Y"], 10), Some(&all), at(10));
         assert_eq!(rooms.len(), 2);
-        rooms.apply(&b, &sweep(2, &["Y"], 20), Some(&all), at(20));
+        rooms.apply(&b, &scan(2, &["Y"], 20), Some(&all), at(20));
         assert_eq!(rooms.iter().map(|room| &*room.code).collect::<Vec<_>>(), ["Y"]);
     }
 
@@ -258,9 +258,9 @@ mod tests {
     fn without_cluster_mode_every_server_speaks_for_its_own_rooms() {
         let mut rooms = Rooms::default();
         let (a, b) = (Address::new("a", 1), Address::new("b", 1));
-        rooms.apply(&a, &sweep(1, &["X"], 0), None, at(0));
-        rooms.apply(&b, &sweep(1, &["Y"], 0), None, at(0));
-        rooms.apply(&b, &sweep(2, &[], 5), None, at(5));
+        rooms.apply(&a, &scan(1, &["X"], 0), None, at(0));
+        rooms.apply(&b, &scan(1, &["Y"], 0), None, at(0));
+        rooms.apply(&b, &scan(2, &[], 5), None, at(5));
         assert_eq!(rooms.iter().map(|room| &*room.code).collect::<Vec<_>>(), ["X"]);
     }
 }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, Direction, Fact, Health, Model, NodeId, Observation, Open, PlayStats, Role, Room, RoomSweep, SLOTS, SlotRange,
-    SlotSet, Time, Trouble, View, key_slot,
+    Address, Direction, Fact, Health, Model, NodeId, Observation, Open, PlayStats, Role, Room, RoomScan, SLOTS, SlotRange, SlotSet,
+    Time, Trouble, View, key_slot,
 };
 
 /// A settled model of a healthy cluster that has been asked three times, a second apart.
@@ -115,7 +115,7 @@ pub struct Sample {
     pub views_a_poll: usize,
     /// `redis` or `valkey`, and the version all of them say.
     pub version: (&'static str, &'static str),
-    sweep: u64,
+    scan: u64,
     rooms: Vec<Room>,
     turn: usize,
 }
@@ -139,7 +139,7 @@ impl Sample {
             servers,
             views_a_poll: 64,
             version: ("redis", "7.0.15"),
-            sweep: 0,
+            scan: 0,
             rooms: Vec::new(),
             turn: 0,
         }
@@ -347,7 +347,7 @@ impl Sample {
         number
     }
 
-    /// So many rooms, found by one sweep over every master.
+    /// So many rooms, found by one scan over every master.
     #[must_use]
     pub fn rooms(mut self, count: usize) -> Self {
         const PHASES: [&str; 5] = ["waiting", "team_pick", "playing", "scoring", "over"];
@@ -369,13 +369,13 @@ impl Sample {
                 }
             })
             .collect();
-        self.sweep();
+        self.scan();
         self
     }
 
     /// Sweeps every master that answers for the rooms in its slots.
-    pub fn sweep(&mut self) {
-        self.sweep += 1;
+    pub fn scan(&mut self) {
+        self.scan += 1;
         let masters =
             || self.servers.iter().enumerate().filter(|(_, server)| server.role == Role::Master && server.trouble.is_none());
         let mut owners = vec![None; usize::from(SLOTS)];
@@ -393,7 +393,7 @@ impl Sample {
         for (number, server) in masters() {
             let rooms = found.get_mut(number).map(std::mem::take).unwrap_or_default();
             let keys_seen = rooms.iter().map(|room| u64::from(room.keys)).sum();
-            let batch = RoomSweep { sweep: self.sweep, rooms, gone: Vec::new(), done: true, keys_seen };
+            let batch = RoomScan { scan: self.scan, rooms, gone: Vec::new(), done: true, keys_seen };
             self.model.apply(&Observation { source: server.address.clone(), at: self.now, fact: Fact::Rooms(batch) });
         }
     }

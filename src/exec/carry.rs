@@ -1,11 +1,11 @@
 //! IO. One repair carried out for slots that need the same.
 
+use super::context::OperationContext;
 use super::slots::heard::places;
 use super::slots::interpret::{Halt, Interpreter};
 use super::slots::keys::KeyMover;
 use super::slots::meter::Meter;
 use super::slots::node_timeout;
-use super::telling::Telling;
 use crate::cluster::{Model, SlotSet};
 use crate::plan::protocol::{Repair, SlotStep};
 use crate::plan::{self, GoneOver, Pace};
@@ -21,7 +21,7 @@ pub(super) struct Carried {
 
 /// One repair for these slots; of those that go there and back, the way there.
 pub(super) async fn carry(
-    telling: &Telling,
+    context: &OperationContext,
     meter: &Meter,
     model: &Model,
     repair: &Repair,
@@ -30,17 +30,17 @@ pub(super) async fn carry(
 ) -> Result<Carried, Halt> {
     let only = |remarks| Carried { remarks, gone: None };
     let Repair::FinishAndBack { from, to, unaware } = *repair else {
-        let carried = steps(telling, meter, model, &repair.steps(slots, model, strict), slots).await;
+        let carried = steps(context, meter, model, &repair.steps(slots, model, strict), slots).await;
         return carried.map(only).map_err(|(halt, _)| halt);
     };
     let there = Repair::Finish { from, to, unaware };
-    match steps(telling, meter, model, &there.steps(slots, model, strict), slots).await {
+    match steps(context, meter, model, &there.steps(slots, model, strict), slots).await {
         Ok(remarks) => Ok(Carried { remarks, gone: Some(GoneOver { from, to, slots: slots.to_vec() }) }),
         // The target takes no more: what it has is brought back at once.
         Err((halt, true)) => {
-            telling.note(format!("{}; what is over there is brought back at once", halt.why)).await;
+            context.note(format!("{}; what is over there is brought back at once", halt.why)).await;
             let back = Repair::Return { at: vec![to], owner: from };
-            let carried = steps(telling, meter, model, &back.steps(slots, model, strict), slots).await;
+            let carried = steps(context, meter, model, &back.steps(slots, model, strict), slots).await;
             carried.map(only).map_err(|(halt, _)| halt)
         }
         Err((halt, false)) => Err(halt),
@@ -50,14 +50,14 @@ pub(super) async fn carry(
 /// A sequence for these slots. Gives what could not be brought to its owner and stays where it was; the error comes with whether
 /// a server refused to take a key.
 pub(super) async fn steps(
-    telling: &Telling,
+    context: &OperationContext,
     meter: &Meter,
     model: &Model,
     sequence: &[SlotStep],
     slots: &[u16],
 ) -> Result<Vec<String>, (Halt, bool)> {
-    let keys = KeyMover::new(telling.clone(), meter.clone(), Pace::Calm, plan::migrate_patience(model, Pace::Calm));
-    let mut interpreter = Interpreter::new(telling.clone(), places(model), keys, node_timeout(model));
+    let keys = KeyMover::new(context.clone(), meter.clone(), Pace::Calm, plan::migrate_patience(model, Pace::Calm));
+    let mut interpreter = Interpreter::new(context.clone(), places(model), keys, node_timeout(model));
     let mut carried = interpreter.run(sequence, Vec::new()).await;
     if carried.is_ok() {
         carried = interpreter.finish().await;

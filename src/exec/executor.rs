@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::context::OperationContext;
 use super::journal::{self, Burnt, Fuse, Journal};
 use super::presence::Presence;
 use super::running::{Controls, Running};
-use super::telling::Telling;
 use super::turn::{NoTurn, Turn};
 use super::{failover, give_way, ledger, membership, preflight, read, repair, reshard, slots, survey, trial};
 use crate::cluster::{Address, Model, ShardName, SlotSet};
@@ -144,17 +144,17 @@ impl Executor {
     pub fn execute(&self, plan: Plan, model: Arc<Model>) -> Running {
         let (sender, progress) = mpsc::channel(BACKLOG);
         let (control, steered) = Controls::new();
-        let telling = Telling::new(self.links.clone(), self.clock, sender, steered);
-        let task = tokio::spawn(self.clone().carry_out(telling, plan, model));
+        let context = OperationContext::new(self.links.clone(), self.clock, sender, steered);
+        let task = tokio::spawn(self.clone().carry_out(context, plan, model));
         Running { progress, control, task }
     }
 
-    async fn carry_out(self, mut telling: Telling, plan: Plan, model: Arc<Model>) {
+    async fn carry_out(self, mut context: OperationContext, plan: Plan, model: Arc<Model>) {
         log::info!("begins: {}", plan.intent);
         // A move in the same shards is not refused beside: it stops for a failover.
         let way = match self.locked.load(Ordering::Relaxed) {
             true => Ok(None),
-            false => give_way::before(&telling, &self.settings.journal_dir, &plan, &model).await,
+            false => give_way::before(&context, &self.settings.journal_dir, &plan, &model).await,
         };
         let (plan, way) = match way {
             Ok(Some(again)) => (again, Ok(())),
@@ -167,35 +167,41 @@ impl Executor {
                 let full = self.full_disk.map(|after| Fuse { after, then: Burnt::Full });
                 let fuse = self.fuse.map(|after| Fuse { after, then: Burnt::Dead(blown.clone()) }).or(full);
                 tokio::select! {
-                    ended = self.checked(&mut telling, &plan, &model, fuse) => ended,
+                    ended = self.checked(&mut context, &plan, &model, fuse) => ended,
                     () = blown.notified() => return,
                 }
             }
-            Err(reason) => (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
+            Err(reason) => (context.report(Outcome::Refused(vec![reason]), Vec::new()), None),
         };
         log::info!("{}: {} after {:?} {}", report.outcome.word(), plan.intent, report.elapsed, report.outcome.reasons().join("; "));
         let (now, folder) = (self.clock.now(), &self.settings.journal_dir);
         let name = journal.as_ref().map(Journal::name);
-        match ledger::append(folder, &plan, &report, &model, &telling.transcript, name, now) {
+        match ledger::append(folder, &plan, &report, &model, &context.transcript, name, now) {
             Ok(()) => journal.into_iter().for_each(Journal::put_away),
-            Err(error) => telling.note(error).await,
+            Err(error) => context.note(error).await,
         }
-        telling.say(Progress::Ended(report)).await;
+        context.say(Progress::Ended(report)).await;
     }
 
     /// The facts are read again, and the plan must still be the one that they give.
-    async fn checked(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
+    async fn checked(
+        &self,
+        context: &mut OperationContext,
+        plan: &Plan,
+        model: &Model,
+        fuse: Option<Fuse>,
+    ) -> (Report, Option<Journal>) {
         // Before the facts are read: what another one has changed until its end is among them.
-        let turn = match self.turn(telling, plan, model).await {
+        let turn = match self.turn(context, plan, model).await {
             Ok(turn) => turn,
-            Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
+            Err(reason) => return (context.report(Outcome::Refused(vec![reason]), Vec::new()), None),
         };
-        telling.yields_at = turn.as_ref().map(Turn::yields_at);
-        let present = match self.announced(telling, plan, model).await {
+        context.yields_at = turn.as_ref().map(Turn::yields_at);
+        let present = match self.announced(context, plan, model).await {
             Ok(present) => present,
-            Err(reason) => return (telling.report(Outcome::Refused(vec![reason]), Vec::new()), None),
+            Err(reason) => return (context.report(Outcome::Refused(vec![reason]), Vec::new()), None),
         };
-        let ended = self.in_turn(telling, plan, model, fuse).await;
+        let ended = self.in_turn(context, plan, model, fuse).await;
         if let Some(present) = present {
             present.end().await;
         }
@@ -204,7 +210,7 @@ impl Executor {
     }
 
     /// Seen by other consoles while it lasts, for what moves or repairs slots; or whose operation is under way.
-    async fn announced(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Presence>, Reason> {
+    async fn announced(&self, context: &OperationContext, plan: &Plan, model: &Model) -> Result<Option<Presence>, Reason> {
         let repairs = matches!(plan.intent, Intent::Fix { .. });
         if self.unannounced || (!repairs && plan.moves.is_empty()) {
             return Ok(None);
@@ -212,33 +218,39 @@ impl Executor {
         let mut notes = Vec::new();
         let present = Presence::announce(&self.links, model, plan, self.clock.now(), &mut notes).await;
         for note in notes {
-            telling.note(note).await;
+            context.note(note).await;
         }
         present.map(Some).map_err(|other| Code::OperationRunning.because(other.says()))
     }
 
-    async fn in_turn(&self, telling: &mut Telling, plan: &Plan, model: &Model, fuse: Option<Fuse>) -> (Report, Option<Journal>) {
+    async fn in_turn(
+        &self,
+        context: &mut OperationContext,
+        plan: &Plan,
+        model: &Model,
+        fuse: Option<Fuse>,
+    ) -> (Report, Option<Journal>) {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
-            return (telling.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
+            return (context.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
         }
         let mut obstacles = preflight::obstacles(&self.links, &now, plan).await;
         if obstacles.is_empty() {
-            obstacles = trial::routes(telling, plan, &now).await;
+            obstacles = trial::routes(context, plan, &now).await;
         }
         if !obstacles.is_empty() {
-            return (telling.report(Outcome::Refused(obstacles), Vec::new()), None);
+            return (context.report(Outcome::Refused(obstacles), Vec::new()), None);
         }
         let report = match plan.intent {
-            Intent::Failover { .. } => failover::run(telling, plan, &now).await,
+            Intent::Failover { .. } => failover::run(context, plan, &now).await,
             Intent::Fix { roll_back, .. } => {
-                let report = repair::run(telling, plan, &now, roll_back).await;
+                let report = repair::run(context, plan, &now, roll_back).await;
                 self.put_away_repaired(&now).await;
                 report
             }
             _ if !plan.moves.is_empty() => {
-                let (report, journal) = reshard::run(telling, plan, &now, &self.settings.journal_dir, fuse).await;
+                let (report, journal) = reshard::run(context, plan, &now, &self.settings.journal_dir, fuse).await;
                 // Whoever leaves the cluster has given its slots now.
                 let Some(moved) = plan.after_moves().filter(|_| report.outcome == Outcome::Done) else {
                     if report.outcome == Outcome::Done {
@@ -248,19 +260,19 @@ impl Executor {
                     return (report, journal);
                 };
                 read::refresh(&mut now, &self.links, self.clock).await;
-                let rest = membership::run(telling, plan, &now, moved).await;
+                let rest = membership::run(context, plan, &now, moved).await;
                 if let Some(journal) = &journal {
-                    reshard::end(telling, journal, &rest.outcome, &SlotSet::default()).await;
+                    reshard::end(context, journal, &rest.outcome, &SlotSet::default()).await;
                 }
                 return (Report { figures: report.figures, ..rest }, journal);
             }
-            _ => membership::run(telling, plan, &now, 0).await,
+            _ => membership::run(context, plan, &now, 0).await,
         };
         (report, None)
     }
 
     /// What moves or repairs slots goes one after the other, whichever shell asks for it.
-    async fn turn(&self, telling: &Telling, plan: &Plan, model: &Model) -> Result<Option<Turn>, Reason> {
+    async fn turn(&self, context: &OperationContext, plan: &Plan, model: &Model) -> Result<Option<Turn>, Reason> {
         let repairs = matches!(plan.intent, Intent::Fix { .. });
         if !repairs && plan.moves.is_empty() {
             return Ok(None);
@@ -269,7 +281,7 @@ impl Executor {
             Ok(turn) => Ok(Some(turn)),
             // A repair does not wait for a disk that is full or read-only.
             Err(NoTurn::Unknown(why)) if repairs => {
-                telling.note(why).await;
+                context.note(why).await;
                 Ok(None)
             }
             Err(NoTurn::Taken(why)) => Err(Code::OperationRunning.because(why)),
@@ -319,12 +331,12 @@ impl Executor {
             return Err(Code::ReadOnly.because(format!("cluster {} is open read-only: unlock it first", plan.cluster)));
         }
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shard) = plan.blast.shards.iter().find(|shard| busy.contains(shard)) {
+        if let Some(shard) = plan.impact.shards.iter().find(|shard| busy.contains(shard)) {
             let says = format!("an operation is under way in shard {shard}: wait until it has ended");
             return Err(Code::OperationRunning.because(says));
         }
-        busy.extend(plan.blast.shards.iter().copied());
-        Ok(Occupied { busy: self.busy.clone(), shards: plan.blast.shards.clone() })
+        busy.extend(plan.impact.shards.iter().copied());
+        Ok(Occupied { busy: self.busy.clone(), shards: plan.impact.shards.clone() })
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::agree::{self, Agreement};
+use super::context::OperationContext;
 use super::read;
-use super::telling::Telling;
 use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::{Code, Figure, Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};
@@ -35,38 +35,38 @@ struct Change {
     epoch: u64,
 }
 
-pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model) -> Report {
+pub(super) async fn run(context: &mut OperationContext, plan: &Plan, model: &Model) -> Report {
     let Some((change, command)) = plan.steps.first().and_then(|step| change(plan, step, model)) else {
         let why = Code::BadRequest.because("the plan has no promotion: nothing was sent");
-        return telling.report(Outcome::Failed(vec![why]), Vec::new());
+        return context.report(Outcome::Failed(vec![why]), Vec::new());
     };
-    if telling.safe_point().await {
+    if context.safe_point().await {
         let why = Code::Stopped.because("stopped before anything was sent: nothing has changed");
-        return telling.report(Outcome::Cancelled(vec![why]), Vec::new());
+        return context.report(Outcome::Cancelled(vec![why]), Vec::new());
     }
     if let Some(step) = plan.steps.first() {
-        telling.step(0, &step.says).await;
+        context.step(0, &step.says).await;
     }
     let sent = Instant::now();
     let mut figures = Vec::new();
-    match telling.send(&change.at, &command, telling.links.settings().timeout).await {
+    match context.send(&change.at, &command, context.links.settings().timeout).await {
         Ok(_) => figures.push((Figure::Accepted, millis(sent))),
         // Whether it arrived is read back like everything else.
         Err(Failure::Unknown(trouble)) => {
-            telling.note(format!("no reply from {} ({trouble}): reading back what it did", change.at)).await
+            context.note(format!("no reply from {} ({trouble}): reading back what it did", change.at)).await
         }
         Err(failure) => {
             let left = format!("{} refused {command}: {failure}; nothing has changed", change.at);
-            return telling.report(Outcome::Failed(vec![Code::CommandRefused.because(left)]), figures);
+            return context.report(Outcome::Failed(vec![Code::CommandRefused.because(left)]), figures);
         }
     }
     let limit = model.node(change.replica).map_or(Duration::from_secs(5), patience) + MARGIN;
-    if !promoted(telling, &change, limit).await {
-        let reasons = explain(telling, &change, model, sent.elapsed()).await;
-        return telling.report(Outcome::Failed(Code::NotElected.each(reasons)), figures);
+    if !promoted(context, &change, limit).await {
+        let reasons = explain(context, &change, model, sent.elapsed()).await;
+        return context.report(Outcome::Failed(Code::NotElected.each(reasons)), figures);
     }
     figures.push((Figure::Promoted, millis(sent)));
-    verify(telling, plan, model, change, sent, figures).await
+    verify(context, plan, model, change, sent, figures).await
 }
 
 fn change(plan: &Plan, step: &Step, model: &Model) -> Option<(Change, Command)> {
@@ -78,8 +78,8 @@ fn change(plan: &Plan, step: &Step, model: &Model) -> Option<(Change, Command)> 
 }
 
 /// Asks the replica for its role until it is master; false when the time is up.
-async fn promoted(telling: &Telling, change: &Change, limit: Duration) -> bool {
-    let link = telling.links.get(&change.at, Lane::Probe);
+async fn promoted(context: &OperationContext, change: &Change, limit: Duration) -> bool {
+    let link = context.links.get(&change.at, Lane::Probe);
     let deadline = Instant::now() + limit;
     let role = Command::words("ROLE");
     while Instant::now() < deadline {
@@ -89,7 +89,7 @@ async fn promoted(telling: &Telling, change: &Change, limit: Duration) -> bool {
             }
             // A user who may not ask for ROLE may ask for the whole view.
             Err(Failure::Server(_)) => {
-                let view = read::view(&telling.links, &change.at, limit).await;
+                let view = read::view(&context.links, &change.at, limit).await;
                 if view.is_ok_and(|view| view.myself().is_some_and(|me| me.role == Role::Master)) {
                     return true;
                 }
@@ -102,7 +102,7 @@ async fn promoted(telling: &Telling, change: &Change, limit: Duration) -> bool {
 }
 
 async fn verify(
-    telling: &Telling,
+    context: &OperationContext,
     plan: &Plan,
     model: &Model,
     change: Change,
@@ -110,34 +110,34 @@ async fn verify(
     mut figures: Vec<(Figure, f64)>,
 ) -> Report {
     if let Some(step) = plan.steps.get(1) {
-        telling.step(1, &step.says).await;
+        context.step(1, &step.says).await;
     }
     let check = change.clone();
     let agreement =
-        agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |id, view| against(&check, id, view)).await;
+        agree::reach(&context.links, &read::places(model), AGREE_WITHIN, move |id, view| against(&check, id, view)).await;
     figures.push((Figure::Agreed, millis(sent)));
     figures.push((Figure::NodesAgreed, agreement.agreeing() as f64));
     figures.push((Figure::NodesSilent, agreement.silent().len() as f64));
     if !agreement.silent().is_empty() {
-        telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
+        context.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
     }
     if !agreement.is_reached() {
-        return telling.report(Outcome::Failed(Code::NodesDisagree.each(disagreement(&change, &agreement))), figures);
+        return context.report(Outcome::Failed(Code::NodesDisagree.each(disagreement(&change, &agreement))), figures);
     }
     let old = change.master.and_then(|id| model.node(id)).map(|node| node.address.clone());
     if let Some(old) = old.filter(|old| matches!(agreement.seen.get(old), Some(agree::Seen::Agrees))) {
         let check = change.clone();
-        let settled = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |_, view| settled(&check, view)).await;
+        let settled = agree::reach(&context.links, &read::places(model), AGREE_WITHIN, move |_, view| settled(&check, view)).await;
         if !settled.is_reached() {
-            return telling.report(Outcome::Failed(Code::NodesDisagree.each(disagreement(&change, &settled))), figures);
+            return context.report(Outcome::Failed(Code::NodesDisagree.each(disagreement(&change, &settled))), figures);
         }
         figures.push((Figure::Settled, millis(sent)));
-        match in_sync(telling, &old).await {
+        match in_sync(context, &old).await {
             Ok(()) => figures.push((Figure::Resynced, millis(sent))),
-            Err(why) => telling.note(format!("{old} is a replica now, and {why}: the shard has no copy until that is over")).await,
+            Err(why) => context.note(format!("{old} is a replica now, and {why}: the shard has no copy until that is over")).await,
         }
     }
-    telling.report(Outcome::Done, figures)
+    context.report(Outcome::Done, figures)
 }
 
 /// What is wrong with a node's view, in its words.
@@ -174,10 +174,10 @@ fn settled(change: &Change, view: &View) -> Result<(), String> {
 }
 
 /// Waits until a node's replication link is up; the error is why it is not.
-async fn in_sync(telling: &Telling, address: &Address) -> Result<(), String> {
+async fn in_sync(context: &OperationContext, address: &Address) -> Result<(), String> {
     let deadline = Instant::now() + RESYNC_WITHIN;
     loop {
-        let why = match read::info(&telling.links, address, "replication").await {
+        let why = match read::info(&context.links, address, "replication").await {
             Ok(info) if info.master_link_up == Some(true) && !info.master_sync_in_progress => return Ok(()),
             Ok(info) if info.master_sync_in_progress => "is copying the data".to_owned(),
             Ok(_) => "its replication link is not up yet".to_owned(),
@@ -191,10 +191,10 @@ async fn in_sync(telling: &Telling, address: &Address) -> Result<(), String> {
 }
 
 /// The replica is still a replica: what the nodes show of the reason.
-async fn explain(telling: &Telling, change: &Change, model: &Model, waited: Duration) -> Vec<String> {
+async fn explain(context: &OperationContext, change: &Change, model: &Model, waited: Duration) -> Vec<String> {
     let at = &change.at;
     let mut now = model.clone();
-    read::refresh(&mut now, &telling.links, telling.clock).await;
+    read::refresh(&mut now, &context.links, context.clock).await;
     let seconds = waited.as_secs_f64();
     let mut reasons = vec![format!("{at} accepted the command and is still a replica {seconds:.1} s later")];
     let Some(node) = now.node(change.replica).filter(|node| !node.health.is_down()) else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::telling::Telling;
+use super::context::OperationContext;
 use super::{agree, read, turn};
 use crate::cluster::{Model, NodeId, SlotRange, View};
 use crate::plan::{self, Code, Facts, Intent, Mode, Plan, Reason, StepKind};
@@ -19,12 +19,12 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Before a failover: our own move in the same shards stops, and the candidate has heard what the masters own. Gives the plan
 /// as it is after that: the same change of master, of other slots. The error is why not; an emergency goes on without.
-pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model: &Model) -> Result<Option<Plan>, Reason> {
+pub(super) async fn before(context: &OperationContext, folder: &Path, plan: &Plan, model: &Model) -> Result<Option<Plan>, Reason> {
     let Intent::Failover { mode, .. } = &plan.intent else { return Ok(None) };
     let Some((replica, master)) = change(plan) else { return Ok(None) };
     let touched: BTreeSet<NodeId> = [Some(replica), master].into_iter().flatten().collect();
     let Some(asked) = turn::ask_to_yield(folder, model, &touched) else { return Ok(None) };
-    telling.note(format!("{}: it is asked to stop where nothing is open", asked.what)).await;
+    context.note(format!("{}: it is asked to stop where nothing is open", asked.what)).await;
     let deadline = Instant::now() + STOPS_WITHIN;
     while asked.is_held() && Instant::now() < deadline {
         sleep(LOOK).await;
@@ -32,11 +32,11 @@ pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model:
     let mut why = asked.is_held().then(|| format!("{} and has not stopped within {} s", asked.what, STOPS_WITHIN.as_secs()));
     drop(asked);
     if why.is_none() {
-        why = unheard(telling, replica, model).await;
+        why = unheard(context, replica, model).await;
     }
     let mut now = model.clone();
-    read::refresh(&mut now, &telling.links, telling.clock).await;
-    let again = plan::plan(&plan.intent, &Facts::of(&now), telling.clock.now()).ok();
+    read::refresh(&mut now, &context.links, context.clock).await;
+    let again = plan::plan(&plan.intent, &Facts::of(&now), context.clock.now()).ok();
     let again = again.filter(|again| change(again) == change(plan));
     match (why, mode) {
         (None, _) => Ok(again),
@@ -45,7 +45,7 @@ pub(super) async fn before(telling: &Telling, folder: &Path, plan: &Plan, model:
             Err(Code::OperationRunning.because(says))
         }
         (Some(why), _) => {
-            telling.note(format!("{why}: slots that have moved a moment ago may lose keys")).await;
+            context.note(format!("{why}: slots that have moved a moment ago may lose keys")).await;
             Ok(again)
         }
     }
@@ -60,9 +60,9 @@ fn change(plan: &Plan) -> Option<(NodeId, Option<NodeId>)> {
 }
 
 /// What the candidate has not heard of what the masters own.
-async fn unheard(telling: &Telling, replica: NodeId, model: &Model) -> Option<String> {
+async fn unheard(context: &OperationContext, replica: NodeId, model: &Model) -> Option<String> {
     let mut now = model.clone();
-    read::refresh(&mut now, &telling.links, telling.clock).await;
+    read::refresh(&mut now, &context.links, context.clock).await;
     let address = now.node(replica)?.address.clone();
     let own: Vec<(NodeId, Vec<SlotRange>)> =
         now.nodes().filter(|node| node.is_master() && node.health.serves()).map(|node| (node.id, node.slots.clone())).collect();
@@ -74,7 +74,7 @@ async fn unheard(telling: &Telling, replica: NodeId, model: &Model) -> Option<St
         }
         Ok(())
     };
-    let heard = agree::reach(&telling.links, &[(replica, address)], HEARS_WITHIN, check).await;
+    let heard = agree::reach(&context.links, &[(replica, address)], HEARS_WITHIN, check).await;
     let why = || heard.differing().into_iter().chain(heard.silent()).collect::<Vec<_>>().join("; ");
     (!heard.is_reached()).then(why)
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::agree::Agreement;
-use super::telling::{Telling, said};
+use super::context::{OperationContext, said};
 use super::{agree, read};
 use crate::cluster::{Address, Model, NodeId, Role, View};
 use crate::link::{Command, Failure, Lane, Reply};
@@ -14,7 +14,7 @@ use crate::plan::{self, Code, Intent, Outcome, Plan, Progress, Reason, Refusal, 
 use crate::quantity;
 
 const WITHIN: Duration = Duration::from_secs(5);
-/// Gossip about a newcomer, and a replica's first copy.
+/// Gossip about a joining node, and a replica's first copy.
 const KNOWN_WITHIN: Duration = Duration::from_secs(20);
 const MET_WITHIN: Duration = Duration::from_secs(6);
 const COPIED_WITHIN: Duration = Duration::from_secs(120);
@@ -28,29 +28,29 @@ fn forgets(step: &Step) -> bool {
 }
 
 /// Carries out the steps from this one on: those before it have been done.
-pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, first: usize) -> Report {
+pub(super) async fn run(context: &mut OperationContext, plan: &Plan, model: &Model, first: usize) -> Report {
     let mut index = first;
     // Everybody forgets within the same minute, or gossip brings it back: all at once.
     for steps in plan.steps.get(first..).unwrap_or_default().chunk_by(|a, b| forgets(a) && forgets(b)) {
         let forgetting = steps.iter().all(forgets);
-        if (index == first || forgetting) && telling.safe_point().await {
-            return telling.report(Outcome::Cancelled(vec![Code::Stopped.because(stopped(&plan.intent, index))]), Vec::new());
+        if (index == first || forgetting) && context.safe_point().await {
+            return context.report(Outcome::Cancelled(vec![Code::Stopped.because(stopped(&plan.intent, index))]), Vec::new());
         }
         let troubles = if forgetting {
-            all_forget(telling, plan, model, steps, index).await
+            all_forget(context, plan, model, steps, index).await
         } else {
             let mut troubles = Vec::new();
             for (nth, step) in steps.iter().enumerate() {
-                troubles.extend(one(telling, plan, model, step, index + nth).await);
+                troubles.extend(one(context, plan, model, step, index + nth).await);
             }
             troubles
         };
         if !troubles.is_empty() {
-            return telling.report(Outcome::Failed(troubles), Vec::new());
+            return context.report(Outcome::Failed(troubles), Vec::new());
         }
         index += steps.len();
     }
-    telling.report(Outcome::Done, Vec::new())
+    context.report(Outcome::Done, Vec::new())
 }
 
 /// What is left when it was stopped before this step.
@@ -64,61 +64,61 @@ fn stopped(intent: &Intent, index: usize) -> String {
     }
 }
 
-async fn one(telling: &Telling, plan: &Plan, model: &Model, step: &Step, index: usize) -> Vec<Reason> {
+async fn one(context: &OperationContext, plan: &Plan, model: &Model, step: &Step, index: usize) -> Vec<Reason> {
     if step.kind == StepKind::Verify {
-        telling.step(index, &step.says).await;
-        return verify(telling, plan, model, step).await;
+        context.step(index, &step.says).await;
+        return verify(context, plan, model, step).await;
     }
     let carried = match &step.kind {
-        StepKind::CopyFunctions { from } => copy_functions(telling, index, step, from).await,
-        _ => carry(telling, index, step).await,
+        StepKind::CopyFunctions { from } => copy_functions(context, index, step, from).await,
+        _ => carry(context, index, step).await,
     };
     if let Err(trouble) = carried {
         return vec![trouble];
     }
     if step.commands.iter().any(|command| command.starts_with("CLUSTER MEET")) {
-        return met(telling, model, step).await.err().into_iter().collect();
+        return met(context, model, step).await.err().into_iter().collect();
     }
     Vec::new()
 }
 
-async fn all_forget(telling: &Telling, plan: &Plan, model: &Model, steps: &[Step], index: usize) -> Vec<Reason> {
+async fn all_forget(context: &OperationContext, plan: &Plan, model: &Model, steps: &[Step], index: usize) -> Vec<Reason> {
     let Intent::Replace { address, node } = &plan.intent else {
-        return told(telling, steps, index).await;
+        return told(context, steps, index).await;
     };
     let dead = match plan::resolve_node(model, node) {
         Ok(dead) => dead,
         Err(refusal) => return refusal.reasons,
     };
     // The copy may have taken minutes: one that has come back meanwhile is not thrown out.
-    let limit = telling.links.settings().timeout;
-    let back = read::view(&telling.links, &dead.address, limit).await;
+    let limit = context.links.settings().timeout;
+    let back = read::view(&context.links, &dead.address, limit).await;
     if back.is_ok_and(|view| view.myself().is_some_and(|me| me.id == dead.id)) {
         let why = format!("{node} answers again and was not forgotten; {address} has joined and stays");
         return vec![Code::NodeAlive.because(why)];
     }
-    let mut troubles = told(telling, steps, index).await;
+    let mut troubles = told(context, steps, index).await;
     if !troubles.is_empty() {
         let nodes: Vec<(NodeId, Address)> = steps.iter().map(|step| (step.node, step.address.clone())).collect();
-        let still = agree::reach(&telling.links, &nodes, STILL, without(dead.id)).await.differing();
+        let still = agree::reach(&context.links, &nodes, STILL, without(dead.id)).await.differing();
         let rest = format!("{address} has joined and stays; once that is put right, `node forget {node}` does the rest");
         troubles.extend(Code::NotForgotten.each(still.into_iter().chain([rest])));
     }
     troubles
 }
 
-async fn told(telling: &Telling, steps: &[Step], index: usize) -> Vec<Reason> {
-    let all = steps.iter().enumerate().map(|(nth, step)| carry(telling, index + nth, step));
+async fn told(context: &OperationContext, steps: &[Step], index: usize) -> Vec<Reason> {
+    let all = steps.iter().enumerate().map(|(nth, step)| carry(context, index + nth, step));
     join_all(all).await.into_iter().filter_map(Result::err).collect()
 }
 
-async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), Reason> {
-    telling.step(index, &step.says).await;
+async fn carry(context: &OperationContext, index: usize, step: &Step) -> Result<(), Reason> {
+    context.step(index, &step.says).await;
     let deadline = Instant::now() + HEARD_WITHIN;
     for words in &step.commands {
         let command = Command::words(words);
         loop {
-            match telling.send(&step.address, &command, WITHIN).await {
+            match context.send(&step.address, &command, WITHIN).await {
                 Ok(_) => break,
                 // Forgotten already.
                 Err(Failure::Server(error)) if words.contains("FORGET") && error.detail.contains("Unknown node") => break,
@@ -143,19 +143,19 @@ async fn carry(telling: &Telling, index: usize, step: &Step) -> Result<(), Reaso
 }
 
 /// The functions of a member, restored on a node that joins. What was there already makes it fail, and nothing is changed.
-async fn copy_functions(telling: &Telling, index: usize, step: &Step, from: &Address) -> Result<(), Reason> {
-    telling.step(index, &step.says).await;
-    let dump = telling.send(from, &Command::words("FUNCTION DUMP"), WITHIN).await;
+async fn copy_functions(context: &OperationContext, index: usize, step: &Step, from: &Address) -> Result<(), Reason> {
+    context.step(index, &step.says).await;
+    let dump = context.send(from, &Command::words("FUNCTION DUMP"), WITHIN).await;
     let Ok(Reply::Bytes(dump)) = dump else {
         let why = dump.err().map_or_else(|| "no dump".into(), |failure| failure.to_string());
         let why = format!("{from} did not give its functions (FUNCTION DUMP): {why}; nothing was changed");
         return Err(Code::CommandRefused.because(why));
     };
     let restore = Command::words("FUNCTION RESTORE").arg(&dump);
-    let answer = telling.links.get(&step.address, Lane::Work).call_within(&restore, WITHIN).await;
+    let answer = context.links.get(&step.address, Lane::Work).call_within(&restore, WITHIN).await;
     let command = format!("FUNCTION RESTORE ({} bytes)", dump.len());
     let reply = answer.as_ref().map_or_else(ToString::to_string, said);
-    telling.say(Progress::Sent { address: step.address.clone(), command, reply }).await;
+    context.say(Progress::Sent { address: step.address.clone(), command, reply }).await;
     match answer {
         Ok(_) => Ok(()),
         Err(Failure::Unknown(trouble)) => Err(Code::NoReply.because(format!(
@@ -169,17 +169,17 @@ async fn copy_functions(telling: &Telling, index: usize, step: &Step, from: &Add
     }
 }
 
-/// Waits until everybody knows the newcomer, past the handshake, and it serves.
-async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), Reason> {
+/// Waits until everybody knows the joining node, past the handshake, and it serves.
+async fn met(context: &OperationContext, model: &Model, step: &Step) -> Result<(), Reason> {
     let (id, address) = (step.node, step.address.clone());
     let mut nodes = read::places(model);
-    // At a dead node's address the newcomer itself answers.
+    // At a dead node's address the joining node itself answers.
     nodes.retain(|(known, at)| known.is_member() && *at != address);
     nodes.push((id, address.clone()));
     let count = nodes.len();
     // A handshake that has not come to its end after a node timeout is given up by the servers.
     let within = model.node_timeout().map_or(KNOWN_WITHIN, |timeout| (timeout * 3).clamp(MET_WITHIN, KNOWN_WITHIN));
-    let agreement = agree::reach(&telling.links, &nodes, within, move |_, view| {
+    let agreement = agree::reach(&context.links, &nodes, within, move |_, view| {
         let known = view.members.iter().filter(|member| !member.flags.handshake).count();
         match view.member(id) {
             Some(member) if member.flags.handshake => Err("it is still shaking hands with it".into()),
@@ -201,15 +201,15 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), Reason
         )));
     }
     let deadline = Instant::now() + KNOWN_WITHIN;
-    // Where slots are not served every node says so, and the newcomer will not say anything else.
+    // Where slots are not served every node says so, and the joining node will not say anything else.
     let down = model.nodes().any(|node| node.cluster_info.as_ref().is_some_and(|info| !info.ok) && !node.health.is_down());
     // Just joined, a node says for some seconds that the cluster is down, and takes nothing.
     loop {
-        let reply = telling.links.get(&address, Lane::Probe).call_within(&Command::words("CLUSTER INFO"), WITHIN).await;
+        let reply = context.links.get(&address, Lane::Probe).call_within(&Command::words("CLUSTER INFO"), WITHIN).await;
         let said = match reply.map(|reply| reply.text()) {
             Ok(Some(text)) if text.contains("cluster_state:ok") => return Ok(()),
             Ok(Some(_)) if down => {
-                telling.note(format!("{address} has joined, and says cluster_state:fail like others do")).await;
+                context.note(format!("{address} has joined, and says cluster_state:fail like others do")).await;
                 return Ok(());
             }
             Ok(_) => "says cluster_state:fail".to_owned(),
@@ -224,14 +224,14 @@ async fn met(telling: &Telling, model: &Model, step: &Step) -> Result<(), Reason
     }
 }
 
-async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> Vec<Reason> {
+async fn verify(context: &OperationContext, plan: &Plan, model: &Model, step: &Step) -> Vec<Reason> {
     match &plan.intent {
         Intent::AddNode { replica_of: Some(master), .. } | Intent::Replicate { master, .. } => {
             let master = match plan::resolve_node(model, master) {
                 Ok(master) => master,
                 Err(refusal) => return unverified(refusal),
             };
-            follows(telling, model, step.node, &step.address, master.id).await
+            follows(context, model, step.node, &step.address, master.id).await
         }
         Intent::Replace { node, .. } => {
             let dead = match plan::resolve_node(model, node) {
@@ -240,12 +240,12 @@ async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> V
             };
             if step.node != dead.id {
                 return match plan::successor(model, dead) {
-                    Ok(master) => follows(telling, model, step.node, &step.address, master.id).await,
+                    Ok(master) => follows(context, model, step.node, &step.address, master.id).await,
                     Err(refusal) => unverified(refusal),
                 };
             }
             let nodes = plan.steps.iter().filter(|step| forgets(step)).map(|step| (step.node, step.address.clone()));
-            forgotten(telling, nodes.collect(), dead.id, node).await
+            forgotten(context, nodes.collect(), dead.id, node).await
         }
         Intent::Remove { node } | Intent::Forget { node } => {
             let gone = match plan::resolve_node(model, node) {
@@ -253,7 +253,7 @@ async fn verify(telling: &Telling, plan: &Plan, model: &Model, step: &Step) -> V
                 Err(refusal) => return unverified(refusal),
             };
             let nodes = read::places(model).into_iter().filter(|(known, _)| *known != gone.id).collect();
-            forgotten(telling, nodes, gone.id, node).await
+            forgotten(context, nodes, gone.id, node).await
         }
         _ => Vec::new(),
     }
@@ -265,20 +265,20 @@ fn unverified(refusal: Refusal) -> Vec<Reason> {
     std::iter::once(Code::NotReadBack.because(why)).chain(refusal.reasons).collect()
 }
 
-async fn follows(telling: &Telling, model: &Model, id: NodeId, address: &Address, master: NodeId) -> Vec<Reason> {
+async fn follows(context: &OperationContext, model: &Model, id: NodeId, address: &Address, master: NodeId) -> Vec<Reason> {
     let at = address.clone();
     let check = move |_: NodeId, view: &View| match view.member(id) {
         Some(member) if member.role == Role::Replica && member.master == Some(master) => Ok(()),
         Some(member) => Err(format!("{at} is a {} of somebody else", member.role)),
         None => Err(format!("it does not know {at}")),
     };
-    let agreement = agree::reach(&telling.links, &read::places(model), KNOWN_WITHIN, check).await;
+    let agreement = agree::reach(&context.links, &read::places(model), KNOWN_WITHIN, check).await;
     if !agreement.is_reached() {
         return unheard(&agreement);
     }
     let deadline = Instant::now() + COPIED_WITHIN;
     while Instant::now() < deadline {
-        let info = read::info(&telling.links, address, "replication").await;
+        let info = read::info(&context.links, address, "replication").await;
         if info.is_ok_and(|info| info.master_link_up == Some(true) && !info.master_sync_in_progress) {
             return Vec::new();
         }
@@ -302,12 +302,12 @@ fn without(id: NodeId) -> impl Fn(NodeId, &View) -> Result<(), String> + Clone +
     move |_, view| if view.member(id).is_some() { Err("it remembers it".to_owned()) } else { Ok(()) }
 }
 
-async fn forgotten(telling: &Telling, nodes: Vec<(NodeId, Address)>, id: NodeId, name: &str) -> Vec<Reason> {
+async fn forgotten(context: &OperationContext, nodes: Vec<(NodeId, Address)>, id: NodeId, name: &str) -> Vec<Reason> {
     let deadline = Instant::now() + KNOWN_WITHIN;
     for wait in [Duration::ZERO, STILL] {
         sleep(wait).await;
         loop {
-            let agreement = agree::reach(&telling.links, &nodes, STILL, without(id)).await;
+            let agreement = agree::reach(&context.links, &nodes, STILL, without(id)).await;
             if agreement.is_reached() {
                 break;
             }
@@ -319,9 +319,9 @@ async fn forgotten(telling: &Telling, nodes: Vec<(NodeId, Address)>, id: NodeId,
             // News of it crossed the command: told again while the others still refuse it.
             let command = Command::words("CLUSTER FORGET").arg(id.to_string());
             let again = agreement.seen.iter().filter(|(_, seen)| matches!(seen, agree::Seen::Differs(_)));
-            join_all(again.map(|(address, _)| telling.send(address, &command, WITHIN))).await;
+            join_all(again.map(|(address, _)| context.send(address, &command, WITHIN))).await;
         }
     }
-    telling.note(format!("the nodes refuse to learn of {name} again for a minute; after that only it can bring itself back")).await;
+    context.note(format!("the nodes refuse to learn of {name} again for a minute; after that only it can bring itself back")).await;
     Vec::new()
 }

@@ -8,6 +8,7 @@
 
 mod agree;
 mod carry;
+mod context;
 mod executor;
 mod failover;
 mod give_way;
@@ -22,7 +23,6 @@ mod reshard;
 mod running;
 mod slots;
 mod survey;
-mod telling;
 mod trial;
 mod turn;
 mod who;

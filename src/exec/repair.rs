@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::carry::{Carried, carry, named, steps};
+use super::context::OperationContext;
 use super::slots::interpret::Halt;
 use super::slots::meter::Meter;
 use super::slots::node_timeout;
-use super::telling::Telling;
 use super::{agree, read, survey};
 use crate::cluster::{self, Model, NodeId, Role, SlotSet, View};
 use crate::plan::protocol::{Direction, Repair, fence};
@@ -77,7 +77,7 @@ pub(super) fn may_be_lost(slots: &SlotSet) -> Option<Reason> {
 }
 
 /// All repairs of a plan, one group of slots after the other; what cannot be repaired does not keep the others from it.
-pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_back: bool) -> Report {
+pub(super) async fn run(context: &mut OperationContext, plan: &Plan, model: &Model, roll_back: bool) -> Report {
     let total = plan.steps.iter().map(|step| if let StepKind::Repair { slots, .. } = &step.kind { slots.len() } else { 0 });
     let meter = Meter::new(u32::try_from(total.sum::<usize>()).unwrap_or(u32::MAX));
     let mut now = model.clone();
@@ -86,24 +86,24 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
     let mut at_risk = SlotSet::default();
     let mut owners: BTreeMap<u16, NodeId> = BTreeMap::new();
     let mut gone: Vec<GoneOver> = Vec::new();
-    let seen = first_look(telling, plan, &mut now, Direction::asked(roll_back)).await;
+    let seen = first_look(context, plan, &mut now, Direction::asked(roll_back)).await;
     for (index, step) in plan.steps.iter().enumerate() {
         let StepKind::Repair { slots, repairs } = &step.kind else { continue };
         let adopts = matches!(repairs.as_slice(), [Repair::Adopt { .. }, ..]);
-        cancelled = telling.safe_point().await;
+        cancelled = context.safe_point().await;
         if cancelled {
             reasons.push(Code::Stopped.because(format!("stopped before {}: what was repaired stays so", named(slots))));
             break;
         }
-        telling.step(index, &step.says).await;
+        context.step(index, &step.says).await;
         if !adopts && !adopted.is_empty() {
             // Until they hear of its owner the others call the cluster down, and refuse every key.
-            heard_of(telling, &now, std::mem::take(&mut adopted)).await;
+            heard_of(context, &now, std::mem::take(&mut adopted)).await;
         }
         // What comes after an adoption is a step of its own: every slot has its owner before a key is moved.
         let once = repairs.first().filter(|_| adopts);
         let order = Order { way: Direction::asked(roll_back), once, seen: seen.clone(), strict: false };
-        let mut righted = put_right(telling, &meter, &mut now, slots, order).await;
+        let mut righted = put_right(context, &meter, &mut now, slots, order).await;
         gone.append(&mut righted.gone);
         let left = righted.left();
         reasons.extend(righted.troubles.iter().map(|(why, slots)| why.code.because(format!("{}: {why}", named(slots)))));
@@ -117,22 +117,22 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
             }
         }
         meter.slots(slots.len() - left.len());
-        telling.say(meter.progress()).await;
+        context.say(meter.progress()).await;
     }
     if let Some((index, step)) = plan.steps.iter().enumerate().next_back() {
-        telling.step(index, &step.says).await;
+        context.step(index, &step.says).await;
     }
     // Also after a stop: a move that is undone half-way is worse than one that is undone.
-    let back = come_back(telling, &meter, &mut now, &gone).await;
+    let back = come_back(context, &meter, &mut now, &gone).await;
     reasons.extend(back.troubles.iter().map(|(why, slots)| why.code.because(format!("{} not back: {why}", named(slots)))));
     back.left().iter().for_each(|slot| {
         repaired.remove(slot);
         owners.remove(&slot);
     });
     at_risk.extend(back.at_risk.iter());
-    read::refresh(&mut now, &telling.links, telling.clock).await;
+    read::refresh(&mut now, &context.links, context.clock).await;
     reasons.extend(may_be_lost(&at_risk));
-    reasons.extend(Code::NodesDisagree.each(disagreement(telling, &now, &repaired).await));
+    reasons.extend(Code::NodesDisagree.each(disagreement(context, &now, &repaired).await));
     reasons.extend(Code::SlotsContested.each(others_won(&now, &owners)));
     let figures = vec![(Figure::Slots, repaired.len() as f64)];
     let outcome = match (reasons.is_empty(), cancelled) {
@@ -140,7 +140,7 @@ pub(super) async fn run(telling: &mut Telling, plan: &Plan, model: &Model, roll_
         (false, true) => Outcome::Cancelled(reasons),
         (false, false) => Outcome::Failed(reasons),
     };
-    telling.report(outcome, figures)
+    context.report(outcome, figures)
 }
 
 /// Two masters that claim a slot are a race: the servers may settle it before anybody else does, and the loser's keys are
@@ -179,9 +179,13 @@ pub(super) struct Broken<'a> {
 
 /// After a move that broke off: every slot it left open is finished or rolled back, waiting for an election where one
 /// is due. Gives the slots that stay open, those whose keys may be lost, and sentences on what became of them.
-pub(super) async fn after_stop(telling: &Telling, model: &mut Model, broken: &Broken<'_>) -> (SlotSet, SlotSet, Vec<String>) {
+pub(super) async fn after_stop(
+    context: &OperationContext,
+    model: &mut Model,
+    broken: &Broken<'_>,
+) -> (SlotSet, SlotSet, Vec<String>) {
     if let Some(targets) = broken.race {
-        others_end(telling, model, broken.slots, targets).await;
+        others_end(context, model, broken.slots, targets).await;
     }
     let timeout = model.node_timeout().unwrap_or(Duration::from_secs(15));
     let deadline = Instant::now() + (timeout * 3 + Duration::from_secs(10)).min(Duration::from_secs(70));
@@ -199,7 +203,7 @@ pub(super) async fn after_stop(telling: &Telling, model: &mut Model, broken: &Br
         all.troubles.clear();
         for (slots, way) in [(ours, way), (theirs, Direction::BackAtOnce)].into_iter().filter(|(slots, _)| !slots.is_empty()) {
             let order = Order { way, once: None, seen: BTreeMap::new(), strict: true };
-            let righted = put_right(telling, &meter, model, &slots, order).await;
+            let righted = put_right(context, &meter, model, &slots, order).await;
             for (what, slots) in righted.done {
                 all.done.entry(what).or_default().extend(slots.iter());
             }
@@ -249,10 +253,10 @@ fn sides(model: &Model, slots: &SlotSet, targets: &BTreeMap<u16, NodeId>) -> (Sl
 
 /// Waits, for a while, until no master gives any of these slots to somebody else than our targets: whoever does that is not
 /// worked against.
-async fn others_end(telling: &Telling, model: &mut Model, slots: &SlotSet, targets: &BTreeMap<u16, NodeId>) {
+async fn others_end(context: &OperationContext, model: &mut Model, slots: &SlotSet, targets: &BTreeMap<u16, NodeId>) {
     let deadline = Instant::now() + OTHERS_WITHIN;
     loop {
-        read::refresh(model, &telling.links, telling.clock).await;
+        read::refresh(model, &context.links, context.clock).await;
         let open = &model.topology().open;
         let given = open.iter().filter(|open| open.direction == cluster::Direction::Migrating && slots.contains(open.slot));
         if !given.clone().any(|open| targets.get(&open.slot) != Some(&open.peer)) || Instant::now() >= deadline {
@@ -263,9 +267,14 @@ async fn others_end(telling: &Telling, model: &mut Model, slots: &SlotSet, targe
 }
 
 /// What these slots need.
-async fn look(telling: &Telling, model: &mut Model, slots: &[u16], way: Direction) -> Result<BTreeMap<u16, Found>, Reason> {
-    read::refresh(model, &telling.links, telling.clock).await;
-    let holders = survey::holders(&telling.links, model, slots).await.map_err(|why| Code::NotCounted.because(why))?;
+async fn look(
+    context: &OperationContext,
+    model: &mut Model,
+    slots: &[u16],
+    way: Direction,
+) -> Result<BTreeMap<u16, Found>, Reason> {
+    read::refresh(model, &context.links, context.clock).await;
+    let holders = survey::holders(&context.links, model, slots).await.map_err(|why| Code::NotCounted.because(why))?;
     let found = |&slot: &u16| {
         let evidence = plan::evidence(model, &holders, slot);
         let has_keys = evidence.holders.values().any(|keys| *keys > 0);
@@ -280,19 +289,19 @@ fn needed(found: &BTreeMap<u16, Found>) -> BTreeMap<u16, Repair> {
 }
 
 /// One look at all slots of a plan, a fence before anything is done about any of them. What it does not see is looked at again.
-async fn first_look(telling: &Telling, plan: &Plan, now: &mut Model, way: Direction) -> BTreeMap<u16, Repair> {
+async fn first_look(context: &OperationContext, plan: &Plan, now: &mut Model, way: Direction) -> BTreeMap<u16, Repair> {
     let slots =
         |step: &plan::Step| if let StepKind::Repair { slots, .. } = &step.kind { slots.clone() } else { SlotSet::default() };
     let slots: BTreeSet<u16> = plan.steps.iter().flat_map(|step| slots(step).iter().collect::<Vec<_>>()).collect();
     let slots: Vec<u16> = slots.into_iter().collect();
-    let Ok(found) = look(telling, now, &slots, way).await else { return BTreeMap::new() };
+    let Ok(found) = look(context, now, &slots, way).await else { return BTreeMap::new() };
     sleep(fence(node_timeout(now))).await;
     needed(&found)
 }
 
 /// Looks at these slots, repairs those together that need the same, and looks again, until none needs anything. Nothing is
 /// done but what two looks come to, a fence apart: what changes in between is somebody else's work.
-async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &SlotSet, order: Order<'_>) -> Righted {
+async fn put_right(context: &OperationContext, meter: &Meter, model: &mut Model, slots: &SlotSet, order: Order<'_>) -> Righted {
     let Order { way, once, mut seen, strict } = order;
     let mut righted = Righted::default();
     let mut left: Vec<u16> = slots.iter().collect();
@@ -301,13 +310,13 @@ async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &
     for round in 0..plan::LOOKS {
         // Who has not heard of the repair before hears by gossip.
         let tells_again = |repair: &Repair| round > 0 && matches!(repair, Repair::Tell { .. });
-        let mut looked = look(telling, model, &left, way).await;
+        let mut looked = look(context, model, &left, way).await;
         if let Ok(found) = &looked {
             let needs = needed(found);
             if needs.iter().any(|(slot, repair)| !tells_again(repair) && seen.get(slot) != Some(repair)) {
                 seen = needs;
                 sleep(fence(node_timeout(model))).await;
-                looked = look(telling, model, &left, way).await;
+                looked = look(context, model, &left, way).await;
             }
         }
         let found = match looked {
@@ -350,7 +359,7 @@ async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &
         }
         seen = needed(&found);
         for (repair, slots) in groups {
-            match carry(telling, meter, model, &repair, &slots, strict).await {
+            match carry(context, meter, model, &repair, &slots, strict).await {
                 Ok(Carried { remarks, gone }) => {
                     righted.remarks.extend(remarks);
                     for &slot in &slots {
@@ -374,7 +383,7 @@ async fn put_right(telling: &Telling, meter: &Meter, model: &mut Model, slots: &
         }
         left.sort_unstable();
     }
-    let still = match look(telling, model, &left, way).await {
+    let still = match look(context, model, &left, way).await {
         Ok(found) => {
             let needs = |slot: &u16| match found.get(slot).map(|found| &found.repair) {
                 Some(Ok(None | Some(Repair::Tell { .. }))) => false,
@@ -415,27 +424,27 @@ fn told(mut righted: Righted, said: BTreeMap<u16, Vec<String>>) -> Righted {
 }
 
 /// All that have gone over come back: one wait for all of them, then one group after the other.
-async fn come_back(telling: &Telling, meter: &Meter, model: &mut Model, gone: &[GoneOver]) -> Righted {
+async fn come_back(context: &OperationContext, meter: &Meter, model: &mut Model, gone: &[GoneOver]) -> Righted {
     let mut righted = Righted::default();
     if gone.is_empty() {
         return righted;
     }
-    read::refresh(model, &telling.links, telling.clock).await;
+    read::refresh(model, &context.links, context.clock).await;
     let (before, groups) = plan::way_back(gone, model);
     let all: Vec<u16> = gone.iter().flat_map(|gone| gone.slots.iter().copied()).collect();
-    telling
+    context
         .note(format!(
             "{} with their targets whole: the way back begins when everybody has heard that",
             crate::quantity::count(all.len() as u64, "slot")
         ))
         .await;
-    if let Err((halt, _)) = steps(telling, meter, model, &before, &all).await {
+    if let Err((halt, _)) = steps(context, meter, model, &before, &all).await {
         righted.at_risk.extend(halt.at_risk.iter());
         righted.failed(halted(halt), all);
         return righted;
     }
     for (gone, back) in gone.iter().zip(&groups) {
-        if let Err((halt, _)) = steps(telling, meter, model, back, &gone.slots).await {
+        if let Err((halt, _)) = steps(context, meter, model, back, &gone.slots).await {
             righted.at_risk.extend(halt.at_risk.iter());
             righted.failed(halted(halt), gone.slots.iter().copied());
         }
@@ -444,16 +453,16 @@ async fn come_back(telling: &Telling, meter: &Meter, model: &mut Model, gone: &[
 }
 
 /// Waits until every node that answers names an owner for these slots. Those that never do refuse what comes next, and say so.
-async fn heard_of(telling: &Telling, model: &Model, slots: SlotSet) {
+async fn heard_of(context: &OperationContext, model: &Model, slots: SlotSet) {
     let check = move |_: NodeId, view: &View| -> Result<(), String> {
         let owned: SlotSet = view.members.iter().flat_map(|member| member.slots.iter()).collect();
         if slots.iter().all(|slot| owned.contains(slot)) { Ok(()) } else { Err("it has not heard of the new owners".into()) }
     };
-    drop(agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, check).await);
+    drop(agree::reach(&context.links, &read::places(model), AGREE_WITHIN, check).await);
 }
 
 /// Every node must name one owner for each slot, the same, and have none open.
-async fn disagreement(telling: &Telling, model: &Model, slots: &SlotSet) -> Vec<String> {
+async fn disagreement(context: &OperationContext, model: &Model, slots: &SlotSet) -> Vec<String> {
     if slots.is_empty() {
         return Vec::new();
     }
@@ -474,9 +483,9 @@ async fn disagreement(telling: &Telling, model: &Model, slots: &SlotSet) -> Vec<
         }
         Ok(())
     };
-    let agreement = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, check).await;
+    let agreement = agree::reach(&context.links, &read::places(model), AGREE_WITHIN, check).await;
     if !agreement.silent().is_empty() {
-        telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
+        context.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
     }
     agreement.differing()
 }

@@ -11,6 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::agree::{self, Agreement};
+use super::context::OperationContext;
 use super::journal::{Fuse, Journal};
 use super::repair::{self, Broken, may_be_lost};
 use super::slots::atomic::AtomicEngine;
@@ -21,7 +22,6 @@ use super::slots::interpret::Interpreter;
 use super::slots::keys::KeyMover;
 use super::slots::meter::Meter;
 use super::slots::{Engine, Job, Stop, node_timeout};
-use super::telling::Telling;
 use super::{read, survey};
 use crate::cluster::{Address, Model, Node, NodeId, Role, SlotSet, View};
 use crate::link::{Command, Lane, Reply};
@@ -50,23 +50,23 @@ pub(super) fn jobs(plan: &Plan) -> Vec<Job> {
 
 /// The report, and the journal of what was begun.
 pub(super) async fn run(
-    telling: &mut Telling,
+    context: &mut OperationContext,
     plan: &Plan,
     model: &Model,
     folder: &Path,
     fuse: Option<Fuse>,
 ) -> (Report, Option<Journal>) {
-    if telling.safe_point().await {
+    if context.safe_point().await {
         let why = Code::Stopped.because("stopped before anything was sent: nothing has changed");
         let stopped = Outcome::Cancelled(vec![why]);
-        return (telling.report(stopped, Vec::new()), None);
+        return (context.report(stopped, Vec::new()), None);
     }
-    let journal = match Journal::begin(folder, plan, telling.clock.now(), fuse).await {
+    let journal = match Journal::begin(folder, plan, context.clock.now(), fuse).await {
         Ok(journal) => journal,
-        Err(why) => return (telling.report(Outcome::Refused(vec![Code::StateFolder.because(why)]), Vec::new()), None),
+        Err(why) => return (context.report(Outcome::Refused(vec![Code::StateFolder.because(why)]), Vec::new()), None),
     };
     for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| matches!(step.kind, StepKind::MoveSlots { .. })) {
-        telling.step(index, &step.says).await;
+        context.step(index, &step.says).await;
     }
     let jobs = jobs(plan);
     let total = jobs.iter().map(|job| job.slots.len()).sum::<usize>();
@@ -75,21 +75,21 @@ pub(super) async fn run(
     let may_evict =
         matches!(&plan.danger, Danger::Contradicted(contradiction) if contradiction.objection == Objection::KeysEvicted);
     let stops_for = (!may_evict).then(|| halt.clone());
-    let evictions = Evictions::begin(&telling.links, jobs.iter().map(|job| job.to_at.clone()), stops_for).await;
-    let (stops, claimed) = carry_all(telling, plan, model, &jobs, &meter, &journal, &halt).await;
+    let evictions = Evictions::begin(&context.links, jobs.iter().map(|job| job.to_at.clone()), stops_for).await;
+    let (stops, claimed) = carry_all(context, plan, model, &jobs, &meter, &journal, &halt).await;
     let (evicted, unknown) = evictions.end().await;
-    telling.say(meter.progress()).await;
+    context.say(meter.progress()).await;
 
     let mut reasons = Vec::new();
     let (mut left, mut at_risk) = (SlotSet::default(), SlotSet::default());
     let mut now = model.clone();
     for sentence in unknown {
-        telling.note(sentence).await;
+        context.note(sentence).await;
     }
     let mut evicted = Code::KeysEvicted.each(evicted);
     if may_evict {
         for reason in evicted.drain(..) {
-            telling.note(reason.says).await;
+            context.note(reason.says).await;
         }
     }
     reasons.extend(evicted.iter().cloned());
@@ -102,9 +102,9 @@ pub(super) async fn run(
         let stopped = stops.iter().filter(|(_, stop)| stop.race == race && stop.roll_back == roll_back);
         let open: SlotSet = stopped.flat_map(|(_, stop)| stop.open.iter()).collect();
         if !open.is_empty() {
-            telling.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
+            context.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
             let broken = Broken { slots: &open, roll_back, ends: &ends, race: race.then_some(&targets) };
-            let (still, lost, said) = repair::after_stop(telling, &mut now, &broken).await;
+            let (still, lost, said) = repair::after_stop(context, &mut now, &broken).await;
             reasons.extend(Code::MoveBrokenOff.each(said));
             left.extend(still.iter());
             at_risk.extend(lost.iter());
@@ -113,17 +113,17 @@ pub(super) async fn run(
     let cancelled = stops.iter().all(|(_, stop)| stop.cancelled) && !stops.is_empty() && evicted.is_empty();
     let mut figures = meter.figures();
     let outcome = if stops.is_empty() {
-        match (verified(telling, plan, model, &jobs, &claimed, &mut figures).await, evicted.is_empty()) {
+        match (verified(context, plan, model, &jobs, &claimed, &mut figures).await, evicted.is_empty()) {
             (outcome, true) => outcome,
             (outcome, false) => Outcome::Failed(evicted.into_iter().chain(outcome.reasons().iter().cloned()).collect()),
         }
     } else {
-        let (done, astray) = arrived(telling, &mut now, model, &jobs, &claimed).await;
+        let (done, astray) = arrived(context, &mut now, model, &jobs, &claimed).await;
         at_risk.extend(astray.iter());
         if let Some((_, slots)) = figures.iter_mut().find(|(figure, _)| *figure == Figure::Slots) {
             *slots = done as f64;
         }
-        if cancelled && telling.yields() {
+        if cancelled && context.yields() {
             reasons.push(Code::Stopped.because("stopped for a failover in one of its shards: ask again when that is over"));
         }
         reasons.push(Code::MoveBrokenOff.because(format!("{done} of {total} slots have moved and stay where they are")));
@@ -140,15 +140,15 @@ pub(super) async fn run(
     };
     // Where more is to follow the end is not yet: who is killed before it finds the journal at the next start.
     if plan.after_moves().is_none() || outcome != Outcome::Done {
-        end(telling, &journal, &outcome, &left).await;
+        end(context, &journal, &outcome, &left).await;
     }
-    (telling.report(outcome, figures), Some(journal))
+    (context.report(outcome, figures), Some(journal))
 }
 
 /// How many slots are with their targets by now, or with a replica of theirs that took over: what was put right afterwards
 /// counts, too. And those that a target had claimed and that belong to somebody else.
-async fn arrived(telling: &Telling, now: &mut Model, before: &Model, jobs: &[Job], claimed: &SlotSet) -> (usize, SlotSet) {
-    read::refresh(now, &telling.links, telling.clock).await;
+async fn arrived(context: &OperationContext, now: &mut Model, before: &Model, jobs: &[Job], claimed: &SlotSet) -> (usize, SlotSet) {
+    read::refresh(now, &context.links, context.clock).await;
     let (mut done, mut astray) = (0, SlotSet::default());
     for job in jobs {
         let shard = shard_of(before, job.to);
@@ -170,9 +170,9 @@ fn shard_of(before: &Model, master: NodeId) -> BTreeSet<NodeId> {
 }
 
 /// The journal says how it ended.
-pub(super) async fn end(telling: &Telling, journal: &Journal, outcome: &Outcome, left: &SlotSet) {
+pub(super) async fn end(context: &OperationContext, journal: &Journal, outcome: &Outcome, left: &SlotSet) {
     if let Err(error) = journal.end(outcome, left).await {
-        telling.note(error).await;
+        context.note(error).await;
     }
 }
 
@@ -238,7 +238,7 @@ fn key_bytes(model: &Model, id: NodeId) -> f64 {
 /// Carries all jobs out, so many at a time. The first stop lets the others end their group and stop. Gives the stops, and the
 /// slots that were claimed for their targets.
 async fn carry_all(
-    telling: &Telling,
+    context: &OperationContext,
     plan: &Plan,
     model: &Model,
     jobs: &[Job],
@@ -256,7 +256,7 @@ async fn carry_all(
     let serving: Vec<&Node> = model.nodes().filter(|node| node.health.serves()).collect();
     let engine = |job: &Job| match by_server {
         true => Chosen::Atomic(Box::new(AtomicEngine {
-            telling: telling.clone(),
+            context: context.clone(),
             meter: meter.clone(),
             journal: journal.clone(),
             halt: halt.clone(),
@@ -264,10 +264,10 @@ async fn carry_all(
             key_bytes: key_bytes(model, job.from),
         })),
         false => {
-            let keys = KeyMover::new(telling.clone(), meter.clone(), pace, plan::migrate_patience(model, pace));
+            let keys = KeyMover::new(context.clone(), meter.clone(), pace, plan::migrate_patience(model, pace));
             let replica_of = |node: &&&Node| node.is_replica() && (node.master == Some(job.from) || node.master == Some(job.to));
             Chosen::Keys(Box::new(KeyEngine {
-                interpreter: Interpreter::new(telling.clone(), places.clone(), keys, node_timeout(model)),
+                interpreter: Interpreter::new(context.clone(), places.clone(), keys, node_timeout(model)),
                 meter: meter.clone(),
                 journal: journal.clone(),
                 halt: halt.clone(),
@@ -311,14 +311,14 @@ async fn carry_all(
                     }
                 }
             },
-            _ = ticks.tick() => telling.say(meter.progress()).await,
+            _ = ticks.tick() => context.say(meter.progress()).await,
         }
     }
 }
 
 /// Every node that answers must say that the targets own their slots, none may be open, and no key be left behind.
 async fn verified(
-    telling: &Telling,
+    context: &OperationContext,
     plan: &Plan,
     model: &Model,
     jobs: &[Job],
@@ -326,19 +326,19 @@ async fn verified(
     figures: &mut Vec<(Figure, f64)>,
 ) -> Outcome {
     if let Some((index, step)) = plan.steps.iter().enumerate().find(|(_, step)| step.kind == StepKind::Verify) {
-        telling.step(index, &step.says).await;
+        context.step(index, &step.says).await;
     }
     let wanted: Arc<Vec<(NodeId, SlotSet)>> =
         Arc::new(jobs.iter().map(|job| (job.to, job.slots.iter().copied().collect())).collect());
-    let agreement = agree::reach(&telling.links, &read::places(model), AGREE_WITHIN, move |_, view| against(&wanted, view)).await;
+    let agreement = agree::reach(&context.links, &read::places(model), AGREE_WITHIN, move |_, view| against(&wanted, view)).await;
     figures.push((Figure::NodesAgreed, agreement.agreeing() as f64));
     figures.push((Figure::NodesSilent, agreement.silent().len() as f64));
     if !agreement.silent().is_empty() {
-        telling.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
+        context.note(format!("could not be asked: {}", agreement.silent().join(", "))).await;
     }
     if !agreement.is_reached() {
         let mut now = model.clone();
-        let (_, astray) = arrived(telling, &mut now, model, jobs, claimed).await;
+        let (_, astray) = arrived(context, &mut now, model, jobs, claimed).await;
         return Outcome::Failed(disagreement(&agreement).into_iter().chain(may_be_lost(&astray)).collect());
     }
     // Others' word is not enough: the two that the slots went between know whether they are open.
@@ -351,11 +351,11 @@ async fn verified(
     }
     let targets: BTreeMap<NodeId, Address> = jobs.iter().map(|job| (job.to, job.to_at.clone())).collect();
     let known =
-        agree::on_epochs(&telling.links, &read::places(model), &targets.into_iter().collect::<Vec<_>>(), AGREE_WITHIN).await;
+        agree::on_epochs(&context.links, &read::places(model), &targets.into_iter().collect::<Vec<_>>(), AGREE_WITHIN).await;
     if !known.is_reached() {
         return Outcome::Failed(disagreement(&known));
     }
-    let behind: Vec<Reason> = join_all(jobs.iter().map(|job| left_behind(telling, job))).await.into_iter().flatten().collect();
+    let behind: Vec<Reason> = join_all(jobs.iter().map(|job| left_behind(context, job))).await.into_iter().flatten().collect();
     if behind.is_empty() { Outcome::Done } else { Outcome::Failed(behind) }
 }
 
@@ -377,10 +377,10 @@ fn against(wanted: &[(NodeId, SlotSet)], view: &View) -> Result<(), String> {
 }
 
 /// Keys that the source still has although it owns none of the slots.
-async fn left_behind(telling: &Telling, job: &Job) -> Option<Reason> {
-    let link = telling.links.get(&job.from_at, Lane::Work);
+async fn left_behind(context: &OperationContext, job: &Job) -> Option<Reason> {
+    let link = context.links.get(&job.from_at, Lane::Work);
     // One that has lost its last slot is a replica of the target, and holds the target's keys.
-    if matches!(read::view(&telling.links, &job.from_at, SETTLES).await, Ok(view) if view.myself().is_some_and(|me| me.role == Role::Replica))
+    if matches!(read::view(&context.links, &job.from_at, SETTLES).await, Ok(view) if view.myself().is_some_and(|me| me.role == Role::Replica))
     {
         return None;
     }

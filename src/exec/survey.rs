@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::telling::said;
+use super::context::said;
 use crate::cluster::{Address, Health, Model, Node, NodeId, SLOTS, SlotSet, Trouble, hash_tag, key_slot, parse};
 use crate::escape;
 use crate::link::{Command, Failure, Lane, Link, Links, Reply};
-use crate::plan::{Intent, Libraries, Newcomer, Objective, SlotFact, SlotFacts, moves_atomically};
+use crate::plan::{Intent, JoiningNode, Libraries, Objective, SlotFact, SlotFacts, moves_atomically};
 
 /// Commands in one pipeline: a server does them in one go, and its players wait for that.
 const CHUNK: usize = 64;
@@ -42,7 +42,7 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
         });
     }
     if let Intent::AddNode { address, .. } | Intent::Replace { address, .. } = intent {
-        return Some(SlotFacts { newcomer: Some(newcomer(links, model, address).await), ..SlotFacts::default() });
+        return Some(SlotFacts { joining: Some(joining(links, model, address).await), ..SlotFacts::default() });
     }
     let (slots, depth) = match intent {
         Intent::MoveSlots { slots, .. } => (slots.clone(), depth_for(slots)),
@@ -88,10 +88,10 @@ pub(super) async fn slots(links: &Links, model: &Model, intent: &Intent) -> Opti
 }
 
 /// Asks a server that is no member yet.
-async fn newcomer(links: &Links, model: &Model, address: &Address) -> Newcomer {
+async fn joining(links: &Links, model: &Model, address: &Address) -> JoiningNode {
     let link = links.get(address, Lane::Work);
     let questions = [Command::words("INFO"), Command::words("CLUSTER NODES"), Command::words(FUNCTIONS)];
-    let in_trouble = |trouble: Trouble| Newcomer { trouble: Some(trouble), ..Newcomer::default() };
+    let in_trouble = |trouble: Trouble| JoiningNode { trouble: Some(trouble), ..JoiningNode::default() };
     let replies = match link.pipeline(&questions, CHUNK_WITHIN).await {
         Ok(replies) => replies,
         Err(failure) => return in_trouble(failure.trouble()),
@@ -119,7 +119,7 @@ async fn newcomer(links: &Links, model: &Model, address: &Address) -> Newcomer {
         (false, Err(error)) => return unreadable(&error),
     };
     let count = |members: usize| u32::try_from(members.saturating_sub(1)).unwrap_or(u32::MAX);
-    Newcomer {
+    JoiningNode {
         id: view.as_ref().and_then(|view| Some(view.myself()?.id)),
         trouble: None,
         cluster_mode: view.is_some(),

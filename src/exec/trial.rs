@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::context::OperationContext;
 use super::slots::batch::Key;
 use super::slots::migrate;
 use super::survey;
-use super::telling::Telling;
 use crate::cluster::{Address, Model, NodeId, key_slot};
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::{self, Code, Engine, Plan, Reason};
@@ -23,10 +23,10 @@ const LOOKED: usize = 64;
 
 /// Where each server is reached by others, as far as they say; for what is moved key by key also tried. The reasons say
 /// why nothing should be begun.
-pub(super) async fn routes(telling: &Telling, plan: &Plan, model: &Model) -> Vec<Reason> {
+pub(super) async fn routes(context: &OperationContext, plan: &Plan, model: &Model) -> Vec<Reason> {
     for node in model.nodes() {
         if let Some(best) = plan::server_addresses(model, node).into_iter().next() {
-            telling.reaches(&node.address, best);
+            context.reaches(&node.address, best);
         }
     }
     if plan.engine != Some(Engine::Keys) {
@@ -40,7 +40,7 @@ pub(super) async fn routes(telling: &Telling, plan: &Plan, model: &Model) -> Vec
     let tried = by_source.values().map(|parts| async move {
         let mut reasons = Vec::new();
         for part in parts {
-            reasons.extend(pair(telling, model, part).await);
+            reasons.extend(pair(context, model, part).await);
         }
         reasons
     });
@@ -48,29 +48,29 @@ pub(super) async fn routes(telling: &Telling, plan: &Plan, model: &Model) -> Vec
 }
 
 /// Tries one pair; why it must not be begun.
-async fn pair(telling: &Telling, model: &Model, part: &plan::Move) -> Option<Reason> {
+async fn pair(context: &OperationContext, model: &Model, part: &plan::Move) -> Option<Reason> {
     let (from, to) = (&part.from_address, &part.to_address);
-    let key = match key(telling, model, part).await {
+    let key = match key(context, model, part).await {
         Ok(Some(key)) => key,
         // Nothing to move, nothing to try.
         Ok(None) => return None,
         Err(why) => return Some(Code::NotCounted.because(why)),
     };
     let target = model.node(part.to)?;
-    let credentials = migrate::credentials(telling.links.settings());
+    let credentials = migrate::credentials(context.links.settings());
     let mut failed = Vec::new();
     for at in plan::server_addresses(model, target) {
         let mut command = migrate::command(&at, PATIENCE, false, &credentials, std::slice::from_ref(&key));
         // After host, port, key, database and timeout.
         command.0.insert(6, b"COPY".to_vec());
-        let answer = telling.links.get(from, Lane::Work).call_within(&command, PATIENCE * 3).await;
-        let reply = answer.as_ref().map_or_else(ToString::to_string, super::telling::said);
-        telling.transcript.add(from, &command.to_string(), &reply);
+        let answer = context.links.get(from, Lane::Work).call_within(&command, PATIENCE * 3).await;
+        let reply = answer.as_ref().map_or_else(ToString::to_string, super::context::said);
+        context.transcript.add(from, &command.to_string(), &reply);
         match answer {
             // Turned down by the target itself; or the key was gone before it could be sent; or it holds the slot by now,
             // which is seen before anything opens.
             Err(Failure::Server(error)) if ["MOVED", "ASK ", "BUSYKEY"].iter().any(|word| error.detail.contains(word)) => {
-                telling.reaches(to, at);
+                context.reaches(to, at);
                 return None;
             }
             Ok(_) => return None,
@@ -107,8 +107,8 @@ fn refusal(from: &Address, to: &Address, text: &str) -> String {
 }
 
 /// A small key of the source, best of what is to be moved; None where it has none.
-async fn key(telling: &Telling, model: &Model, part: &plan::Move) -> Result<Option<Key>, String> {
-    let link = telling.links.get(&part.from_address, Lane::Work);
+async fn key(context: &OperationContext, model: &Model, part: &plan::Move) -> Result<Option<Key>, String> {
+    let link = context.links.get(&part.from_address, Lane::Work);
     let asked = part.slots.iter().take(LOOKED).map(|slot| Command::words(&format!("CLUSTER GETKEYSINSLOT {slot} 1")));
     let listed = survey::pipelined(&link, asked).await;
     if let Some(Reply::Error(error)) = listed.iter().find(|reply| matches!(reply, Reply::Error(_))) {

@@ -119,7 +119,7 @@ pub(super) fn ask_to_yield(folder: &Path, model: &Model, nodes: &BTreeSet<NodeId
 impl Drop for Turn {
     fn drop(&mut self) {
         drop(std::fs::remove_file(self.yields_at()));
-        // One that stays is swept by the next: nobody holds it.
+        // One that stays is removed by the next: nobody holds it.
         if let Err(error) = std::fs::remove_file(&self.path) {
             log::warn!("{}: {error}", self.path.display());
         }
@@ -133,7 +133,7 @@ fn gate(folder: &Path) -> io::Result<File> {
     Ok(gate)
 }
 
-/// What the one wrote that has its turn on this cluster. Files that a killed one left are swept.
+/// What the one wrote that has its turn on this cluster. Files that a killed one left are removed.
 fn taken(folder: &Path, model: &Model) -> io::Result<Option<(PathBuf, Value)>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -27,7 +27,7 @@ pub struct Reading<'a> {
     pub monitor: &'a Monitor,
     pub now: Time,
     /// Masters are gone through for rooms.
-    pub sweeps: bool,
+    pub scans: bool,
     /// Nodes are polled again and again: rates are known.
     pub watches: bool,
     pub cost: Cost,
@@ -71,7 +71,7 @@ impl Reading<'_> {
     /// Rooms are counted, all of them.
     fn counted(&self) -> bool {
         let owning = self.model.nodes().filter(|node| node.is_master() && node.slot_count > 0).map(|node| &node.address);
-        self.sweeps && self.model.rooms().complete(owning)
+        self.scans && self.model.rooms().complete(owning)
     }
 
     /// What this rule asks for is measured.

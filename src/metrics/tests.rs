@@ -7,14 +7,14 @@ use crate::alerts::Thresholds;
 use crate::cluster::sample::Sample as Cluster;
 
 /// The text of a sample cluster.
-fn text(cluster: &mut Cluster, sweeps: bool) -> String {
+fn text(cluster: &mut Cluster, scans: bool) -> String {
     let mut monitor = Monitor::new(Thresholds::default());
     monitor.conclude(&mut cluster.model, cluster.now);
     let reading = Reading {
         model: &cluster.model,
         monitor: &monitor,
         now: cluster.now,
-        sweeps,
+        scans,
         watches: false,
         cost: Cost { cpu: Some(Duration::from_millis(1500)), resident_bytes: None, observations: 7 },
     };
@@ -80,7 +80,7 @@ fn json_and_csv_say_the_same() {
     let mut monitor = Monitor::new(Thresholds::default());
     monitor.conclude(&mut cluster.model, cluster.now);
     let (model, now) = (&cluster.model, cluster.now);
-    let reading = Reading { model, monitor: &monitor, now, sweeps: false, watches: false, cost: Cost::default() };
+    let reading = Reading { model, monitor: &monitor, now, scans: false, watches: false, cost: Cost::default() };
     let families = read(&reading);
     let samples: usize = families.iter().map(|family| family.samples.len()).sum();
     let rows = csv(&families, "prod", now, true);

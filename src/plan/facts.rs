@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Model, NodeId};
 
-use super::Newcomer;
+use super::JoiningNode;
 
 /// The facts behind a plan. `slots` is None for intents that do not need them.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ pub struct SlotFacts {
     /// Why the atomic engine cannot be used although the servers are new enough.
     pub atomic_obstacle: Option<String>,
     /// The server that shall join.
-    pub newcomer: Option<Newcomer>,
+    pub joining: Option<JoiningNode>,
     /// Databases above 0 hold keys on these nodes.
     pub numbered_databases: Vec<NodeId>,
 }

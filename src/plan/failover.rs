@@ -6,7 +6,7 @@ use crate::cluster::{Health, Info, Model, Node, Role, Server, Shard, Time, age};
 
 use super::fingerprint::Fingerprint;
 use super::preflight::{self, is_up};
-use super::{Code, Danger, Facts, Intent, Mode, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, resolve};
+use super::{Code, Danger, Facts, Intent, Mode, Plan, Prediction, Reason, Refusal, Step, StepKind, impact, resolve};
 use crate::cluster::election::{self, Candidate, DEFAULT_NODE_TIMEOUT, Votes};
 use crate::quantity;
 
@@ -278,7 +278,7 @@ fn draw_up(case: &Case<'_>) -> Plan {
         moves: Vec::new(),
         engine: None,
         prediction: prediction(case),
-        blast: blast::of_shard(model, case.shard.name),
+        impact: impact::of_shard(model, case.shard.name),
         before: Vec::new(),
         after: Vec::new(),
         warnings: warnings(case),

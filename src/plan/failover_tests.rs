@@ -32,7 +32,7 @@ fn a_graceful_failover_is_one_command_on_the_replica() {
     let plan = failover(&model, "10.0.0.4:7003", Mode::Graceful).unwrap();
     assert_eq!(plan.steps[0].commands, ["CLUSTER FAILOVER"]);
     assert_eq!(plan.steps[0].address, address("10.0.0.4:7003"));
-    assert_eq!((plan.danger, plan.prediction.bytes_at_risk, plan.blast.slots.len()), (Danger::Normal, Some(0), 5461));
+    assert_eq!((plan.danger, plan.prediction.bytes_at_risk, plan.impact.slots.len()), (Danger::Normal, Some(0), 5461));
     assert_eq!(plan.intent.to_string(), "failover 10.0.0.4:7003");
     assert_eq!(plan.warnings, Vec::<String>::new());
 }

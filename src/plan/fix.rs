@@ -8,7 +8,7 @@ use super::fingerprint::Fingerprint;
 use super::protocol::{Direction, Repair, SlotEvidence};
 use super::repairs::{course, evidence};
 use super::{
-    Blast, Code, Danger, Facts, Intent, OPEN, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, migrate_patience,
+    Code, Danger, Facts, Impact, Intent, OPEN, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, impact, migrate_patience,
     shown,
 };
 
@@ -101,7 +101,7 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         moves: Vec::new(),
         engine: None,
         prediction: Prediction { bytes_at_risk, notes, ..Prediction::default() },
-        blast: touched(facts, &repaired),
+        impact: touched(facts, &repaired),
         before: Vec::new(),
         after: Vec::new(),
         warnings,
@@ -110,11 +110,11 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
 }
 
 /// Keys are counted wherever they are: those of a slot in need may be with nobody's owner.
-fn touched(facts: &Facts<'_>, slots: &SlotSet) -> Blast {
-    let mut blast = blast::of_slots(facts.model, slots, facts.slots);
+fn touched(facts: &Facts<'_>, slots: &SlotSet) -> Impact {
+    let mut impact = impact::of_slots(facts.model, slots, facts.slots);
     let holders = slots.iter().filter_map(|slot| facts.slots?.holders.get(&slot));
-    blast.tally.keys = blast.tally.keys.max(holders.flat_map(|holders| holders.values()).sum());
-    blast
+    impact.tally.keys = impact.tally.keys.max(holders.flat_map(|holders| holders.values()).sum());
+    impact
 }
 
 fn needs(slots: &SlotSet) -> String {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cluster::{Address, Model, SlotRange, SlotSet};
 
-use super::{Blast, Intent, Load, Outcome, Plan, Progress, Reason, Refusal, Report};
+use super::{Impact, Intent, Load, Outcome, Plan, Progress, Reason, Refusal, Report};
 
 fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
@@ -50,7 +50,7 @@ pub fn plan(plan: &Plan, model: &Model) -> Value {
             "takes_seconds": prediction.takes.map(seconds),
             "notes": prediction.notes,
         },
-        "blast": blast(&plan.blast),
+        "impact": impact(&plan.impact),
         "before": loads(&plan.before),
         "after": loads(&plan.after),
         "warnings": plan.warnings,
@@ -79,16 +79,16 @@ pub fn agreed(plan: &Value) -> Option<Vec<(SlotSet, Address)>> {
     plan.get("moves")?.as_array()?.iter().map(one).collect()
 }
 
-fn blast(blast: &Blast) -> Value {
+fn impact(impact: &Impact) -> Value {
     json!({
-        "shards": blast.shards.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "slots": blast.slots.to_string(),
-        "slot_count": blast.slots.len(),
-        "rooms": blast.tally.rooms,
-        "rooms_complete": !blast.rooms_in_part,
-        "players": blast.tally.players,
-        "keys": blast.tally.keys,
-        "bytes": (!blast.bytes_in_part).then_some(blast.tally.bytes),
+        "shards": impact.shards.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "slots": impact.slots.to_string(),
+        "slot_count": impact.slots.len(),
+        "rooms": impact.tally.rooms,
+        "rooms_complete": !impact.rooms_in_part,
+        "players": impact.tally.players,
+        "keys": impact.tally.keys,
+        "bytes": (!impact.bytes_in_part).then_some(impact.tally.bytes),
     })
 }
 

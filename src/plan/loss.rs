@@ -7,7 +7,7 @@ use crate::cluster::{Address, Model, NodeId, Shard, ShardName, SlotSet, Time};
 use crate::cluster::election::{self, Candidate, DEFAULT_NODE_TIMEOUT, Votes, candidates, votes};
 
 use super::preflight::is_up;
-use super::{Blast, blast};
+use super::{Impact, impact};
 use crate::quantity;
 
 /// A shard that loses its master.
@@ -24,7 +24,7 @@ pub struct LostShard {
     pub obstacle: Option<(Address, String)>,
     /// Not one node of it is left.
     pub extinct: bool,
-    pub blast: Blast,
+    pub impact: Impact,
 }
 
 /// What the death of some nodes comes to, once the elections are over.
@@ -121,7 +121,7 @@ fn fate(model: &Model, shard: &Shard, lost: &[NodeId], votes: Votes, now: Time) 
         bytes_at_risk: winner.and_then(|winner| winner.deficit.bytes),
         obstacle: obstacle.filter(|_| winner.is_none()),
         extinct: !left.iter().any(|candidate| lives(&candidate)),
-        blast: blast::of_shard(model, shard.name),
+        impact: impact::of_shard(model, shard.name),
     }
 }
 
@@ -139,13 +139,13 @@ impl LostShard {
             Some((replica, why)) => format!("{shard}: nobody takes over, {replica} {why}"),
             None => format!("{shard}: nobody can be elected"),
         };
-        let slots = quantity::count(self.blast.slots.len(), "slot");
-        (Prospect::Bad, format!("{why}: {slots}, {}", felt(&self.blast)))
+        let slots = quantity::count(self.impact.slots.len(), "slot");
+        (Prospect::Bad, format!("{why}: {slots}, {}", felt(&self.impact)))
     }
 }
 
-fn felt(blast: &Blast) -> String {
-    format!("{}, {}", quantity::count(blast.tally.rooms, "room"), quantity::count(blast.tally.players, "player"))
+fn felt(impact: &Impact) -> String {
+    format!("{}, {}", quantity::count(impact.tally.rooms, "room"), quantity::count(impact.tally.players, "player"))
 }
 
 fn risk(bytes: Option<u64>) -> String {
@@ -250,7 +250,7 @@ mod tests {
         let sample = Sample::new(3, 1).rooms(60);
         let loss = if_lost(&sample.model, &[sample.id(1), sample.id(4)], sample.now);
         assert!(loss.shards[0].extinct && loss.votes.suffice() && loss.stops, "{loss:?}");
-        assert_eq!(loss.unserved, loss.shards[0].blast.slots);
+        assert_eq!(loss.unserved, loss.shards[0].impact.slots);
         let says = text(&loss);
         assert!(says.starts_with("Bad the cluster stops: 5462 slots not served, and full coverage is required\n"), "{says}");
         assert!(says.contains("Bad B: no node is left: 5462 slots, "), "{says}");

@@ -7,13 +7,13 @@ use crate::cluster::{Address, Health, Model, Node, NodeId, Role, Server, Trouble
 use super::fingerprint::Fingerprint;
 use super::preflight::is_up;
 use super::{
-    Code, Danger, Facts, Intent, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, moves, rebalance, resolve,
+    Code, Danger, Facts, Intent, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, impact, moves, rebalance, resolve,
 };
 use crate::quantity;
 
 /// What a server says that shall join.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Newcomer {
+pub struct JoiningNode {
     pub id: Option<NodeId>,
     /// Why it could not be asked.
     pub trouble: Option<Trouble>,
@@ -62,8 +62,8 @@ pub(super) fn draw_up(intent: Intent, model: &Model, steps: Vec<Step>, says: Str
     let mut steps = steps;
     steps.push(step(touched, Vec::new(), StepKind::Verify, says));
     let fingerprint = fingerprint(&intent, model);
-    let mut blast = touched.shard.map(|shard| blast::of_shard(model, shard)).unwrap_or_default();
-    blast.slots = touched.slots.iter().collect();
+    let mut impact = touched.shard.map(|shard| impact::of_shard(model, shard)).unwrap_or_default();
+    impact.slots = touched.slots.iter().collect();
     Plan {
         intent,
         cluster: model.name.clone(),
@@ -71,7 +71,7 @@ pub(super) fn draw_up(intent: Intent, model: &Model, steps: Vec<Step>, says: Str
         moves: Vec::new(),
         engine: None,
         prediction: Prediction { bytes_at_risk: Some(0), ..Prediction::default() },
-        blast,
+        impact,
         before: Vec::new(),
         after: Vec::new(),
         warnings: Vec::new(),
@@ -87,12 +87,12 @@ pub(super) fn step(node: &Node, commands: Vec<String>, kind: StepKind, says: Str
 pub(super) fn add(address: &Address, replica_of: Option<&str>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let model = facts.model;
     let master = replica_of.map(|name| resolve::master(model, name)).transpose()?;
-    let Joining { newcomer, steps, says } = join(address, master, None, facts)?;
+    let Joining { joining, steps, says } = join(address, master, None, facts)?;
     let intent = Intent::AddNode { address: address.clone(), replica_of: master.map(|master| master.address.to_string()) };
-    let mut plan = draw_up(intent, model, steps, says, &newcomer);
-    plan.blast.shards.extend(master.and_then(|master| master.shard));
+    let mut plan = draw_up(intent, model, steps, says, &joining);
+    plan.impact.shards.extend(master.and_then(|master| master.shard));
     if master.is_none() {
-        let fresh = facts.slots.and_then(|slots| slots.newcomer.as_ref());
+        let fresh = facts.slots.and_then(|slots| slots.joining.as_ref());
         functions_notes(fresh, &mut plan.prediction.notes, &mut plan.warnings);
         plan.prediction.notes.push("it joins as a master without slots: `rebalance --use-empty-masters` gives it its share".into());
     }
@@ -101,7 +101,7 @@ pub(super) fn add(address: &Address, replica_of: Option<&str>, facts: &Facts<'_>
 
 /// How a server comes to be a member.
 pub(super) struct Joining {
-    pub(super) newcomer: Node,
+    pub(super) joining: Node,
     pub(super) steps: Vec<Step>,
     /// What is true when they have been done.
     pub(super) says: String,
@@ -111,7 +111,7 @@ pub(super) struct Joining {
 /// The address may be the one that a dead member had.
 pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>, facts: &Facts<'_>) -> Result<Joining, Refusal> {
     let model = facts.model;
-    let fresh = facts.slots.and_then(|slots| slots.newcomer.as_ref());
+    let fresh = facts.slots.and_then(|slots| slots.joining.as_ref());
     let is_it = |node: &&Node| fresh.is_some_and(|fresh| fresh.id == Some(node.id)) || node.address == *address;
     let members = model.nodes().filter(|node| node.id.is_member() && dead.is_none_or(|dead| dead.id != node.id));
     if let Some(node) = members.filter(is_it).find(|node| known_to_others(model, node)) {
@@ -166,28 +166,28 @@ pub(super) fn join(address: &Address, master: Option<&Node>, dead: Option<&Node>
     let (Some((host, at)), [], Some(id)) = (host, reasons.as_slice(), fresh.id) else {
         return Err(Refusal::all(reasons));
     };
-    let newcomer = Node::new(id, address.clone(), host.first_seen);
+    let joining = Node::new(id, address.clone(), host.first_seen);
     let bus = model.views().find_map(|(_, view)| view.member(host.id)).map_or(0, |member| member.bus_port);
     let bus = if bus == 0 || bus == at.port.saturating_add(10_000) { String::new() } else { format!(" {bus}") };
     let meet = format!("CLUSTER MEET {} {}{bus}", at.host, at.port);
     let mut steps = Vec::new();
     if let Some(says) = copied {
         let commands = vec![format!("{}: FUNCTION DUMP", host.address), "FUNCTION RESTORE (that dump)".into()];
-        steps.push(step(&newcomer, commands, StepKind::CopyFunctions { from: host.address.clone() }, says));
+        steps.push(step(&joining, commands, StepKind::CopyFunctions { from: host.address.clone() }, says));
     }
-    steps.push(step(&newcomer, vec![meet], StepKind::Command, format!("introduce {address} to {}", host.address)));
+    steps.push(step(&joining, vec![meet], StepKind::Command, format!("introduce {address} to {}", host.address)));
     let mut says = format!("every node knows {address}");
     if let Some(master) = master {
         let replicate = format!("CLUSTER REPLICATE {}", master.id);
-        steps.push(step(&newcomer, vec![replicate], StepKind::Command, format!("make {address} a replica of {}", master.address)));
+        steps.push(step(&joining, vec![replicate], StepKind::Command, format!("make {address} a replica of {}", master.address)));
         says = format!("every node knows {address} as a replica of {}, and its link is up", master.address);
     }
-    Ok(Joining { newcomer, steps, says })
+    Ok(Joining { joining, steps, says })
 }
 
 /// A new master needs the functions that players call on the others; a replica has its master's. What would be copied, as a
 /// sentence, unless it has them already.
-fn functions(fresh: &Newcomer, host: Option<&Node>, address: &Address, reasons: &mut Vec<Reason>) -> Option<String> {
+fn functions(fresh: &JoiningNode, host: Option<&Node>, address: &Address, reasons: &mut Vec<Reason>) -> Option<String> {
     let theirs = fresh.masters.get(&host?.id)?;
     let own = fresh.libraries.as_ref()?;
     let other: Vec<&str> =
@@ -207,7 +207,7 @@ fn functions(fresh: &Newcomer, host: Option<&Node>, address: &Address, reasons: 
 }
 
 /// What is worth knowing of the masters' functions before a new one joins.
-fn functions_notes(fresh: Option<&Newcomer>, notes: &mut Vec<String>, warnings: &mut Vec<String>) {
+fn functions_notes(fresh: Option<&JoiningNode>, notes: &mut Vec<String>, warnings: &mut Vec<String>) {
     let Some(fresh) = fresh else { return };
     let mut all = fresh.masters.values();
     if let Some(first) = all.next()
@@ -266,7 +266,7 @@ pub(super) fn replicate(node: &str, master: &str, facts: &Facts<'_>) -> Result<P
     let intent = Intent::Replicate { node: node.address.to_string(), master: master.address.to_string() };
     let verify = format!("every node knows {} as a replica of {}, and its link is up", node.address, master.address);
     let mut plan = draw_up(intent, model, steps, verify, node);
-    plan.blast.shards.extend(master.shard);
+    plan.impact.shards.extend(master.shard);
     plan.warnings.push(format!("its data is dropped and {} copied from {}", all_of(master), master.address));
     if let Some(old) = model.topology().shard_of(node.id).filter(|old| old.master != Some(node.id)) {
         let left = old.replicas.iter().filter(|id| **id != node.id).count();

@@ -3,7 +3,6 @@
 //! [`plan()`] is the one door: `exec` asks again before the first step whether the answer has changed ([`drift()`]).
 
 mod balance;
-mod blast;
 mod contradiction;
 mod drift;
 pub mod entry;
@@ -15,6 +14,7 @@ mod figures;
 mod fingerprint;
 mod fix;
 mod foresight;
+mod impact;
 mod intent;
 pub mod json;
 mod loss;
@@ -51,7 +51,7 @@ pub use fix::in_need;
 pub use foresight::{Answers, Asked, Other, foresee, obstacles, wanted};
 pub use intent::{Intent, Mode, Objective, Pace};
 pub use loss::{Loss, LostShard, Prospect, if_lost};
-pub use membership::{Libraries, Newcomer};
+pub use membership::{JoiningNode, Libraries};
 pub(crate) use moves::WORKERS;
 pub use moves::{claims_quietly, migrate_patience, moves_atomically};
 pub use planner::{plan, plan_again};
@@ -63,6 +63,6 @@ pub use replace::successor;
 pub use resolve::{master as resolve_master, node as resolve_node};
 pub use rights::{CHANNELS, DRAINS, Right};
 pub use shown::shown;
-pub use steps::{Blast, Danger, Engine, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
+pub use steps::{Danger, Engine, Impact, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
 pub(crate) use steps::{LISTED, OPEN};
 pub use unfinished::{Ended, Unfinished};

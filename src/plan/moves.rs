@@ -9,7 +9,7 @@ use super::fingerprint::Fingerprint;
 use super::preflight::{DEFAULT_NODE_TIMEOUT, is_up};
 use super::protocol::{MoveGroup, move_group};
 use super::{
-    Code, Danger, Engine, Facts, Intent, Move, OPEN, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, blast, shown,
+    Code, Danger, Engine, Facts, Intent, Move, OPEN, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, impact, shown,
 };
 use crate::quantity;
 
@@ -33,7 +33,7 @@ pub(super) fn group(facts: &Facts<'_>, targets: &Targets) -> Vec<Move> {
         }
     }
     let part = |((from, to), slots): ((NodeId, NodeId), SlotSet)| {
-        let tally = blast::of_slots(facts.model, &slots, facts.slots).tally;
+        let tally = impact::of_slots(facts.model, &slots, facts.slots).tally;
         Some(Move {
             from,
             from_address: facts.model.node(from)?.address.clone(),
@@ -123,10 +123,10 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
     let model = facts.model;
     let slots: SlotSet = moves.iter().flat_map(|part| part.slots.iter()).collect();
     let engine = if facts.slots.is_some_and(|slots| slots.atomic) { Engine::ValkeyAtomic } else { Engine::Keys };
-    let mut blast = blast::of_slots(model, &slots, facts.slots);
-    blast.shards.extend(moves.iter().filter_map(|part| model.node(part.to)?.shard));
-    blast.shards.sort_unstable();
-    blast.shards.dedup();
+    let mut impact = impact::of_slots(model, &slots, facts.slots);
+    impact.shards.extend(moves.iter().filter_map(|part| model.node(part.to)?.shard));
+    impact.shards.sort_unstable();
+    impact.shards.dedup();
     let (mut warnings, mut reasons) = (Vec::new(), Vec::new());
     let mut danger = Danger::Normal;
     room_for(facts, &moves, &mut warnings, &mut reasons);
@@ -156,7 +156,7 @@ pub(super) fn draw_up(intent: Intent, facts: &Facts<'_>, moves: Vec<Move>, pace:
         after: Vec::new(),
         intent,
         moves,
-        blast,
+        impact,
         warnings,
         danger,
     })
@@ -275,7 +275,7 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
     if facts.slots.is_some_and(|slots| slots.sampled) {
         notes.push("bytes are scaled up from samples".into());
     }
-    if moves.iter().any(|part| blast::is_estimated(facts.model, &part.slots, facts.slots)) {
+    if moves.iter().any(|part| impact::is_estimated(facts.model, &part.slots, facts.slots)) {
         notes.push("bytes are estimated from the masters' averages".into());
     }
     Prediction {
@@ -339,7 +339,7 @@ fn room_for(facts: &Facts<'_>, moves: &[Move], warnings: &mut Vec<String>, reaso
     for part in moves {
         let (bytes, known) = incoming.entry(part.to).or_insert((0, true));
         *bytes += part.bytes;
-        *known &= blast::is_known(facts.model, &part.slots, facts.slots);
+        *known &= impact::is_known(facts.model, &part.slots, facts.slots);
     }
     for (id, (bytes, known)) in incoming {
         let Some(node) = facts.model.node(id) else { continue };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cluster::election::{self, Candidate, Deficit, Election, Outlook, Votes};
 use crate::cluster::{Address, Model, Node, NodeId, ShardName, Time};
 
-use super::{Blast, blast};
+use super::{Impact, impact};
 use crate::quantity;
 
 pub(super) use crate::cluster::election::{DEFAULT_NODE_TIMEOUT, candidates, votes};
@@ -30,7 +30,7 @@ pub struct Preflight {
     /// What is to be expected when the master is gone already.
     outlook: Election,
     now: Time,
-    pub blast: Blast,
+    pub impact: Impact,
     /// How long the master has been silent already.
     pub silent: Option<Duration>,
     /// The node timeout is the servers' default, since no node has told its own.
@@ -94,7 +94,7 @@ pub fn preflight(model: &Model, shard: ShardName, now: Time) -> Option<Preflight
         gap: outlook.gap,
         bytes_at_risk: deficit.bytes,
         deficit,
-        blast: blast::of_shard(model, shard.name),
+        impact: impact::of_shard(model, shard.name),
         silent: outlook.silent(now),
         assumed_timeout: outlook.assumed_timeout,
         candidates: outlook.candidates.clone(),

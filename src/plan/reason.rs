@@ -79,7 +79,7 @@ codes! {
     MasterUnknown = "master_unknown", "nobody says who its master is";
     NodeOwnsSlots = "node_owns_slots", "it owns slots, which have to go first";
     NodeHasReplicas = "node_has_replicas", "others replicate it";
-    // A newcomer.
+    // A joining node.
     AlreadyMember = "already_member", "it is in the cluster, otherwise than asked for";
     OtherCluster = "other_cluster", "it belongs to another cluster";
     NodeNotEmpty = "node_not_empty", "it has keys, slots or functions of its own";

@@ -6,7 +6,7 @@ use crate::cluster::{Address, Health, Model, Node};
 
 use super::membership::{Joining, all_of, called, draw_up, forget_everywhere, join, known_to_others, step, ties};
 use super::preflight::is_up;
-use super::{Blast, Code, Danger, Facts, Intent, Plan, Refusal, StepKind, resolve};
+use super::{Code, Danger, Facts, Impact, Intent, Plan, Refusal, StepKind, resolve};
 use crate::quantity;
 
 pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
@@ -18,20 +18,20 @@ pub(super) fn plan(address: &Address, name: &str, facts: &Facts<'_>) -> Result<P
     if !reasons.is_empty() {
         return Err(Refusal::all(reasons));
     }
-    let Joining { newcomer, mut steps, says } = join(address, Some(master), Some(dead), facts)?;
-    steps.push(step(&newcomer, Vec::new(), StepKind::Verify, says));
+    let Joining { joining, mut steps, says } = join(address, Some(master), Some(dead), facts)?;
+    steps.push(step(&joining, Vec::new(), StepKind::Verify, says));
     let forgets = forget_everywhere(model, dead, &mut warnings);
-    // At the dead node's own address the newcomer may be among the model's nodes already.
-    steps.extend(forgets.into_iter().filter(|step| step.node != newcomer.id));
+    // At the dead node's own address the joining node may be among the model's nodes already.
+    steps.extend(forgets.into_iter().filter(|step| step.node != joining.id));
     // It has learnt of the dead node when it joined, and would tell the others of it again.
     let forget = format!("CLUSTER FORGET {}", dead.id);
-    steps.push(step(&newcomer, vec![forget], StepKind::Command, format!("{address} forgets {}", called(dead))));
-    // An address that the newcomer has now stands for it, and an id stays the dead node's.
+    steps.push(step(&joining, vec![forget], StepKind::Command, format!("{address} forgets {}", called(dead))));
+    // An address that the joining node has now stands for it, and an id stays the dead node's.
     let named = if dead.address == *address { dead.id.to_string() } else { called(dead) };
     let intent = Intent::Replace { address: address.clone(), node: named };
     let mut plan = draw_up(intent, model, steps, format!("nobody remembers {}", called(dead)), dead);
     let shards = BTreeSet::from_iter(master.shard.into_iter().chain(dead.shard));
-    plan.blast = Blast { shards: shards.into_iter().collect(), ..Blast::default() };
+    plan.impact = Impact { shards: shards.into_iter().collect(), ..Impact::default() };
     plan.prediction.notes.push(format!("{} copied from {} to {address} first", all_of(master), master.address));
     if dead.address != *address {
         let again = "stop it for good, or reset it";

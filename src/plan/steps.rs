@@ -137,7 +137,7 @@ pub struct Prediction {
 
 /// What a plan touches.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Blast {
+pub struct Impact {
     pub shards: Vec<ShardName>,
     pub slots: SlotSet,
     pub tally: RoomTally,
@@ -147,7 +147,7 @@ pub struct Blast {
     pub bytes_in_part: bool,
 }
 
-impl Blast {
+impl Impact {
     /// The bytes in words, as far as they are known.
     pub fn bytes(&self) -> String {
         match (self.bytes_in_part, self.tally.bytes) {
@@ -176,7 +176,7 @@ pub struct Plan {
     pub moves: Vec<Move>,
     pub engine: Option<Engine>,
     pub prediction: Prediction,
-    pub blast: Blast,
+    pub impact: Impact,
     pub before: Vec<Load>,
     pub after: Vec<Load>,
     pub warnings: Vec<String>,
@@ -316,7 +316,7 @@ pub enum Progress {
 pub struct Report {
     pub outcome: Outcome,
     pub elapsed: Duration,
-    /// What was measured, the most telling first.
+    /// What was measured, the most important first.
     pub figures: Vec<(Figure, f64)>,
 }
 

@@ -229,7 +229,7 @@ impl Workload {
             let (gone, book) = (std::mem::replace(room, new), room.book.id);
             self.stale = true;
             let Some(shard_state) = self.shards.get_mut(shard) else { continue };
-            let notes = gone.sweep().into_iter();
+            let notes = gone.clear().into_iter();
             shard_state.extra.extend(notes.map(|command| piece(command, i, book, What::Note)));
         }
     }

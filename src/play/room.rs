@@ -153,7 +153,7 @@ impl Room {
     }
 
     /// Takes away what our last moves have written of a room that somebody else has deleted.
-    pub(super) fn sweep(&self) -> Vec<Command> {
+    pub(super) fn clear(&self) -> Vec<Command> {
         [self.key("state"), self.moves_key()].into_iter().map(|key| Command::new(["UNLINK", &key])).collect()
     }
 }

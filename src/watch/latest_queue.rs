@@ -48,7 +48,7 @@ impl Queue {
 }
 
 impl LatestQueue {
-    /// Never waits. Not for facts that add up, such as pieces of a sweep.
+    /// Never waits. Not for facts that add up, such as pieces of a scan.
     pub(super) fn push(&self, observation: Observation) {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push(observation);
         self.shared.filled.notify_one();

@@ -40,7 +40,7 @@ pub struct WatchSettings {
     pub interval: Duration,
     /// How long a node may take to answer PING before that is an observation.
     pub timeout: Duration,
-    /// The key that makes a room, with its code in the hash tag: `room:{CODE}:state`. None: no sweeps.
+    /// The key that makes a room, with its code in the hash tag: `room:{CODE}:state`. None: no scans.
     pub rooms: Option<String>,
     /// Servers without cluster mode: only the seeds are watched.
     pub standalone: bool,

@@ -117,7 +117,7 @@ pub(super) struct PollerConfig {
     pub(super) queue: LatestQueue,
     pub(super) supervisor: mpsc::Sender<(Address, News)>,
     pub(super) control: Arc<Control>,
-    pub(super) sweeps: Option<Scans>,
+    pub(super) scans: Option<Scans>,
 }
 
 /// How the last heartbeat went.
@@ -341,7 +341,7 @@ impl NodePoller {
         if let Some(said) = &round.cluster_info {
             self.cluster_ok = said.ok;
         }
-        self.sweep(info.as_deref(), round.view.as_deref());
+        self.scan(info.as_deref(), round.view.as_deref());
         self.denied.extend(round.denied.iter().map(|question| (*question, now + ASK_AGAIN)));
         // A question that is not asked while it is denied is still denied.
         self.wrong = round.trouble.or_else(|| self.wrong.take().filter(|_| !self.denied.is_empty()));
@@ -380,20 +380,20 @@ impl NodePoller {
         Arc::new(info)
     }
 
-    /// Masters with slots are swept for rooms, by the link that speaks for them.
-    fn sweep(&mut self, info: Option<&Info>, view: Option<&View>) {
-        let Some(sweeps) = &mut self.config.sweeps else { return };
+    /// Masters with slots are scanned for rooms, by the link that speaks for them.
+    fn scan(&mut self, info: Option<&Info>, view: Option<&View>) {
+        let Some(scans) = &mut self.config.scans else { return };
         if self.config.control.mute() == Mute::All {
-            return sweeps.stop();
+            return scans.stop();
         }
         let Some(info) = info else { return };
         let no_touch = info.server.as_ref().is_some_and(Server::reads_untouched);
         let node = self.config.link.address();
         match view.and_then(View::myself) {
-            Some(me) if me.role == Role::Master && !me.slots.is_empty() => sweeps.run(node, Some(me.slots.clone()), no_touch),
-            Some(_) => sweeps.stop(),
-            None if self.standalone && info.role == Some(Role::Master) => sweeps.run(node, None, no_touch),
-            None if self.standalone => sweeps.stop(),
+            Some(me) if me.role == Role::Master && !me.slots.is_empty() => scans.run(node, Some(me.slots.clone()), no_touch),
+            Some(_) => scans.stop(),
+            None if self.standalone && info.role == Some(Role::Master) => scans.run(node, None, no_touch),
+            None if self.standalone => scans.stop(),
             None => {}
         }
     }

@@ -191,7 +191,7 @@ impl Supervisor {
             queue: self.queue.clone(),
             supervisor: self.to.clone(),
             control: control.clone(),
-            sweeps: self.template.clone().map(|template| Scans::new(self.links.clone(), template, self.observations.clone())),
+            scans: self.template.clone().map(|template| Scans::new(self.links.clone(), template, self.observations.clone())),
         }));
         if self.settings.seeds.contains(address) {
             let (links, to, seed) = (self.links.clone(), self.to.clone(), address.clone());

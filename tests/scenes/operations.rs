@@ -6,7 +6,7 @@ use std::time::Duration;
 use rgc_tui::app::{Dialog, DialogKind, Event, OperationId};
 use rgc_tui::cluster::SlotRange;
 use rgc_tui::plan::{
-    Blast, Code, Danger, Engine, Figure, Intent, Load, Move, Objective, Outcome, Pace, Plan, Prediction, Progress, Report, Step,
+    Code, Danger, Engine, Figure, Impact, Intent, Load, Move, Objective, Outcome, Pace, Plan, Prediction, Progress, Report, Step,
     StepKind,
 };
 
@@ -123,7 +123,7 @@ fn rebalance(scene: &Scene) -> Plan {
                 says: "read back from every node who owns these slots".into(),
             },
         ],
-        blast: Blast {
+        impact: Impact {
             shards: Vec::new(),
             slots: moves.iter().flat_map(|one| one.slots.iter().collect::<Vec<_>>()).collect(),
             bytes_in_part: false,

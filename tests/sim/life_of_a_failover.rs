@@ -64,8 +64,8 @@ async fn life_of_a_failover() {
             assert_eq!(plan.steps[0].commands, ["CLUSTER FAILOVER"]);
             assert_eq!(plan.steps[0].address, replica);
             assert_eq!(plan.prediction.winner, Some(id));
-            assert_eq!(plan.blast.slots.len(), 5461);
-            assert!(plan.blast.tally.rooms > 0);
+            assert_eq!(plan.impact.slots.len(), 5461);
+            assert!(plan.impact.tally.rooms > 0);
         });
         for words in ["CLUSTER FAILOVER", "Cancel", &replica.to_string()] {
             let screen = me.screen();

@@ -47,7 +47,7 @@ pub(crate) enum Wish {
         shard: usize,
         replica: bool,
     },
-    /// The newcomer joins, as a master without slots.
+    /// It joins, as a master without slots.
     Add,
 }
 

@@ -14,7 +14,7 @@ use crate::console::{Console, Done};
 use crate::sim::{Fault, Settings, Sim};
 use crate::truth::{self, Truth};
 
-/// The masters at the start, which `a1` and so on follow, and the newcomer.
+/// The masters at the start, which `a1` and so on follow, and the joining node.
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// Times that `fix` is asked for at the end.
 const FIXES: usize = 6;

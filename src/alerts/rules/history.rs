@@ -7,7 +7,7 @@ use chrono::SubsecRound;
 use super::super::look::Look;
 use super::super::words::{list, slots};
 use super::super::{Finding, Rule, Severity, Subject};
-use crate::cluster::{Incident, Lost, Model, Newcomer, Node, NodeId, Owner, SlotSet, Time, What};
+use crate::cluster::{Incident, JoinedNode, Lost, Model, Node, NodeId, Owner, SlotSet, Time, What};
 use crate::quantity::count;
 
 pub(super) const RECALLED: Rule = Rule {
@@ -115,20 +115,20 @@ pub(super) const JOINED: Rule = Rule {
 
 fn joined(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::Joined { newcomers, ours } = &incident.what else { continue };
+        let What::Joined { joined, ours } = &incident.what else { continue };
         let known: Vec<NodeId> = ours.iter().flat_map(|owner| owner.replicas.iter().copied().chain([owner.id])).collect();
-        let all = look.nodes().filter(|node| node.id.is_member() && !known.contains(&node.id)).count().max(newcomers.len());
-        let addresses: Vec<String> = newcomers.iter().map(|node| node.address.to_string()).collect();
-        let losing: Vec<&Owner> = ours.iter().filter(|owner| loses(look.model, owner, newcomers)).collect();
+        let all = look.nodes().filter(|node| node.id.is_member() && !known.contains(&node.id)).count().max(joined.len());
+        let addresses: Vec<String> = joined.iter().map(|node| node.address.to_string()).collect();
+        let losing: Vec<&Owner> = ours.iter().filter(|owner| loses(look.model, owner, joined)).collect();
         let mut message = format!(
             "{} joined at {}, {} of them brought slots of their own ({})",
             count(all, "node"),
             clock(incident.at, look.now),
-            newcomers.len(),
+            joined.len(),
             list(&addresses)
         );
         let (losers, still): (String, Vec<&Node>) = if losing.is_empty() {
-            let theirs: Vec<NodeId> = newcomers.iter().map(|node| node.id).collect();
+            let theirs: Vec<NodeId> = joined.iter().map(|node| node.id).collect();
             (format!("{} lose theirs and what they held", list(&addresses)), intact(look, &theirs, &theirs))
         } else {
             let mut ids: Vec<NodeId> = losing.iter().flat_map(|owner| owner.replicas.iter().copied()).collect();
@@ -150,10 +150,10 @@ fn joined(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Its slots are another's now, or will be: the higher epoch wins, and of equal ones the smaller id takes a new one.
-fn loses(model: &Model, owner: &Owner, newcomers: &[Newcomer]) -> bool {
-    let is_new = |id: NodeId| newcomers.iter().any(|node| node.id == id);
+fn loses(model: &Model, owner: &Owner, joined: &[JoinedNode]) -> bool {
+    let is_new = |id: NodeId| joined.iter().any(|node| node.id == id);
     let mut taken = owner.slots.iter().filter_map(|slot| model.topology().owner(slot));
-    let outranked = newcomers.iter().filter(|node| !node.slots.both(&owner.slots).is_empty());
+    let outranked = joined.iter().filter(|node| !node.slots.both(&owner.slots).is_empty());
     let mut outranked = outranked.map(|node| (node.epoch, std::cmp::Reverse(node.id)) > (owner.epoch, std::cmp::Reverse(owner.id)));
     taken.any(is_new) || (model.topology().conflicts.iter().any(|at| owner.slots.contains(at.slot)) && outranked.any(|above| above))
 }

@@ -263,7 +263,7 @@ fn astray(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         };
         let message = format!("{} of {belongs}: no client finds {}", count(keys, "key"), if keys == 1 { "it" } else { "them" });
         let remedy = fix("`rgc-tui fix` brings home what it can, and names what differs on both sides");
-        // Right after slots have changed hands a sweep may have seen what has left since.
+        // Right after slots have changed hands a scan may have seen what has left since.
         let lately = look.model.owners_changed().is_some_and(|at| look.since(at) < rule.for_);
         let hold = if lately { rule.for_ } else { Duration::ZERO };
         found.push(rule.on_node(node, Severity::Warning, message, remedy).held_for(hold));

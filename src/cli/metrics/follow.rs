@@ -62,7 +62,7 @@ impl Follow {
             model: &self.model,
             monitor: &self.monitor,
             now: self.now,
-            sweeps: spec.rooms.is_some(),
+            scans: spec.rooms.is_some(),
             // Two polls of every node have come by then.
             watches: age(self.now, self.began) > spec.interval * 2,
             cost: cost::now(self.observations),

@@ -84,8 +84,8 @@ fn answer(follow: &mut Follow, path: &str) -> Answer {
 fn picture(follow: &Follow) -> Picture {
     let reading = follow.reading();
     let owning = follow.model.nodes().filter(|node| node.is_master() && node.slot_count > 0).map(|node| &node.address);
-    let rooms_complete = reading.sweeps && follow.model.rooms().complete(owning);
-    let measured = Measured { rates: reading.watches, rooms: reading.sweeps, rooms_complete };
+    let rooms_complete = reading.scans && follow.model.rooms().complete(owning);
+    let measured = Measured { rates: reading.watches, rooms: reading.scans, rooms_complete };
     Picture {
         verdict: follow.monitor.verdict,
         monitor: follow.monitor.clone(),

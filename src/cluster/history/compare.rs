@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::evidence::{Commands, counts, has_counted_since, orders, was_flushed, was_given_slots};
 use super::incident::TOGETHER;
-use super::{History, Lost, Newcomer, Owner, Picture, ShardPicture, What};
+use super::{History, JoinedNode, Lost, Owner, Picture, ShardPicture, What};
 use crate::cluster::{Info, Model, Node, NodeId, SlotSet, Time};
 
 /// A picture that is older than this says little about how much ought to be there now: rooms come and go.
@@ -28,7 +28,7 @@ pub(super) struct Suspicion {
 impl History {
     pub(super) fn compare(&mut self, model: &Model, picture: &Picture, now: Time) {
         self.restarts(model, picture, now);
-        self.newcomers(model, picture, now);
+        self.joined(model, picture, now);
         let changes = self.changes(model, picture);
         for ((from, to), slots) in &changes {
             self.vanished(model, picture, *from, *to, slots, now);
@@ -67,14 +67,14 @@ impl History {
     }
 
     /// Nodes that were no part of the cluster and have slots that others had.
-    fn newcomers(&mut self, model: &Model, picture: &Picture, now: Time) {
+    fn joined(&mut self, model: &Model, picture: &Picture, now: Time) {
         let strangers = || model.nodes().filter(|node| node.id.is_member() && node.counted && !picture.nodes.contains(&node.id));
         if strangers().next().is_none() {
             self.undecided = None;
             return;
         }
         let mut undecided = false;
-        let mut found: Vec<Newcomer> = Vec::new();
+        let mut found: Vec<JoinedNode> = Vec::new();
         for node in strangers() {
             let had = self.tracks.get(&node.id).and_then(|track| track.brought.as_ref());
             let brought: SlotSet = had.into_iter().flatten().collect();
@@ -90,7 +90,7 @@ impl History {
             if !alarming.unwrap_or_else(|| replaced(model, picture, node)) {
                 undecided |= !decided;
             } else {
-                found.push(Newcomer { id: node.id, address: node.address.clone(), slots: brought, epoch: node.epoch });
+                found.push(JoinedNode { id: node.id, address: node.address.clone(), slots: brought, epoch: node.epoch });
             }
         }
         self.undecided = undecided.then(|| self.undecided.unwrap_or(now));
@@ -98,28 +98,28 @@ impl History {
             return;
         }
         let known = self.incidents.iter().find_map(|incident| match &incident.what {
-            What::Joined { newcomers, ours } if newcomers.iter().any(|node| found.iter().any(|other| other.id == node.id)) => {
-                Some((newcomers.clone(), ours.clone()))
+            What::Joined { joined, ours } if joined.iter().any(|node| found.iter().any(|other| other.id == node.id)) => {
+                Some((joined.clone(), ours.clone()))
             }
-            What::Joined { newcomers, ours } if now - incident.at <= TOGETHER => Some((newcomers.clone(), ours.clone())),
+            What::Joined { joined, ours } if now - incident.at <= TOGETHER => Some((joined.clone(), ours.clone())),
             _ => None,
         });
-        let (mut newcomers, ours) = known.unwrap_or_default();
-        let fresh: Vec<Newcomer> = found.into_iter().filter(|node| !newcomers.iter().any(|old| old.id == node.id)).collect();
+        let (mut joined, ours) = known.unwrap_or_default();
+        let fresh: Vec<JoinedNode> = found.into_iter().filter(|node| !joined.iter().any(|old| old.id == node.id)).collect();
         if fresh.is_empty() {
             return;
         }
-        newcomers.extend(fresh);
-        newcomers.sort_by(|a, b| a.address.cmp(&b.address));
+        joined.extend(fresh);
+        joined.sort_by(|a, b| a.address.cmp(&b.address));
         // All of them from the start: who loses is seen later, when the picture may be another one.
         let mut owners: Vec<Owner> = ours;
         for shard in &picture.shards {
             let is_known = owners.iter().any(|owner| owner.id == shard.owner);
-            if !is_known && !newcomers.iter().any(|node| node.id == shard.owner) {
+            if !is_known && !joined.iter().any(|node| node.id == shard.owner) {
                 owners.push(owner(shard, picture.at));
             }
         }
-        let what = What::Joined { newcomers, ours: owners };
+        let what = What::Joined { joined, ours: owners };
         self.add(what, now);
     }
 
@@ -210,7 +210,7 @@ impl History {
 
     fn has_cause(&self, model: &Model, picture: &Picture, from: NodeId, to: NodeId) -> bool {
         let joined = self.incidents.iter().any(|incident| match &incident.what {
-            What::Joined { newcomers, .. } => newcomers.iter().any(|node| node.id == to || node.id == from),
+            What::Joined { joined, .. } => joined.iter().any(|node| node.id == to || node.id == from),
             _ => false,
         });
         let down = self.tracks.get(&from).is_none_or(|track| track.was_down_since(picture.at));
@@ -302,8 +302,8 @@ fn owner(shard: &ShardPicture, at: Time) -> Owner {
 
 /// Nobody has watched it come. It has slots that a node of the picture had, which is still there as the same process, has
 /// nothing left, and was never told to give anything away.
-fn replaced(model: &Model, picture: &Picture, newcomer: &Node) -> bool {
-    let theirs: SlotSet = newcomer.slots.iter().collect();
+fn replaced(model: &Model, picture: &Picture, joining: &Node) -> bool {
+    let theirs: SlotSet = joining.slots.iter().collect();
     picture.shards.iter().filter(|shard| !shard.slots.both(&theirs).is_empty()).any(|shard| {
         fresh(model, shard.owner, picture.at).is_some_and(|(node, info)| {
             let same = info.run_id.as_deref() == Some(&shard.run_id);

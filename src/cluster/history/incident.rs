@@ -21,7 +21,7 @@ pub enum What {
     /// Another node owns a shard's slots now, and has not what the owner before it had.
     Vanished { shard: ShardName, from: Address, to: NodeId, epoch: u64, lost: Lost, left: u64 },
     /// Nodes joined that had slots of their own.
-    Joined { newcomers: Vec<Newcomer>, ours: Vec<Owner> },
+    Joined { joined: Vec<JoinedNode>, ours: Vec<Owner> },
     /// Slots have another owner although nobody was told to move them.
     Moved { slots: SlotSet, from: NodeId, to: NodeId },
     /// A replica took its master's place although that was well and nobody asked for it.
@@ -42,7 +42,7 @@ pub struct Lost {
 
 /// A node that joined with slots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Newcomer {
+pub struct JoinedNode {
     pub id: NodeId,
     pub address: Address,
     pub slots: SlotSet,
@@ -75,17 +75,16 @@ impl Incident {
     /// to join has joined.
     pub fn take_in(&mut self, other: &Incident) {
         self.acknowledged = self.acknowledged.or(other.acknowledged);
-        let (What::Joined { newcomers, ours }, What::Joined { newcomers: more, ours: others }) = (&mut self.what, &other.what)
-        else {
+        let (What::Joined { joined, ours }, What::Joined { joined: more, ours: others }) = (&mut self.what, &other.what) else {
             return;
         };
         self.at = self.at.min(other.at);
         for node in more {
-            if !newcomers.iter().any(|known| known.id == node.id) {
-                newcomers.push(node.clone());
+            if !joined.iter().any(|known| known.id == node.id) {
+                joined.push(node.clone());
             }
         }
-        newcomers.sort_by(|a, b| a.address.cmp(&b.address));
+        joined.sort_by(|a, b| a.address.cmp(&b.address));
         for owner in others {
             if !ours.iter().any(|known| known.id == owner.id) {
                 ours.push(owner.clone());
@@ -101,7 +100,7 @@ impl What {
             (Self::CameBackEmpty { run_id: a, .. }, Self::CameBackEmpty { run_id: b, .. }) => a == b,
             (Self::Vanished { to: a, epoch: x, .. }, Self::Vanished { to: b, epoch: y, .. })
             | (Self::Turned { to: a, epoch: x, .. }, Self::Turned { to: b, epoch: y, .. }) => (a, x) == (b, y),
-            (Self::Joined { newcomers: a, .. }, Self::Joined { newcomers: b, .. }) => {
+            (Self::Joined { joined: a, .. }, Self::Joined { joined: b, .. }) => {
                 a.iter().any(|node| b.iter().any(|other| other.id == node.id))
             }
             (Self::Moved { slots: a, from: f, to: t }, Self::Moved { slots: b, from: g, to: u }) => (f, t, a) == (g, u, b),

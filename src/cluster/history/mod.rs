@@ -17,7 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use incident::{Incident, Lost, Newcomer, Owner, What};
+pub use incident::{Incident, JoinedNode, Lost, Owner, What};
 pub use memory::{KnownNode, Memory, Picture, RoomsPicture, ShardPicture, VERSION};
 
 use super::{Address, Model, NodeId, Time};

@@ -155,8 +155,8 @@ fn a_cluster_that_joins_is_told_from_an_empty_node() {
     assert_eq!(happened(&sample), Vec::<&What>::new());
     sample.meet(&[SlotRange::new(0, 8000), SlotRange::new(8001, 16383)]);
     sample.seconds(2);
-    let [What::Joined { newcomers, ours }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
-    assert_eq!((newcomers.len(), ours.len()), (2, 4));
+    let [What::Joined { joined, ours }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    assert_eq!((joined.len(), ours.len()), (2, 4));
     assert!(ours.iter().all(|owner| owner.lost.keys > 0));
     sample.seconds(30);
     assert_eq!(happened(&sample).len(), 1);
@@ -172,8 +172,8 @@ fn a_newcomer_counts_with_the_slots_it_first_tells_of() {
     let joined = happened(&sample).len();
     sample.revive(late);
     sample.seconds(3);
-    let [What::Joined { newcomers, .. }] = happened(&sample)[..] else { panic!("{joined} {:?}", happened(&sample)) };
-    assert_eq!((newcomers.len(), newcomers[0].id), (1, sample.id(late)));
+    let [What::Joined { joined, .. }] = happened(&sample)[..] else { panic!("{joined} {:?}", happened(&sample)) };
+    assert_eq!((joined.len(), joined[0].id), (1, sample.id(late)));
 }
 
 #[test]
@@ -184,19 +184,19 @@ fn who_wrote_less_of_an_incident_takes_nothing_back() {
     sample.seconds(2);
     let all = sample.model.history().memory(&sample.model, sample.now).unwrap();
     let mut fewer = all.clone();
-    let What::Joined { newcomers, ours } = &mut fewer.incidents[0].what else { panic!("{:?}", fewer.incidents) };
-    let last = newcomers.pop().unwrap();
+    let What::Joined { joined, ours } = &mut fewer.incidents[0].what else { panic!("{:?}", fewer.incidents) };
+    let last = joined.pop().unwrap();
     ours.truncate(1);
     assert_eq!(fewer.clone().merged_over(&all).incidents, all.incidents);
     // Nor does a program that has seen only the others, a moment later.
     let mut other = fewer.clone();
     other.incidents[0].at += chrono::TimeDelta::seconds(9);
-    let What::Joined { newcomers, .. } = &mut other.incidents[0].what else { panic!("{:?}", other.incidents) };
-    *newcomers = vec![last];
+    let What::Joined { joined, .. } = &mut other.incidents[0].what else { panic!("{:?}", other.incidents) };
+    *joined = vec![last];
     let merged = other.merged_over(&all);
     assert_eq!(merged.incidents.len(), 1);
-    let What::Joined { newcomers, .. } = &merged.incidents[0].what else { panic!("{:?}", merged.incidents) };
-    assert_eq!(newcomers.len(), 2);
+    let What::Joined { joined, .. } = &merged.incidents[0].what else { panic!("{:?}", merged.incidents) };
+    assert_eq!(joined.len(), 2);
     assert_eq!(merged.incidents[0].at, all.incidents[0].at);
 }
 

@@ -47,10 +47,14 @@ impl Model {
         };
         let node = self.nodes.entry(me.id).or_insert_with(|| Node::new(me.id, me.address.clone(), at));
         node.displaced = None;
-        if let Some(before) = before
-            && node.health == Health::Unknown
-        {
-            node.learn_from(before);
+        let was = node.health;
+        match before {
+            Some(before) if node.health == Health::Unknown => node.learn_from(before),
+            Some(before) => {
+                node.learn_newer(before);
+                self.note_health(source, was, at);
+            }
+            None => {}
         }
     }
 

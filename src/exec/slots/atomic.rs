@@ -17,8 +17,8 @@ use super::meter::Meter;
 use super::migrations::{self, Migration, Stage};
 use super::{Engine, Job, Stop};
 use crate::cluster::{Address, Model, Node, NodeId, SlotSet};
+use crate::exec::context::OperationContext;
 use crate::exec::journal::Journal;
-use crate::exec::telling::Telling;
 use crate::exec::{read, survey};
 use crate::link::{Command, Failure, Lane, Links};
 use crate::plan::{Pace, moves_atomically};
@@ -48,7 +48,7 @@ fn keys_at_once(pace: Pace, bytes: f64) -> u64 {
 }
 
 pub(in crate::exec) struct AtomicEngine {
-    pub(in crate::exec) telling: Telling,
+    pub(in crate::exec) context: OperationContext,
     pub(in crate::exec) meter: Meter,
     pub(in crate::exec) journal: Journal,
     pub(in crate::exec) halt: Arc<AtomicBool>,
@@ -60,7 +60,7 @@ pub(in crate::exec) struct AtomicEngine {
 impl Engine for AtomicEngine {
     async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
         for (slots, keys) in self.groups(job).await {
-            if self.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
+            if self.context.safe_point().await || self.halt.load(Ordering::Relaxed) {
                 return Err(Stop { cancelled: true, ..Stop::default() });
             }
             let text = slots.iter().copied().collect::<SlotSet>().to_string();
@@ -77,7 +77,7 @@ impl Engine for AtomicEngine {
 impl AtomicEngine {
     /// The job's slots in groups of about as many keys each, with their keys, as counted beforehand.
     async fn groups<'a>(&self, job: &'a Job) -> Vec<(&'a [u16], u64)> {
-        let link = self.telling.links.get(&job.from_at, Lane::Work);
+        let link = self.context.links.get(&job.from_at, Lane::Work);
         let counts =
             survey::pipelined(&link, job.slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
         let keys: Option<Vec<u64>> = counts.iter().map(|reply| u64::try_from(reply.int()?).ok()).collect();
@@ -115,7 +115,7 @@ impl AtomicEngine {
                 End::RolledBack(text) => why = text,
             }
             self.still_there(job, &wanted, &why).await?;
-            self.telling.note(format!("{why}; beginning the group again")).await;
+            self.context.note(format!("{why}; beginning the group again")).await;
             sleep(LOOK_LATER * 4 * (attempt + 1)).await;
         }
         Err(Stop {
@@ -126,7 +126,7 @@ impl AtomicEngine {
 
     /// What the source moves or has moved by itself; another's migration of slots of ours is named and ends it.
     async fn known(&self, job: &Job, wanted: &SlotSet) -> Result<Vec<Migration>, Stop> {
-        let reply = self.telling.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
+        let reply = self.context.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
         let known = reply.as_ref().map(migrations::all);
         let known = match known {
             Ok(Some(known)) => known,
@@ -156,7 +156,7 @@ impl AtomicEngine {
     /// Asks the source to begin. None once it may have; a reason where it is worth asking again.
     async fn begin(&self, job: &Job, wanted: &SlotSet, command: &Command) -> Result<Option<String>, Stop> {
         let not = |text: &str| format!("{} did not begin to move slots {wanted} to {}: {text}", job.from_at, job.to_at);
-        match self.telling.send(&job.from_at, command, WITHIN).await {
+        match self.context.send(&job.from_at, command, WITHIN).await {
             // Whether it was begun is seen among the migrations.
             Ok(_) | Err(Failure::Unknown(_)) => Ok(None),
             Err(Failure::NotSent(trouble)) => Err(Stop::because(not(&format!("not sent: {trouble}")))),
@@ -173,7 +173,7 @@ impl AtomicEngine {
     /// Follows our migration to its end. `before`: those that had ended when it was asked for. Until the servers have
     /// said how it ended, the slots are open: no silence is taken for an end.
     async fn follow(&self, job: &Job, wanted: &SlotSet, before: &BTreeSet<String>) -> Result<End, Stop> {
-        let link = self.telling.links.get(&job.from_at, Lane::Probe);
+        let link = self.context.links.get(&job.from_at, Lane::Probe);
         let (mut state, mut since) = (String::new(), Instant::now());
         let mut heard = Instant::now();
         let mut missing: Option<Instant> = None;
@@ -241,7 +241,7 @@ impl AtomicEngine {
     /// Cancels a migration that hangs. The command cancels all of the server's: only when no other is under way.
     async fn cancel(&self, job: &Job, wanted: &SlotSet, state: &str) -> Result<(), Stop> {
         let hangs = format!("it has hung in `{state}` for {} s", PATIENCE.as_secs());
-        let reply = self.telling.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
+        let reply = self.context.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
         let Some(known) = reply.ok().as_ref().and_then(migrations::all) else {
             return Err(undecided(job, wanted, &format!("{hangs}, and was not cancelled: what else goes on there is not known")));
         };
@@ -253,14 +253,14 @@ impl AtomicEngine {
             ));
         }
         // How that ended is read from the list like everything else.
-        drop(self.telling.send(&job.from_at, &Command::words("CLUSTER CANCELSLOTMIGRATIONS"), WITHIN).await);
+        drop(self.context.send(&job.from_at, &Command::words("CLUSTER CANCELSLOTMIGRATIONS"), WITHIN).await);
         Ok(())
     }
 
     /// Where the source's list tells nothing: who owns the slots, by the word of both.
     async fn by_owner(&self, job: &Job, wanted: &SlotSet, why: &str) -> Result<End, Stop> {
         let owns = async |at: &Address, id: NodeId| {
-            let view = read::view(&self.telling.links, at, WITHIN).await.ok()?;
+            let view = read::view(&self.context.links, at, WITHIN).await.ok()?;
             let me = view.myself().filter(|me| me.id == id)?;
             let owned: SlotSet = me.slots.iter().collect();
             Some(owned.contains_all(wanted))
@@ -270,7 +270,7 @@ impl AtomicEngine {
         }
         if owns(&job.from_at, job.from).await == Some(true) {
             // Its own list is empty of it, so that nothing goes on any more.
-            let reply = self.telling.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
+            let reply = self.context.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
             if let Some(known) = reply.ok().as_ref().and_then(migrations::all)
                 && !known.iter().any(|one| one.is_live() && !one.slots.both(wanted).is_empty())
             {
@@ -282,13 +282,13 @@ impl AtomicEngine {
 
     /// A target that died under the migration is no reason to try again; what it died of has to be looked at first.
     async fn still_there(&self, job: &Job, wanted: &SlotSet, why: &str) -> Result<(), Stop> {
-        let mut said = read::view(&self.telling.links, &job.to_at, WITHIN).await;
+        let mut said = read::view(&self.context.links, &job.to_at, WITHIN).await;
         for _ in 0..3 {
             if said.is_ok() {
                 return Ok(());
             }
             sleep(LOOK_LATER * 4).await;
-            said = read::view(&self.telling.links, &job.to_at, WITHIN).await;
+            said = read::view(&self.context.links, &job.to_at, WITHIN).await;
         }
         let Err(trouble) = said else { return Ok(()) };
         Err(Stop {

@@ -6,7 +6,7 @@ use super::batch::Key;
 use super::content::{self, Content};
 use super::databases;
 use crate::cluster::Address;
-use crate::exec::telling::said;
+use crate::exec::context::said;
 use crate::link::{Command, Lane, Links, Reply};
 
 const WITHIN: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cluster::SlotSet;
-use crate::exec::telling::said;
+use crate::exec::context::said;
 use crate::link::{Command, Link, Reply};
 
 /// Asked beside other things: which databases hold any key.

@@ -77,14 +77,14 @@ impl KeyEngine {
     async fn groups(&mut self, job: &Job) -> Result<(), Stop> {
         let groups: Vec<&[u16]> = job.slots.chunks(OPEN).collect();
         record(self.journal.clone(), job, groups.first().copied(), &[]).await?;
-        let source = self.interpreter.telling.links.get(&job.from_at, Lane::Work);
+        let source = self.interpreter.context.links.get(&job.from_at, Lane::Work);
         let mut known = Vec::new();
         // What the source is still to be told, and what is still to be written down as closed.
         let mut unreleased: Option<MoveGroup> = None;
         let mut closed: Vec<u16> = Vec::new();
         for (nth, slots) in groups.iter().enumerate() {
             let next = groups.get(nth + 1).copied();
-            if self.interpreter.telling.safe_point().await || self.halt.load(Ordering::Relaxed) {
+            if self.interpreter.context.safe_point().await || self.halt.load(Ordering::Relaxed) {
                 self.release(unreleased.take(), &mut closed).await?;
                 record(self.journal.clone(), job, None, &closed).await?;
                 return Err(Stop { cancelled: true, ..Stop::default() });

@@ -18,7 +18,7 @@ use super::heard::{LastWords, Places};
 use super::keys::KeyMover;
 use super::why::Why;
 use crate::cluster::{Address, NodeId, SlotSet};
-use crate::exec::telling::Telling;
+use crate::exec::context::OperationContext;
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::protocol::{
     Act, Heard, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain as drain_within, fence,
@@ -57,7 +57,7 @@ impl Halt {
 }
 
 pub(in crate::exec) struct Interpreter {
-    pub(in crate::exec) telling: Telling,
+    pub(in crate::exec) context: OperationContext,
     pub(in crate::exec) places: Places,
     pub(in crate::exec) keys: KeyMover,
     pub(in crate::exec) node_timeout: Duration,
@@ -82,9 +82,9 @@ impl Drop for Interpreter {
 }
 
 impl Interpreter {
-    pub(in crate::exec) fn new(telling: Telling, places: Places, keys: KeyMover, node_timeout: Duration) -> Self {
+    pub(in crate::exec) fn new(context: OperationContext, places: Places, keys: KeyMover, node_timeout: Duration) -> Self {
         Self {
-            telling,
+            context,
             places,
             keys,
             node_timeout,
@@ -192,23 +192,23 @@ impl Interpreter {
         let at =
             |nodes: &[NodeId]| nodes.iter().map(|&node| Ok((node, self.place(node)?))).collect::<Result<BTreeMap<_, _>, Halt>>();
         let heard = match (at(of), at(by)) {
-            (Ok(of), Ok(by)) => drain::has_been_heard(&self.telling.links, self.telling.clock, &of, &by).await,
+            (Ok(of), Ok(by)) => drain::has_been_heard(&self.context.links, self.context.clock, &of, &by).await,
             (Err(halt), _) | (_, Err(halt)) => Err(halt.why),
         };
         if let Err(why) = heard
-            && !self.telling.has_waited_for(of)
+            && !self.context.has_waited_for(of)
         {
             let wait = drain_within(self.node_timeout);
             let says = format!("waits {}, until what was said of these slots before has been heard: {why}", quantity::span(wait));
-            self.telling.note(says).await;
+            self.context.note(says).await;
             sleep(wait).await;
-            self.telling.waited_for(of);
+            self.context.waited_for(of);
         }
     }
 
     fn reader(&self, requires: Vec<Precondition>) -> Reader {
         Reader {
-            telling: self.telling.clone(),
+            context: self.context.clone(),
             places: self.places.clone(),
             requires,
             fresh: check_lasts(self.node_timeout),
@@ -258,7 +258,7 @@ impl Interpreter {
             words.push(word("CLUSTER NODES"));
         }
         self.heard.forget(to);
-        let answer = self.telling.links.get(&address, Lane::Work).pipeline(&words, SLOW).await;
+        let answer = self.context.links.get(&address, Lane::Work).pipeline(&words, SLOW).await;
         let mut bad = None;
         match answer {
             Err(failure @ Failure::Unknown(_)) => {
@@ -301,7 +301,7 @@ impl Interpreter {
         if matches!(step.purpose, Purpose::ClaimFirst | Purpose::ClaimRest) {
             let nodes = commands.iter().filter(|command| matches!(command, SlotCommand::Node { .. }));
             self.claimed.extend(nodes.filter_map(|command| Some((command.slot()?, to))));
-            self.telling.claims(to);
+            self.context.claims(to);
         }
         let unread = bad.is_some() && step.confirms.is_empty();
         let confirmed = self.check(&step.confirms).await;
@@ -312,7 +312,7 @@ impl Interpreter {
                 shown(commands).join(", ")
             ))),
             (Ok(()), Some(bad)) => {
-                self.telling.note(format!("{address}: {bad}; it was done, as it says itself")).await;
+                self.context.note(format!("{address}: {bad}; it was done, as it says itself")).await;
                 Ok(())
             }
             (Err(halt), bad) => {
@@ -327,7 +327,7 @@ impl Interpreter {
     async fn tell(&self, address: &Address, commands: &[SlotCommand], atomic: bool, reply: &str) {
         for command in shown(commands) {
             let command = if atomic && commands.len() > 1 { format!("{command} (MULTI)") } else { command };
-            self.telling.say(Progress::Sent { address: address.clone(), command, reply: reply.into() }).await;
+            self.context.say(Progress::Sent { address: address.clone(), command, reply: reply.into() }).await;
         }
     }
 }
@@ -355,7 +355,7 @@ async fn joined(task: JoinHandle<Result<(), Halt>>) -> Result<(), Halt> {
 
 /// Reads until everything holds, or something does not that time will not bring.
 struct Reader {
-    telling: Telling,
+    context: OperationContext,
     places: Places,
     requires: Vec<Precondition>,
     fresh: Duration,
@@ -375,7 +375,7 @@ impl Reader {
         }
         let began = Instant::now();
         loop {
-            self.heard.ask(&self.telling.links, &self.places, &asked, &counted, self.fresh).await;
+            self.heard.ask(&self.context.links, &self.places, &asked, &counted, self.fresh).await;
             let Some((precondition, verdict)) = self.failing() else {
                 match self.heard.oldest(&asked, &counted) {
                     Some(oldest) if oldest.elapsed() < self.fresh => return Ok(()),

@@ -15,7 +15,7 @@ use super::meter::Meter;
 use super::migrate::{self, Migrated};
 use super::{Job, databases, listing};
 use crate::cluster::{Address, key_slot};
-use crate::exec::telling::{Telling, said};
+use crate::exec::context::{OperationContext, said};
 use crate::link::{Command, Lane, Link, Reply};
 use crate::plan::{Pace, Progress};
 
@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 3;
 const PER_MB: Duration = Duration::from_millis(60);
 
 pub(in crate::exec) struct KeyMover {
-    telling: Telling,
+    context: OperationContext,
     meter: Meter,
     pub(super) pacer: Pacer,
     /// No batch before this, after a stall: players come first for a moment.
@@ -44,9 +44,9 @@ pub(in crate::exec) struct KeyMover {
 }
 
 impl KeyMover {
-    pub(in crate::exec) fn new(telling: Telling, meter: Meter, pace: Pace, patience: Duration) -> Self {
+    pub(in crate::exec) fn new(context: OperationContext, meter: Meter, pace: Pace, patience: Duration) -> Self {
         Self {
-            telling,
+            context,
             meter,
             pacer: Pacer::new(pace),
             rested: Instant::now(),
@@ -59,7 +59,7 @@ impl KeyMover {
     }
 
     fn link(&self, address: &Address) -> Link {
-        self.telling.links.get(address, Lane::Work)
+        self.context.links.get(address, Lane::Work)
     }
 
     /// Moves keys until the source lists none for any of the slots. What both nodes say in the last listing's pipeline is
@@ -69,7 +69,7 @@ impl KeyMover {
         self.bring(job, known).await?;
         loop {
             heard.forget(job.from);
-            let target = self.telling.links.get(&job.to_at, Lane::Probe);
+            let target = self.context.links.get(&job.to_at, Lane::Probe);
             let view = Command::words("CLUSTER NODES");
             let (listed, theirs) = tokio::join!(listing::listed(&source, &job.slots), target.call_within(&view, SLOW));
             let listed = listed?;
@@ -135,7 +135,7 @@ impl KeyMover {
                     }
                     let (Migrated::Unclear(text) | Migrated::NotSent(text)) = migrated else { continue };
                     let what = format!("MIGRATE from {} to {} is unclear: {text}; looking again", job.from_at, job.to_at);
-                    self.telling.note(what).await;
+                    self.context.note(what).await;
                     why = text;
                     for address in [&job.from_at, &job.to_at] {
                         self.link(address).call_within(&Command::words("PING"), self.patience).await.map_err(|failure| {
@@ -171,13 +171,13 @@ impl KeyMover {
     async fn migrate(&self, job: &Job, keys: &[Key], bytes: u64, replace: bool) -> Migrated {
         let mb = bytes as f64 / (1 << 20) as f64;
         let timeout = self.patience.max(PER_MB.mul_f64(mb));
-        let credentials = migrate::credentials(self.telling.links.settings());
+        let credentials = migrate::credentials(self.context.links.settings());
         let database = keys.first().map_or(0, |key| key.database);
-        let command = migrate::command(&self.telling.as_servers_reach(&job.to_at), timeout, replace, &credentials, keys);
-        let done = migrate::send(&self.telling.links, &job.from_at, &command, database, timeout * 2 + Duration::from_secs(1)).await;
+        let command = migrate::command(&self.context.as_servers_reach(&job.to_at), timeout, replace, &credentials, keys);
+        let done = migrate::send(&self.context.links, &job.from_at, &command, database, timeout * 2 + Duration::from_secs(1)).await;
         if done != Migrated::All {
             let shown = format!("MIGRATE {} {} … KEYS ({} of them)", job.to_at.host, job.to_at.port, keys.len());
-            self.telling.say(Progress::Sent { address: job.from_at.clone(), command: shown, reply: done.to_string() }).await;
+            self.context.say(Progress::Sent { address: job.from_at.clone(), command: shown, reply: done.to_string() }).await;
         }
         done
     }
@@ -187,20 +187,20 @@ impl KeyMover {
         for key in keys {
             let one = std::slice::from_ref(key);
             let name = String::from_utf8_lossy(&key.name).into_owned();
-            let replace = match copies::compare(&self.telling.links, &job.from_at, &job.to_at, key).await? {
+            let replace = match copies::compare(&self.context.links, &job.from_at, &job.to_at, key).await? {
                 Copies::Single => false,
                 // On the way back players are served by the owner: its copy is never written over.
                 Copies::Same if self.home => {
-                    self.telling.note(format!("{name} is on both sides and the same: the copy that nobody sees is deleted")).await;
+                    self.context.note(format!("{name} is on both sides and the same: the copy that nobody sees is deleted")).await;
                     self.delete(&job.from_at, key).await?;
                     continue;
                 }
                 Copies::Same => {
-                    self.telling.note(format!("{name} is on both sides and the same: the target's copy is replaced")).await;
+                    self.context.note(format!("{name} is on both sides and the same: the target's copy is replaced")).await;
                     true
                 }
                 Copies::Different(_) if !self.home && self.suspects.contains(&key.name) => {
-                    self.telling
+                    self.context
                         .note(format!("{name} had been copied by a MIGRATE that broke off; the source's copy is newer"))
                         .await;
                     true

@@ -4,8 +4,8 @@ use super::batch::{Key, by_room};
 use super::databases;
 use super::interpret::SLOW;
 use crate::cluster::SlotSet;
+use crate::exec::context::said;
 use crate::exec::survey;
-use crate::exec::telling::said;
 use crate::link::{Command, Link, Reply};
 use crate::plan::LISTED;
 

@@ -71,7 +71,7 @@ pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
         flight.votes.needed
     );
     doc.fact("votes", votes, if flight.votes.suffice() { Role::Text } else { Role::Critical });
-    let tally = flight.blast.tally;
+    let tally = flight.impact.tally;
     doc.fact(
         "who notices",
         format!("{}, {}", quantity::count(tally.rooms, "room"), quantity::count(tally.players, "player")),

@@ -18,7 +18,7 @@ pub(super) fn text(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
         doc.point(ui.glyphs.warning, warning, Role::Warning);
     }
     prediction(ui, plan, doc);
-    blast(ui, plan, doc);
+    impact(ui, plan, doc);
     loads(ui, plan, "Before and after", doc);
     moves(ui, plan, doc);
     steps(plan, doc);
@@ -59,25 +59,25 @@ fn prediction(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
     }
 }
 
-fn blast(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
-    let blast = &plan.blast;
+fn impact(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
+    let impact = &plan.impact;
     doc.heading("What it touches");
-    let shards: Vec<String> = blast.shards.iter().map(ToString::to_string).collect();
-    let slots = blast.slots.len();
-    let ranges = blast.slots.ranges();
+    let shards: Vec<String> = impact.shards.iter().map(ToString::to_string).collect();
+    let slots = impact.slots.len();
+    let ranges = impact.slots.ranges();
     let listed =
         if ranges.is_empty() { "none".to_string() } else { format!("{slots}  ({})", super::super::topology::ranges(ui, &ranges)) };
     if !shards.is_empty() {
         doc.fact(if shards.len() == 1 { "shard" } else { "shards" }, shards.join(", "), Role::Text);
     }
     doc.fact("slots", listed, Role::Text);
-    let tally = &blast.tally;
+    let tally = &impact.tally;
     let text = format!(
         "{} with {}, {}, {}",
         tally.rooms,
         quantity::count(tally.players, "player"),
         format::counted_short(tally.keys, "key"),
-        blast.bytes()
+        impact.bytes()
     );
     doc.fact("rooms", text, Role::Text);
 }
@@ -155,7 +155,7 @@ pub(super) fn flight(ui: &Ui<'_>, flight: &Preflight, doc: &mut Doc<'_, '_>) {
         doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
     doc.known("may be lost", flight.bytes_at_risk.map(quantity::bytes));
-    let tally = flight.blast.tally;
+    let tally = flight.impact.tally;
     doc.fact(
         "who notices",
         format!("{}, {}", quantity::count(tally.rooms, "room"), quantity::count(tally.players, "player")),

@@ -1,8 +1,8 @@
-//! PURE. What a sweep may cost a server, and how long to pause so that it does not cost more.
+//! PURE. What a scan may cost a server, and how long to pause so that it does not cost more.
 
 use std::time::Duration;
 
-/// Share of one core for a server's first sweep: rooms are wanted on the screen.
+/// Share of one core for a server's first scan: rooms are wanted on the screen.
 const FIRST: f64 = 0.02;
 /// Share of one core for all later ones. With the polls it stays below 0.1 %.
 const LATER: f64 = 0.0007;
@@ -39,7 +39,7 @@ impl Cost {
     }
 }
 
-/// Sizes change slowly: in later sweeps one room in this many is measured again, fewer the more keys there are.
+/// Sizes change slowly: in later scans one room in this many is measured again, fewer the more keys there are.
 pub(super) fn measure_one_in(keys: u64) -> u64 {
     (keys / 20_000).clamp(4, 64)
 }

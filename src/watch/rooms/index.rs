@@ -1,4 +1,4 @@
-//! PURE. The bookkeeping of sweeps through one master: keys grouped by hash tag, tags that are rooms, keys by slot.
+//! PURE. The bookkeeping of scans through one master: keys grouped by hash tag, tags that are rooms, keys by slot.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -12,7 +12,7 @@ use crate::escape;
 
 /// Tags remembered that are no rooms (or not yet known to be); more are only counted by slot.
 const MOST_TAGS: usize = 300_000;
-/// Keys told apart from repetitions in one sweep; beyond it SCAN's rare repetitions count twice.
+/// Keys told apart from repetitions in one scan; beyond it SCAN's rare repetitions count twice.
 const MOST_KEYS: usize = 4_000_000;
 
 /// All keys with one hash tag.
@@ -20,22 +20,22 @@ const MOST_KEYS: usize = 4_000_000;
 pub(super) struct Tag {
     /// The room's code, once the key that makes a room was seen.
     pub(super) code: Option<Arc<str>>,
-    /// Seen in this sweep so far.
+    /// Seen in this scan so far.
     keys: u32,
     bytes: u64,
     measured: bool,
-    /// Of the last full sweep.
+    /// Of the last full scan.
     last: Option<(u32, u64)>,
     /// It grew or shrank without being measured.
     stale: bool,
-    /// What was told of it in this sweep.
+    /// What was told of it in this scan.
     pub(super) said: Option<(u32, u64)>,
     pub(super) state: Option<Kind>,
     pub(super) companion: Option<Kind>,
 }
 
 impl Tag {
-    /// Keys and bytes, as far as is known: of the last sweep while this one has not seen more.
+    /// Keys and bytes, as far as is known: of the last scan while this one has not seen more.
     pub(super) fn size(&self) -> (u32, u64) {
         match self.last {
             Some((keys, bytes)) => (keys.max(self.keys), if self.measured { bytes.max(self.bytes) } else { bytes }),
@@ -43,7 +43,7 @@ impl Tag {
         }
     }
 
-    /// Keys and bytes when the sweep is over.
+    /// Keys and bytes when the scan is over.
     fn total(&self) -> (u32, u64) {
         let bytes = if self.measured { self.bytes } else { self.last.map_or(0, |(_, bytes)| bytes) };
         (self.keys, bytes)
@@ -67,9 +67,9 @@ pub(super) struct ScanIndex {
     by_slot: Vec<u32>,
     told_by_slot: Vec<Option<u32>>,
     told_strays: Option<Vec<(u16, u32)>>,
-    sweeps: u64,
+    scans: u64,
     keys: u64,
-    /// Keys of the last full sweep.
+    /// Keys of the last full scan.
     last_keys: u64,
 }
 
@@ -84,7 +84,7 @@ impl ScanIndex {
             by_slot: vec![0; slots],
             told_by_slot: vec![None; slots],
             told_strays: None,
-            sweeps: 0,
+            scans: 0,
             keys: 0,
             last_keys: 0,
         }
@@ -95,7 +95,7 @@ impl ScanIndex {
     }
 
     pub(super) fn is_first(&self) -> bool {
-        self.sweeps == 0
+        self.scans == 0
     }
 
     pub(super) fn keys_seen(&self) -> u64 {
@@ -106,7 +106,7 @@ impl ScanIndex {
         self.tags.get_mut(&*escape::bytes(code))
     }
 
-    /// A sweep begins, or begins again after a failure.
+    /// A scan begins, or begins again after a failure.
     pub(super) fn begin(&mut self) {
         self.seen.clear();
         self.by_slot.fill(0);
@@ -136,7 +136,7 @@ impl ScanIndex {
             if !self.tags.contains_key(text) && (code.is_some() || self.tags.len() < MOST_TAGS) {
                 self.tags.insert(text.into(), Tag::default());
             }
-            let turn = self.hasher.hash_one(text).wrapping_add(self.sweeps).is_multiple_of(one_in);
+            let turn = self.hasher.hash_one(text).wrapping_add(self.scans).is_multiple_of(one_in);
             let Some(tag) = self.tags.get_mut(text) else { continue };
             tag.keys += 1;
             if let Some(code) = code
@@ -168,9 +168,9 @@ impl ScanIndex {
         }
     }
 
-    /// The sweep has been through every key. Gives the rooms whose size is not what was told of them.
+    /// The scan has been through every key. Gives the rooms whose size is not what was told of them.
     pub(super) fn end(&mut self) -> Vec<Arc<str>> {
-        self.sweeps += 1;
+        self.scans += 1;
         self.last_keys = self.keys;
         self.tags.retain(|_, tag| tag.keys > 0);
         let mut wrong = Vec::new();
@@ -204,7 +204,7 @@ impl ScanIndex {
         news
     }
 
-    /// Keys in slots that this master owned neither when the sweep began nor now; None when that was told last.
+    /// Keys in slots that this master owned neither when the scan began nor now; None when that was told last.
     pub(super) fn strays(&mut self, then: &[SlotRange], now: &[SlotRange]) -> Option<Vec<(u16, u32)>> {
         let owned = |slot: u16| then.iter().chain(now).any(|range| range.contains(slot));
         let found: Vec<(u16, u32)> =
@@ -229,7 +229,7 @@ mod tests {
         names.iter().map(|name| name.as_bytes().to_vec()).collect()
     }
 
-    /// Takes a batch as the sweep does: every key is 100 bytes, every room is told.
+    /// Takes a batch as the scan does: every key is 100 bytes, every room is told.
     fn run(index: &mut ScanIndex, names: &[&str]) -> Wanted {
         let wanted = index.take(keys(names));
         for key in &wanted.sizes {
@@ -278,7 +278,7 @@ mod tests {
             run(&mut index, &["room:{A}:players", "x:{A}", "y:{N}"]);
             assert!(index.end().is_empty());
         }
-        assert_eq!(measured, 2, "one room is measured every fourth sweep, what is no room never");
+        assert_eq!(measured, 2, "one room is measured every fourth scan, what is no room never");
         index.begin();
         let wanted = run(&mut index, &["room:{D}:state"]);
         assert_eq!(wanted.sizes, keys(&["room:{D}:state"]));

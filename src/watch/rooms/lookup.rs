@@ -1,4 +1,4 @@
-//! IO. Reads single rooms where they live, for whoever asks for a few by name: two questions, and no sweep.
+//! IO. Reads single rooms where they live, for whoever asks for a few by name: two questions, and no scan.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

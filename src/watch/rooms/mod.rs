@@ -18,7 +18,7 @@ use crate::link::{Lane, Links};
 pub use lookup::look_up;
 pub(super) use template::Template;
 
-/// Keeps a sweep going on a node as long as it is a master.
+/// Keeps a scan going on a node as long as it is a master.
 #[derive(Debug)]
 pub(super) struct Scans {
     links: Links,
@@ -44,7 +44,7 @@ impl Scans {
                 owned: self.owned.clone(),
                 no_touch,
             };
-            self.task = Some(AbortOnDropHandle::new(tokio::spawn(scan::sweep(place, self.template.clone()))));
+            self.task = Some(AbortOnDropHandle::new(tokio::spawn(scan::scan(place, self.template.clone()))));
         }
     }
 

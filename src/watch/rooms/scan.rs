@@ -1,4 +1,4 @@
-//! IO. The task that sweeps one master: SCAN, sizes, states, and the rooms they make.
+//! IO. The task that scans one master: SCAN, sizes, states, and the rooms they make.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use super::budget::Cost;
 use super::describe::{Kind, told};
 use super::index::ScanIndex;
 use super::template::Template;
-use crate::cluster::{Fact, Health, Observation, Room, RoomSweep, SlotRange, Trouble, key_slot};
+use crate::cluster::{Fact, Health, Observation, Room, RoomScan, SlotRange, Trouble, key_slot};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
 /// Keys asked for at a time: a call stays well below a millisecond.
 const COUNT: usize = 200;
 /// For the replies to one batch; SCAN may wait behind a long command of somebody else.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between the end of one sweep and the next, at least.
+/// Between the end of one scan and the next, at least.
 const REST: Duration = Duration::from_secs(1);
 /// After a failure, and after being told that this user may not.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const FORBIDDEN: Duration = Duration::from_secs(60);
 /// While the lane is at work for somebody else.
 const GIVE_WAY: Duration = Duration::from_millis(20);
 
-/// What the sweep is told about its master.
+/// What the scan is told about its master.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) link: Link,
@@ -38,7 +38,7 @@ pub(crate) struct Place {
 }
 
 /// Scans for ever.
-pub(crate) async fn sweep(place: Place, template: Template) {
+pub(crate) async fn scan(place: Place, template: Template) {
     let mut scanner =
         Scanner { no_sizes: false, no_touch: place.no_touch, place, index: ScanIndex::new(template), number: 0, closed: false };
     while !scanner.closed {
@@ -61,7 +61,7 @@ struct Scanner {
 }
 
 impl Scanner {
-    /// One sweep through every key.
+    /// One scan through every key.
     async fn once(&mut self) -> Result<(), Failure> {
         let first = self.index.is_first();
         // Numbers grow over restarts of this task too.
@@ -126,8 +126,8 @@ impl Scanner {
     }
 
     /// Reads what the rooms say of themselves now. Rooms whose key is gone are told as gone.
-    async fn describe(&mut self, codes: Vec<Arc<str>>) -> Result<(RoomSweep, Cost), Failure> {
-        let mut batch = RoomSweep { sweep: self.number, keys_seen: self.index.keys_seen(), ..RoomSweep::default() };
+    async fn describe(&mut self, codes: Vec<Arc<str>>) -> Result<(RoomScan, Cost), Failure> {
+        let mut batch = RoomScan { scan: self.number, keys_seen: self.index.keys_seen(), ..RoomScan::default() };
         let mut asked = 0;
         let mut kinds = Vec::with_capacity(codes.len());
         for code in &codes {
@@ -137,7 +137,7 @@ impl Scanner {
         let unknown: Vec<&Arc<str>> = codes.iter().zip(&kinds).filter(|(_, kind)| kind.is_none()).map(|(code, _)| code).collect();
         let types = unknown.iter().map(|code| Command::new([b"TYPE".as_slice(), &self.index.template().state(code)])).collect();
         for (code, reply) in unknown.into_iter().zip(self.ask(types, &mut asked).await?) {
-            // A refusal, as while the cluster is down, says nothing of the type: it is asked again in the next sweep.
+            // A refusal, as while the cluster is down, says nothing of the type: it is asked again in the next scan.
             if let (Some(tag), Some(_)) = (self.index.tag_mut(code), reply.text()) {
                 tag.state = Some(Kind::read(&reply));
             }
@@ -245,7 +245,7 @@ impl Scanner {
             let (batch, _) = self.describe(codes.to_vec()).await?;
             self.tell(batch).await;
         }
-        let done = RoomSweep { sweep: self.number, done: true, keys_seen: self.index.keys_seen(), ..RoomSweep::default() };
+        let done = RoomScan { scan: self.number, done: true, keys_seen: self.index.keys_seen(), ..RoomScan::default() };
         self.say(Fact::Rooms(done)).await;
         if let Some(owned) = self.owned() {
             let counts = self.index.slot_keys(&owned);
@@ -259,13 +259,13 @@ impl Scanner {
         Ok(())
     }
 
-    async fn tell(&mut self, batch: RoomSweep) {
+    async fn tell(&mut self, batch: RoomScan) {
         if !batch.rooms.is_empty() || !batch.gone.is_empty() {
             self.say(Fact::Rooms(batch)).await;
         }
     }
 
-    /// Pieces of a sweep add up: they wait for their reader, and the sweep with them.
+    /// Pieces of a scan add up: they wait for their reader, and the scan with them.
     async fn say(&mut self, fact: Fact) {
         let observation = Observation { source: self.place.link.address().clone(), at: self.place.clock.now(), fact };
         self.closed |= self.place.to.send(observation).await.is_err();

@@ -2,11 +2,11 @@
 
 use crate::cluster::{Model, NodeId, RoomTally, ShardName, SlotSet};
 
-use super::{Blast, SlotFacts};
+use super::{Impact, SlotFacts};
 
 /// Everything in these slots. Keys and bytes come from the survey where there is one, else from what is known of rooms
 /// and of the slots' counts.
-pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> Blast {
+pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> Impact {
     let parts = parts(model, slots, facts);
     let tally = parts.iter().fold(RoomTally::default(), |tally, part| RoomTally {
         rooms: tally.rooms + part.rooms.rooms,
@@ -20,7 +20,7 @@ pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>
     let mut shards: Vec<ShardName> = owners().filter_map(|owner| model.node(owner)?.shard).collect();
     shards.sort();
     shards.dedup();
-    Blast { shards, slots: slots.clone(), tally, rooms_in_part, bytes_in_part }
+    Impact { shards, slots: slots.clone(), tally, rooms_in_part, bytes_in_part }
 }
 
 /// Whether the bytes of these slots are, for some owner at least, its average and not what was measured.
@@ -101,22 +101,22 @@ fn accounts_for(measured: u64, keys: u64) -> bool {
 
 /// A whole shard: its master counts its keys itself, and its bytes where rooms do not account for them. What a server uses
 /// beside its keys is no part of what players have there.
-pub(super) fn of_shard(model: &Model, name: ShardName) -> Blast {
-    let Some(shard) = model.topology().shard(name) else { return Blast::default() };
-    let mut blast = of_slots(model, &shard.slot_set(), None);
-    blast.shards = vec![name];
+pub(super) fn of_shard(model: &Model, name: ShardName) -> Impact {
+    let Some(shard) = model.topology().shard(name) else { return Impact::default() };
+    let mut impact = of_slots(model, &shard.slot_set(), None);
+    impact.shards = vec![name];
     let mut infos = shard.nodes().filter_map(|id| model.node(id)?.info.as_ref());
-    let Some(info) = infos.next() else { return Blast { bytes_in_part: true, ..blast } };
-    let in_rooms = model.rooms().in_slots(&blast.slots).keys;
-    blast.tally.keys = blast.tally.keys.max(info.keys);
-    blast.bytes_in_part = false;
+    let Some(info) = infos.next() else { return Impact { bytes_in_part: true, ..impact } };
+    let in_rooms = model.rooms().in_slots(&impact.slots).keys;
+    impact.tally.keys = impact.tally.keys.max(info.keys);
+    impact.bytes_in_part = false;
     if info.keys > 0 && (in_rooms == 0 || !accounts_for(in_rooms, info.keys)) {
         match info.used_memory_dataset {
-            Some(bytes) => blast.tally.bytes = blast.tally.bytes.max(bytes),
-            None => blast.bytes_in_part = true,
+            Some(bytes) => impact.tally.bytes = impact.tally.bytes.max(bytes),
+            None => impact.bytes_in_part = true,
         }
     }
-    blast
+    impact
 }
 
 #[cfg(test)]
@@ -138,8 +138,8 @@ mod tests {
         // Every master has 1000 keys in 800000 bytes.
         let model = three_shards();
         let (slots, facts) = survey(0);
-        let blast = of_slots(&model, &slots, Some(&facts));
-        assert_eq!((blast.tally.keys, blast.tally.bytes, blast.shards.len()), (1000, 800_000, 2));
+        let impact = of_slots(&model, &slots, Some(&facts));
+        assert_eq!((impact.tally.keys, impact.tally.bytes, impact.shards.len()), (1000, 800_000, 2));
         assert!(is_estimated(&model, &slots, Some(&facts)));
         let (slots, facts) = survey(7);
         assert_eq!(of_slots(&model, &slots, Some(&facts)).tally.bytes, 140, "what was measured is not guessed at");
@@ -156,7 +156,7 @@ mod tests {
             let (slots, facts) = survey(bytes);
             let intent = Intent::MoveSlots { slots, to: "C".into() };
             let plan = plan(&intent, &Facts::with(&model, &facts), crate::plan::testing::at(0)).unwrap();
-            assert_eq!(plan.moves.iter().map(|part| part.bytes).sum::<u64>(), plan.blast.tally.bytes);
+            assert_eq!(plan.moves.iter().map(|part| part.bytes).sum::<u64>(), plan.impact.tally.bytes);
             plan.prediction.notes.join("\n")
         };
         assert!(notes(0).contains("bytes are estimated from the masters' averages"));

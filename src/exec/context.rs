@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The operation's side of [`super::Running`]. Clones speak for the same operation.
 #[derive(Clone, Debug)]
-pub(super) struct Telling {
+pub(super) struct OperationContext {
     pub(super) links: Links,
     pub(super) clock: Clock,
     progress: mpsc::Sender<Progress>,
@@ -34,7 +34,7 @@ pub(super) struct Telling {
     pub(super) yields_at: Option<PathBuf>,
 }
 
-impl Telling {
+impl OperationContext {
     pub(super) fn new(links: Links, clock: Clock, progress: mpsc::Sender<Progress>, control: watch::Receiver<Control>) -> Self {
         Self {
             links,
