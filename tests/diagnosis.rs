@@ -346,3 +346,17 @@ async fn the_verdict_keeps_its_subject_from_the_death_of_a_master_to_the_end() {
     let verdicts = watch.lines().iter().filter(|line| line.contains("\"verdict\"") && line.contains("\"cluster\"")).count();
     assert_eq!(verdicts, 3, "ok, critical, warning: {:#?}", watch.lines());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_was_reset_has_no_address_and_its_slots_are_unserved() {
+    let cluster = Cluster::start(3, 1).await;
+    let console = Console::of(&cluster);
+    let master = cluster.at(0);
+    let slots = slots_of(&cluster, &master).await;
+    console.until("all is well", |look| look.code == 0).await;
+    cluster.ok(&master, "CLUSTER RESET HARD").await;
+    // Whether its replica is elected is the servers' affair; until then nobody serves the slots.
+    let look = console.until("the others know its id alone", |look| look.says().contains("has no address any more")).await;
+    assert_eq!((look.code, look.served()), (2, 16384 - slots), "{}", look.says());
+    assert_eq!(look.json["verdict"], "critical");
+}

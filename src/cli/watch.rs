@@ -45,7 +45,8 @@ pub(super) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
         }
     }
     session.remember_now(&follower.model).await;
-    Ok(Exit::Done)
+    let heard = follower.model.nodes().any(|node| node.last_answer.is_some());
+    Ok(if heard { Exit::Done } else { Exit::Unreachable })
 }
 
 async fn until(end: Option<Instant>) {

@@ -312,12 +312,17 @@ impl Node {
 
     /// It does not answer, and that is its fault and not this console's.
     pub fn is_down(&self) -> bool {
-        self.health.is_down() && !self.is_out_of_reach()
+        self.has_no_address() || self.health.is_down() && !self.is_out_of_reach()
+    }
+
+    /// The others know of it and nobody knows where it is: no client is sent there, whatever slots it is said to own.
+    pub fn has_no_address(&self) -> bool {
+        self.flags.noaddr && !self.health.is_alive()
     }
 
     /// Its clients get answers, as far as is known.
     pub fn serves(&self) -> bool {
-        self.health.serves() || self.is_out_of_reach()
+        !self.has_no_address() && (self.health.serves() || self.is_out_of_reach())
     }
 
     /// It would take a write now, as far as is known.

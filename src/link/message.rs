@@ -127,7 +127,9 @@ pub struct ServerError {
 impl ServerError {
     /// Reads the line of an error reply, without its leading `-`.
     pub fn read(line: &str) -> Self {
-        let (code, detail) = line.split_once(' ').unwrap_or((line, ""));
+        // One line, whatever a server writes into it: sentences go on after it.
+        let line = line.trim().replace(['\r', '\n'], " ");
+        let (code, detail) = line.split_once(' ').unwrap_or((&line, ""));
         Self { code: code.to_owned(), detail: detail.to_owned() }
     }
 }

@@ -37,6 +37,7 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let mut message = match condemned {
+            _ if node.has_no_address() => "has no address any more: the other nodes know its id alone".to_string(),
             true => "failed by the others' word, this console has not reached it".to_string(),
             false => format!("{}: {}", lasting(node.health, downtime), why(node.health)),
         };
@@ -46,7 +47,7 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
             (false, Some(shard)) if look.model.topology().shard(shard).is_some_and(|shard| shard.slot_count > 0) => {
                 format!("; owns no slots, was master of shard {shard}")
             }
-            (false, Some(_)) => "; owns no slots any more".into(),
+            (false, Some(_)) if node.id.is_member() => "; owns no slots any more".into(),
             _ => String::new(),
         };
         if !condemned && downtime >= look.thresholds.node_down {
@@ -123,6 +124,11 @@ fn remedy(look: &Look<'_>, node: &Node) -> Remedy {
     let program = if valkey { "valkey-server" } else { "redis-server" };
     let host = &node.address.host;
     let mut says = match node.health {
+        _ if node.has_no_address() => format!(
+            "the server was reset or replaced: let it meet the cluster again (`CLUSTER MEET`), or promote a replica of it and forget \
+             {}",
+            node.id
+        ),
         Health::Frozen => match info.and_then(|info| info.process_id) {
             Some(pid) => format!("on {host}: see what process {pid} does, `kill -CONT {pid}` if it was stopped"),
             None => {
