@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::look::Look;
 use super::{Finding, Remedy, Severity, Subject};
-use crate::cluster::{Node, Shard, SlotSet};
+use crate::cluster::{Model, Node, Shard, SlotSet};
 
 /// One row of the table of rules.
 #[derive(Debug)]
@@ -44,6 +44,20 @@ impl Rule {
         match self.id {
             "memory.evicting" | "cpu.high" | "errors.high" => Some(Need::Rates),
             "slots.astray" => Some(Need::Rooms),
+            _ => None,
+        }
+    }
+
+    /// The command without whose reply from every node that answers this rule cannot be said to hold, if it rests on one,
+    /// and a node that has not told it. A user may be forbidden to ask.
+    pub fn untold<'a>(&self, model: &'a Model) -> Option<(&'static str, &'a Node)> {
+        let mut answering = model.nodes().filter(|node| node.health.is_well() && node.id.is_member());
+        match self.id {
+            "memory.high" | "memory.evicting" | "cpu.high" | "errors.high" | "clients.high" | "node.misconf" | "node.full"
+            | "writes.refused" | "replica.lag" | "replica.link_down" | "replica.resync" | "shard.lost_writes" => {
+                answering.find(|node| node.info.is_none()).map(|node| ("INFO", node))
+            }
+            "cluster.down" => answering.find(|node| node.cluster_info.is_none()).map(|node| ("CLUSTER INFO", node)),
             _ => None,
         }
     }

@@ -14,12 +14,12 @@ fn of<'a>(picture: &'a Picture, rule: &Rule) -> Vec<&'a Finding> {
 }
 
 /// How a rule stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum State {
     Holds,
     Broken,
-    /// Nobody knows; this flag measures it.
-    NotMeasured(&'static str),
+    /// Nobody knows, and why.
+    NotMeasured(String),
 }
 
 impl State {
@@ -27,14 +27,18 @@ impl State {
         match rule.needs() {
             _ if !found.is_empty() => Self::Broken,
             Some(need) if !picture.measured.covers(rule) => Self::NotMeasured(match need {
-                Need::Rates => "--rates",
-                Need::Rooms => "--rooms",
+                Need::Rates => "not measured: --rates does".into(),
+                Need::Rooms if picture.measured.rooms => "not known: not every master could be gone through".into(),
+                Need::Rooms => "not measured: --rooms does".into(),
             }),
-            _ => Self::Holds,
+            _ => match rule.untold(&picture.model) {
+                Some((command, node)) => Self::NotMeasured(format!("not known: {} does not tell {command}", node.address)),
+                None => Self::Holds,
+            },
         }
     }
 
-    fn word(self) -> &'static str {
+    fn word(&self) -> &'static str {
         match self {
             Self::Holds => "holds",
             Self::Broken => "broken",
@@ -42,7 +46,7 @@ impl State {
         }
     }
 
-    fn holds(self) -> Option<bool> {
+    fn holds(&self) -> Option<bool> {
         match self {
             Self::Holds => Some(true),
             Self::Broken => Some(false),
@@ -91,10 +95,7 @@ pub(super) fn text(picture: &Picture, paint: Paint) -> String {
     for (rule, state) in states {
         match state {
             State::Holds => text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(rule.holds))),
-            State::NotMeasured(flag) => {
-                let measures = paint.faint(&format!("not measured: {flag} does"));
-                text.push_str(&format!("? {:width$}  {measures}\n", rule.id));
-            }
+            State::NotMeasured(why) => text.push_str(&format!("? {:width$}  {}\n", rule.id, paint.faint(&why))),
             State::Broken => {}
         }
     }

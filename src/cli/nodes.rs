@@ -11,13 +11,15 @@ use crate::quantity::{bytes, short, span};
 /// A node in the JSON of `status`: the part of the contract that dashboards read.
 pub(super) fn node_json(node: &Node, now: Time) -> Json {
     let master = node.master.filter(|_| node.is_replica());
+    // A configured address that never answered, and that no member goes by: nobody knows what it is.
+    let known = node.id.is_member() || node.last_answer.is_some();
     json!({
         "id": id(node),
         "address": node.address.to_string(),
-        "role": node.role.word(),
+        "role": known.then(|| node.role.word()),
         "health": node.health.word(),
         "replica_of": master.map(|id| id.to_string()),
-        "slots": node.slot_count,
+        "slots": known.then_some(node.slot_count),
         "latency_ms": node.latency.map(|rtt| rounded(rtt.as_secs_f64() * 1000.0)),
         "ops_per_sec": ops(node).map(rounded),
         "memory_bytes": node.info.as_ref().and_then(|info| info.used_memory),

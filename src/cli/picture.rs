@@ -81,10 +81,11 @@ impl Picture {
 
     pub(super) fn slots_json(&self) -> Json {
         let topology = self.model.topology();
+        let known = self.model.nodes().any(|node| node.last_answer.is_some());
         json!({
-            "assigned": topology.assigned.len(),
-            "served": topology.served.len(),
-            "open": topology.open_slots().len(),
+            "assigned": known.then(|| topology.assigned.len()),
+            "served": known.then(|| topology.served.len()),
+            "open": known.then(|| topology.open_slots().len()),
         })
     }
 

@@ -397,3 +397,18 @@ fn a_master_that_keeps_no_file_is_not_started_before_the_replica_that_has_its_da
     assert!(says.iter().any(|says| says.contains(told)), "{says:#?}");
     assert!(!says.iter().any(|says| says.contains("only copy") || says.contains("no replica")), "{says:#?}");
 }
+
+#[test]
+fn no_rule_holds_by_what_a_node_does_not_tell() {
+    let mut sample = Sample::unasked(3, 1);
+    sample.servers[1].silent_info = true;
+    sample.seconds(3);
+    let untold = |id: &str| {
+        let rule = crate::alerts::RULES.iter().find(|rule| rule.id == id).unwrap();
+        rule.untold(&sample.model).map(|(command, node)| (command, node.address.to_string()))
+    };
+    for id in ["memory.high", "writes.refused", "replica.link_down"] {
+        assert_eq!(untold(id), Some(("INFO", "10.0.0.2:7001".to_string())), "{id}");
+    }
+    assert_eq!((untold("cluster.down"), untold("node.down")), (None, None));
+}

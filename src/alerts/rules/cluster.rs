@@ -129,7 +129,7 @@ fn thin(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 pub(super) const DOWN: Rule = Rule {
     id: "cluster.down",
     title: "masters refuse all commands",
-    holds: "no master says CLUSTERDOWN",
+    holds: "no master with slots says CLUSTERDOWN",
     says: "A master says cluster_state:fail: it answers CLUSTERDOWN to every command on a key.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
