@@ -560,6 +560,10 @@ async fn documents_are_derived_from_the_program() {
     let (table, _) = rest.split_once("<!-- /keys -->").unwrap();
     assert_eq!(table, keys.stdout, "put the output of `rgc-tui docs keys` into README.md");
 
+    let rules = run(&["docs", "rules"]).await;
+    assert_eq!(rules.code, 0);
+    assert_eq!(rules.stdout.lines().count(), rgc_tui::alerts::RULES.len() + 2, "a row for each rule: {}", rules.stdout);
+    assert!(run(&["docs", "themes"]).await.stdout.lines().any(|line| line == "dusk"));
     let man = run(&["docs", "man"]).await;
     assert!(man.stdout.contains(".TH rgc-tui 1") && man.stdout.contains("EXIT STATUS"));
     for verb in ["demo", "status", "check", "nodes", "slots", "rooms", "locate", "watch", "failover", "config init", "docs man"] {

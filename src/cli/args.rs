@@ -282,6 +282,10 @@ pub(super) enum DocsVerb {
     Metrics,
     /// What the codes in JSON mean, one a line
     Codes,
+    /// Every rule: its id, its usual severity, what it finds and what to do
+    Rules,
+    /// The names of the built-in themes, one a line
+    Themes,
     /// The manual page
     Man,
     /// Completions for a shell

@@ -13,6 +13,8 @@ pub(super) fn text(verb: &DocsVerb, config: &Config) -> String {
         DocsVerb::Rights => crate::plan::rights::markdown(),
         DocsVerb::Metrics => crate::metrics::markdown(),
         DocsVerb::Codes => crate::plan::Code::table(),
+        DocsVerb::Rules => rules(),
+        DocsVerb::Themes => crate::theme::Theme::names().map(|name| format!("{name}\n")).collect(),
         DocsVerb::Man => man(),
         DocsVerb::Completions { shell } => {
             let mut bytes = Vec::new();
@@ -20,6 +22,16 @@ pub(super) fn text(verb: &DocsVerb, config: &Config) -> String {
             String::from_utf8_lossy(&bytes).into_owned()
         }
     }
+}
+
+/// The table of rules, as Markdown.
+fn rules() -> String {
+    let row = |rule: &crate::alerts::Rule| {
+        let cell = |text: &str| text.replace('|', "\\|");
+        format!("| `{}` | {} | {} | {} |\n", rule.id, rule.severity.word(), cell(rule.says), cell(rule.remedy))
+    };
+    let head = "| rule | usually | says | what to do |\n| --- | --- | --- | --- |\n";
+    head.to_string() + &crate::alerts::RULES.iter().map(row).collect::<String>()
 }
 
 /// One page for the program, with a section for each command.
