@@ -292,11 +292,16 @@ async fn a_second_cluster_that_joins_is_an_alarm_within_a_poll() {
     let (ours, theirs) = (Cluster::start_with(3, 1, small).await, Cluster::start_with(3, 1, small).await);
     with_rooms(&ours, 120).await;
     with_rooms(&theirs, 60).await;
-    // Theirs has the higher epochs: ours will lose everything.
-    for (number, address) in theirs.addresses().iter().take(3).enumerate() {
-        for _ in 0..20 + number {
+    // Theirs has the higher epochs: ours will lose everything. A node bumps its own only when it knows of a higher one, so
+    // that the last of them has to hear of the first before it does.
+    for address in theirs.addresses().iter().take(3) {
+        wait_until("its epoch is above all of ours", async || {
             theirs.text(address, "CLUSTER BUMPEPOCH").await;
-        }
+            let info = theirs.text(address, "CLUSTER INFO").await;
+            let epoch = info.lines().find_map(|line| line.trim().strip_prefix("cluster_my_epoch:")).map(str::parse::<u64>);
+            epoch.unwrap().unwrap() > 3
+        })
+        .await;
     }
     let state = tempfile::tempdir().unwrap();
     let program = Program::new(ours.seed(), state.path());
