@@ -19,7 +19,7 @@ use desk::{Desk, figure};
 use rgc_tui::cluster::ShardName;
 use rgc_tui::link::LinkSettings;
 use rgc_tui::local::{LocalFault, LocalSpec};
-use rgc_tui::plan::{Code, Intent, Mode, Outcome, Progress, preflight};
+use rgc_tui::plan::{Code, Intent, Mode, Outcome, Progress, succession};
 
 fn to(node: impl ToString, mode: Mode) -> Intent {
     Intent::Failover { node: node.to_string(), mode }
@@ -130,8 +130,8 @@ async fn force_replaces_a_dead_master_before_the_others_would() {
     let mut desk = Desk::at(&cluster).await;
     cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
     desk.executor.look(&mut desk.model, &[]).await;
-    let flight = preflight(&desk.model, ShardName(1), desk.clock.now()).unwrap();
-    assert_eq!(flight.winner_address, Some(cluster.at(4)));
+    let succession = succession(&desk.model, ShardName(1), desk.clock.now()).unwrap();
+    assert_eq!(succession.winner_address, Some(cluster.at(4)));
     let plan = desk.plan(to("B", Mode::Force)).await.unwrap();
     let report = desk.run(plan).await;
     println!("{report:?}");

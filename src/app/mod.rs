@@ -1,43 +1,27 @@
 //! PURE. What the operator looks at and does: `update(app, event, now)` gives the effects to carry out.
 
-mod alert_rows;
-pub mod columns;
-pub mod commands;
-mod copy;
+mod command;
 mod dialog;
-mod dialogs;
 mod event;
-mod filter;
-mod heading;
-mod intents;
-pub mod layout;
-mod leftover;
-mod menu;
-mod mouse;
-mod names;
+mod input;
 mod operation;
-mod press;
-mod prompt;
 mod requests;
-mod rows;
-mod run;
 mod screen;
-mod select;
 mod settle;
-mod slotmap;
 mod update;
-mod views;
 
-pub use alert_rows::{following, is_caused};
+pub use command::commands;
+pub use dialog::leftover::{Way, in_flight};
+pub use dialog::menu::MenuItem;
 pub use dialog::{Button, Dialog, DialogKind, Shown};
 pub use event::{Control, Effect, Event, Fault};
-pub use heading::{Badge, Heading, Part};
-pub use leftover::{Way, in_flight};
-pub use menu::MenuItem;
 pub use operation::{Operation, OperationId, Stage};
-pub use rows::Rows;
+pub use screen::alert_rows::{following, is_caused};
+pub use screen::heading::{Badge, Heading, Part};
+pub use screen::rows::Rows;
+pub use screen::select::ListKind;
 pub use screen::{Filter, FilterKind, Item, Layer, ListState, Pane, Prompt, PromptKind, Screen, SlotScreen, Sort, View};
-pub use select::ListKind;
+pub use screen::{columns, layout};
 pub use update::update;
 
 use std::sync::Arc;

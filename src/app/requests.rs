@@ -1,7 +1,8 @@
 //! PURE. From a wish to the effect that carries it out: the only place where operations leave the console, and where a
 //! read-only cluster, a frozen screen or a busy shard stops them.
 
-use super::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View, views};
+use crate::app::screen::navigation;
+use crate::app::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View};
 use crate::cluster::{Node, NodeId, ShardName, SlotSet, Time};
 use crate::keys::Action;
 use crate::plan::{Code, Intent, Mode, Plan, Progress, Refusal};
@@ -105,7 +106,7 @@ pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
     if plan.moves.is_empty() {
         app.tell(format!("started: {}", plan.intent), false, now);
     } else {
-        views::push(app, View::Operation(id));
+        navigation::push(app, View::Operation(id));
     }
     vec![Effect::Execute(id, Box::new(plan))]
 }
@@ -183,7 +184,7 @@ pub(super) fn candidates(app: &mut App, shard: ShardName, mode: Mode, now: Time)
         app.refuse(why, now);
         return Vec::new();
     }
-    let best = crate::plan::preflight(&app.model, shard, now).map(|flight| flight.candidates).unwrap_or_default();
+    let best = crate::plan::succession(&app.model, shard, now).map(|succession| succession.candidates).unwrap_or_default();
     let replicas: Vec<NodeId> = best.into_iter().map(|candidate| candidate.node).collect();
     if replicas.is_empty() {
         return intend(app, Intent::Failover { node: shard.to_string(), mode }, now);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{App, ListKind, leftover, rows, views};
+use crate::app::dialog::leftover;
+use crate::app::screen::navigation;
+use crate::app::screen::rows;
+use crate::app::{App, ListKind};
 use crate::cluster::{SlotSet, Time};
 
 /// Changes kept for the timeline.
@@ -23,7 +26,7 @@ impl App {
                 let surplus = self.changes.len().saturating_sub(CHANGES);
                 self.changes.drain(..surplus);
             }
-            views::prune_marks(self);
+            navigation::prune_marks(self);
             news |= leftover::tell(self);
         }
         if self.toast.as_ref().is_some_and(|toast| toast.until <= now) {

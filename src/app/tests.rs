@@ -379,7 +379,7 @@ fn a_dead_node_s_menu_leads_to_its_replacement() {
     let id = bench.sample.id(2);
     let item = bench.app.node_menu(id).into_iter().find(|item| item.word == "replace").unwrap();
     assert_eq!(item.disabled, None);
-    assert!(super::menu::choose(&mut bench.app, id, &item, bench.sample.now).is_empty());
+    assert!(super::dialog::menu::choose(&mut bench.app, id, &item, bench.sample.now).is_empty());
     assert_eq!(bench.app.screen.prompt.as_ref().map(|prompt| prompt.text.clone()), Some(format!("add --replaces {dead} ")));
     bench.app.screen.prompt.as_mut().unwrap().insert("10.0.0.9:7009");
     let asked = press(&mut bench, "enter");

@@ -1,6 +1,10 @@
 //! PURE. The one function through which everything that happens reaches the console.
 
-use super::{App, Effect, Event, Shown, dialogs, mouse, press, prompt, requests};
+use crate::app::command::prompt;
+use crate::app::dialog::keys;
+use crate::app::input::mouse;
+use crate::app::input::press;
+use crate::app::{App, Effect, Event, Shown, requests};
 use crate::cluster::{Fact, Time};
 use crate::keys::{Action, Chord};
 
@@ -27,7 +31,7 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
         }
         Event::Paste(text) => {
             if app.dialog.is_some() {
-                dialogs::paste(app, &text);
+                keys::paste(app, &text);
             } else {
                 prompt::paste(app, &text);
             }
@@ -74,7 +78,7 @@ fn key_press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
         return frozen_key(app, chord, now);
     }
     if app.dialog.is_some() {
-        dialogs::press(app, chord, now)
+        keys::press(app, chord, now)
     } else if app.screen.prompt.is_some() {
         prompt::press(app, chord, now)
     } else {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 
 use super::args::{ConfigVerb, Format, Global};
-use super::exit::{Ended, Exit, Stop};
-use super::{out, settle};
+use super::context::exit::{Ended, Exit, Stop};
+use crate::cli::context::out;
+use crate::cli::context::settle;
 use crate::config::{ConfigError, load, sample};
 use crate::plan::shell::word;
 

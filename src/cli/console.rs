@@ -4,9 +4,11 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::args::Global;
-use super::exit::{Ended, Exit, Stop};
-use super::{look, settle, shutdown};
+use super::context::exit::{Ended, Exit, Stop};
 use crate::app::{App, Fault, Settings};
+use crate::cli::context::look;
+use crate::cli::context::settle;
+use crate::cli::operate::shutdown;
 use crate::cluster::Model;
 use crate::config::Config;
 use crate::link::Clock;

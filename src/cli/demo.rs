@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::args::{Demo, Global};
-use super::events::Style;
-use super::exit::{Ended, Exit, Stop};
-use super::paint::Paint;
-use super::watch::Follower;
-use super::{console, look, out, settle};
+use super::context::exit::{Ended, Exit, Stop};
+use super::context::paint::Paint;
+use super::show::events::Style;
+use super::show::watch::Follower;
+use crate::cli::console;
+use crate::cli::context::look;
+use crate::cli::context::out;
+use crate::cli::context::settle;
 use crate::config::Config;
 use crate::link::Clock;
 use crate::local::{LocalCluster, LocalSpec};
@@ -41,7 +44,7 @@ pub(super) async fn run(demo: &Demo, global: &Global) -> Ended {
     // A signal during the start drops what has been started so far, and with it the servers.
     let cluster = tokio::select! {
         cluster = LocalCluster::start(spec) => cluster.map_err(|error| Stop::new(Exit::Critical, error.to_string()))?,
-        () = super::signals::stop() => return Ok(Exit::Done),
+        () = super::context::signals::stop() => return Ok(Exit::Done),
     };
     let cluster = Arc::new(cluster);
     let ended = play_on(demo, global, &cluster).await;
@@ -89,7 +92,7 @@ async fn follow(mut session: Session, config: &Config, style: Style) -> Ended {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut figures = interval(FIGURES);
     figures.reset();
-    let mut stop = std::pin::pin!(super::signals::stop());
+    let mut stop = std::pin::pin!(super::context::signals::stop());
     loop {
         let read = tokio::select! {
             () = &mut stop => return Ok(Exit::Done),

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 
 use super::args::{Cli, DocsVerb};
-use super::exit::Exit;
+use super::context::exit::Exit;
 use crate::config::Config;
 
 /// The text that was asked for.

@@ -1,35 +1,13 @@
 //! IO. The command line: one command a file; results to stdout, everything else to stderr, and an exit code.
 
-mod ack;
 mod args;
-mod check;
 mod config;
 mod console;
+mod context;
 mod demo;
 mod docs;
-mod events;
-mod exit;
-mod intents;
-mod locate;
-mod look;
-mod metrics;
-mod nodes;
 mod operate;
-mod out;
-mod paint;
-mod picture;
-mod plan_text;
-mod progress;
-mod rooms;
-mod saved;
-mod settle;
-mod shutdown;
-mod signals;
-mod slots;
-mod status;
-mod table;
-mod tables;
-mod watch;
+mod show;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,7 +16,10 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::{Cli, Global, Verb};
-use exit::{Ended, Exit, Stop};
+use context::exit::{Ended, Exit, Stop};
+use context::{out, settle};
+use operate::intents;
+use show::{ack, metrics, tables, watch};
 
 /// The whole program, from its arguments to its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
-use super::ledger::Transcript;
+use super::record::ledger::Transcript;
 use super::running::Control;
 use crate::cluster::{Address, NodeId};
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};

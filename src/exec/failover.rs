@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::agree::{self, Agreement};
 use super::context::OperationContext;
 use super::read;
+use super::read::agree::{self, Agreement};
 use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::{Code, Figure, Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};

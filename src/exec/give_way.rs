@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::context::OperationContext;
-use super::{agree, read, turn};
 use crate::cluster::{Model, NodeId, SlotRange, View};
+use crate::exec::preflight::turn;
+use crate::exec::read;
+use crate::exec::read::agree;
 use crate::plan::{self, Code, Facts, Intent, Mode, Plan, Reason, StepKind};
 
 /// A group with a big key takes its time; a move that waits for an election does not end before it.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::agree::Agreement;
 use super::context::{OperationContext, said};
-use super::{agree, read};
+use super::read::agree::Agreement;
 use crate::cluster::{Address, Model, NodeId, Role, View};
+use crate::exec::read;
+use crate::exec::read::agree;
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::{self, Code, Intent, Outcome, Plan, Progress, Reason, Refusal, Report, Step, StepKind};
 use crate::quantity;

@@ -6,28 +6,20 @@
 //!                                        ▼                    └──────────────────────┘
 //! ```
 
-mod agree;
-mod carry;
 mod context;
 mod executor;
 mod failover;
 mod give_way;
-mod journal;
-mod ledger;
 mod membership;
 mod preflight;
-mod presence;
 mod read;
+mod record;
 mod repair;
 mod reshard;
 mod running;
 mod slots;
-mod survey;
-mod trial;
-mod turn;
-mod who;
 
 pub use executor::{Executor, ExecutorSettings};
-pub use journal::{under_way, unfinished};
-pub use ledger::LEDGER;
+pub use record::journal::{under_way, unfinished};
+pub use record::ledger::LEDGER;
 pub use running::{Control, Controls, Running};

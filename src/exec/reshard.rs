@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::agree::{self, Agreement};
 use super::context::OperationContext;
-use super::journal::{Fuse, Journal};
+use super::read::agree::{self, Agreement};
+use super::record::journal::{Fuse, Journal};
 use super::repair::{self, Broken, may_be_lost};
 use super::slots::atomic::AtomicEngine;
 use super::slots::evictions::Evictions;
@@ -22,8 +22,9 @@ use super::slots::interpret::Interpreter;
 use super::slots::keys::KeyMover;
 use super::slots::meter::Meter;
 use super::slots::{Engine, Job, Stop, node_timeout};
-use super::{read, survey};
 use crate::cluster::{Address, Model, Node, NodeId, Role, SlotSet, View};
+use crate::exec::read;
+use crate::exec::read::survey;
 use crate::link::{Command, Lane, Reply};
 use crate::plan::{self, Code, Danger, Figure, Intent, Objection, Outcome, Pace, Plan, Reason, Report, StepKind, WORKERS};
 

@@ -2,7 +2,11 @@
 
 use crate::cluster::{Model, SlotSet, Time};
 
-use super::{Code, Danger, Facts, Intent, Plan, Refusal, Step, StepKind, contradiction, fix, membership, moves, planner};
+use crate::plan::membership;
+use crate::plan::preflight::contradiction;
+use crate::plan::repair::fix;
+use crate::plan::slots::moves;
+use crate::plan::{Code, Danger, Facts, Intent, Plan, Refusal, Step, StepKind, planner};
 
 /// The plan as the newest facts give it must rest on the same ground; the refusal says what has shifted.
 pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {

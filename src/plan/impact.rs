@@ -2,7 +2,7 @@
 
 use crate::cluster::{Model, NodeId, RoomTally, ShardName, SlotSet};
 
-use super::{Impact, SlotFacts};
+use crate::plan::{Impact, SlotFacts};
 
 /// Everything in these slots. Keys and bytes come from the survey where there is one, else from what is known of rooms
 /// and of the slots' counts.

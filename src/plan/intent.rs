@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::shell::word;
+use super::report::shell::word;
 use crate::cluster::{Address, SlotSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

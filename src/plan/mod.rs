@@ -2,67 +2,47 @@
 //!
 //! [`plan()`] is the one door: `exec` asks again before the first step whether the answer has changed ([`drift()`]).
 
-mod balance;
-mod contradiction;
 mod drift;
-pub mod entry;
 mod facts;
 mod failover;
-#[cfg(test)]
-mod failover_tests;
-mod figures;
 mod fingerprint;
-mod fix;
-mod foresight;
 mod impact;
 mod intent;
-pub mod json;
-mod loss;
 mod membership;
-#[cfg(test)]
-mod membership_tests;
-mod moves;
 mod planner;
 mod preflight;
 pub mod protocol;
-mod reach;
-mod reason;
-mod rebalance;
-mod repairs;
-mod replace;
+mod repair;
+mod report;
 mod resolve;
-pub mod rights;
-pub mod shell;
-mod shown;
 mod slots;
-mod steps;
 #[cfg(test)]
 mod testing;
-mod unfinished;
-mod versions;
 
 pub use crate::cluster::election::{Candidate, Timing, Votes, timing};
-pub use contradiction::{Contradiction, Objection};
 pub use drift::drift;
 pub use facts::{Facts, SlotFact, SlotFacts};
+pub use failover::loss::{Loss, LostShard, Prospect, if_lost};
 pub use failover::patience;
-pub use figures::Figure;
-pub use fix::in_need;
-pub use foresight::{Answers, Asked, Other, foresee, obstacles, wanted};
+pub use failover::succession::{Succession, succession};
 pub use intent::{Intent, Mode, Objective, Pace};
-pub use loss::{Loss, LostShard, Prospect, if_lost};
+pub use membership::reach::server_addresses;
+pub use membership::replace::successor;
 pub use membership::{JoiningNode, Libraries};
-pub(crate) use moves::WORKERS;
-pub use moves::{claims_quietly, migrate_patience, moves_atomically};
 pub use planner::{plan, plan_again};
-pub use preflight::{Preflight, preflight};
-pub use reach::server_addresses;
-pub use reason::{Code, Reason};
-pub use repairs::{GoneOver, LOOKS, evidence, is_heard, repair, way_back};
-pub use replace::successor;
+pub use preflight::contradiction::{Contradiction, Objection};
+pub use preflight::rights;
+pub use preflight::rights::{CHANNELS, DRAINS, Right};
+pub use preflight::{Answers, Asked, Other, foresee, obstacles, wanted};
+pub use repair::fix::in_need;
+pub use repair::lookup::{GoneOver, LOOKS, evidence, is_heard, repair, way_back};
+pub use report::figures::Figure;
+pub use report::reason::{Code, Reason};
+pub use report::shown::shown;
+pub use report::steps::{Danger, Engine, Impact, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
+pub(crate) use report::steps::{LISTED, OPEN};
+pub use report::unfinished::{Ended, Unfinished};
+pub use report::{entry, json, shell};
 pub use resolve::{master as resolve_master, node as resolve_node};
-pub use rights::{CHANNELS, DRAINS, Right};
-pub use shown::shown;
-pub use steps::{Danger, Engine, Impact, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
-pub(crate) use steps::{LISTED, OPEN};
-pub use unfinished::{Ended, Unfinished};
+pub(crate) use slots::moves::WORKERS;
+pub use slots::moves::{claims_quietly, migrate_patience, moves_atomically};

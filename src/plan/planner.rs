@@ -2,8 +2,15 @@
 
 use crate::cluster::{Address, SlotSet, Time, partition};
 
-use super::moves::Targets;
-use super::{Code, Facts, Intent, Plan, Refusal, contradiction, failover, fix, membership, rebalance, replace, slots};
+use super::slots::moves::Targets;
+use crate::plan::failover;
+use crate::plan::membership;
+use crate::plan::membership::replace;
+use crate::plan::preflight::contradiction;
+use crate::plan::repair::fix;
+use crate::plan::slots::move_slots;
+use crate::plan::slots::rebalance;
+use crate::plan::{Code, Facts, Intent, Plan, Refusal};
 
 /// The steps that would do what the operator wants, or why it cannot be done. Changes nothing; asked again with newer
 /// facts it gives a plan with the same fingerprint, or the world has changed.
@@ -27,8 +34,8 @@ fn draw_up(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refusa
     }
     match intent {
         Intent::Failover { node, mode } => failover::plan(node, *mode, facts, now),
-        Intent::MoveSlots { slots, to } => slots::plan(slots, to, facts),
-        Intent::MigrateRooms { codes, to } => slots::rooms(codes, to, facts),
+        Intent::MoveSlots { slots, to } => move_slots::plan(slots, to, facts),
+        Intent::MigrateRooms { codes, to } => move_slots::rooms(codes, to, facts),
         Intent::Fix { slots, roll_back } => fix::plan(slots.as_ref(), *roll_back, facts),
         Intent::Rebalance { .. } => rebalance::plan(intent, facts),
         Intent::AddNode { address, replica_of } => membership::add(address, replica_of.as_deref(), facts),

@@ -10,7 +10,8 @@ use unicode_width::UnicodeWidthStr;
 use super::pen::Pen;
 use super::{Ui, format, pane, signs};
 use crate::alerts::{self, Alert, Phase, Severity};
-use crate::app::{self, Item, Pane, layout};
+use crate::app::layout;
+use crate::app::{self, Item, Pane};
 use crate::cluster::age;
 use crate::theme::Role;
 

@@ -8,7 +8,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Ui;
 use super::pen::Pen;
-use crate::app::{Prompt, PromptKind, Toast, Tone, layout};
+use crate::app::layout;
+use crate::app::{Prompt, PromptKind, Toast, Tone};
 use crate::keys::Hint;
 use crate::theme::Role;
 

@@ -29,7 +29,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use crate::app::{App, Heading, Pane, Screen, Shown, View, layout};
+use crate::app::layout;
+use crate::app::{App, Heading, Pane, Screen, Shown, View};
 use crate::cluster::{ShardName, Time};
 use crate::theme::{Role, SHARD_COLOURS, Theme};
 use glyphs::Glyphs;

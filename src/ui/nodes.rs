@@ -9,7 +9,8 @@ use ratatui::style::Style;
 
 use super::table::{Cell, Column, Place, curve, fit, left, right, row, titles};
 use super::{Ui, format, pane, signs, spark};
-use crate::app::{Item, Pane, layout};
+use crate::app::layout;
+use crate::app::{Item, Pane};
 use crate::cluster::{Metric, Node};
 use crate::quantity;
 use crate::theme::Role;

@@ -6,7 +6,8 @@ use ratatui::text::Span;
 
 use super::doc::{self, Doc};
 use super::{Ui, dialog, format, operations, pane, spark};
-use crate::app::{Operation, OperationId, Stage, layout};
+use crate::app::layout;
+use crate::app::{Operation, OperationId, Stage};
 use crate::cluster::age;
 use crate::plan::Progress;
 use crate::quantity;

@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 
 use super::table::{Cell, Column, fit, left, right, row, titles};
 use super::{Ui, doc, format, ledger, pane};
-use crate::app::{Item, Operation, layout};
+use crate::app::layout;
+use crate::app::{Item, Operation};
 use crate::cluster::age;
 use crate::keys::Action;
 use crate::plan::entry::Entry;

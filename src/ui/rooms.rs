@@ -6,7 +6,8 @@ use ratatui::text::Span;
 
 use super::table::{Cell, Column, fit, left, right, row, titles};
 use super::{Ui, format, pane};
-use crate::app::{Item, Pane, layout};
+use crate::app::layout;
+use crate::app::{Item, Pane};
 use crate::cluster::{Node, Room};
 use crate::theme::Role;
 

@@ -12,7 +12,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::pen::Pen;
 use super::{Ui, format, pane, signs};
-use crate::app::{Item, Pane, layout};
+use crate::app::layout;
+use crate::app::{Item, Pane};
 use crate::cluster::{Node, Shard, SlotRange};
 use crate::plan;
 use crate::quantity;
@@ -162,8 +163,9 @@ fn server(ui: &Ui<'_>, node: &Node, shard: Option<&Shard>, width: u16, pen: &mut
 /// For a replica whose master is silent: when it is expected to take over.
 fn hope(ui: &Ui<'_>, node: &Node) -> Option<String> {
     let master = ui.app.model.node(node.master?).filter(|master| master.health.is_down())?;
-    let flight = plan::preflight(&ui.app.model, master.shard?, ui.now).filter(|flight| flight.winner == Some(node.id))?;
-    let (from, to) = flight.remaining()?;
+    let succession =
+        plan::succession(&ui.app.model, master.shard?, ui.now).filter(|succession| succession.winner == Some(node.id))?;
+    let (from, to) = succession.remaining()?;
     if to.is_zero() {
         return Some("should win now".into());
     }
@@ -172,9 +174,9 @@ fn hope(ui: &Ui<'_>, node: &Node) -> Option<String> {
 
 /// What the death of its master would mean, in the fewest words: how long nobody writes, and what may be lost.
 fn short_foresight(ui: &Ui<'_>, shard: &Shard) -> Option<(String, Role)> {
-    let flight = plan::preflight(&ui.app.model, shard.name, ui.now)?;
-    let Some((_, to)) = flight.gap else { return Some(("nobody".into(), Role::Warning)) };
-    let lost = flight.bytes_at_risk.map_or("?".into(), |bytes| format::bytes(bytes as f64));
+    let succession = plan::succession(&ui.app.model, shard.name, ui.now)?;
+    let Some((_, to)) = succession.gap else { return Some(("nobody".into(), Role::Warning)) };
+    let lost = succession.bytes_at_risk.map_or("?".into(), |bytes| format::bytes(bytes as f64));
     Some((format!("{}, {lost}", quantity::span(to)), Role::Muted))
 }
 
@@ -183,9 +185,9 @@ fn foresight(ui: &Ui<'_>, shard: &Shard, pen: &mut Pen<'_>) {
     if pen.room() < 44 {
         return;
     }
-    if let Some(flight) = plan::preflight(&ui.app.model, shard.name, ui.now) {
-        let role = if flight.winner.is_some() { Role::Muted } else { Role::Warning };
-        pen.gap(2).put(ui.glyphs.hint, ui.style(Role::Muted)).gap(1).put(flight.sentence(), ui.style(role));
+    if let Some(succession) = plan::succession(&ui.app.model, shard.name, ui.now) {
+        let role = if succession.winner.is_some() { Role::Muted } else { Role::Warning };
+        pen.gap(2).put(ui.glyphs.hint, ui.style(Role::Muted)).gap(1).put(succession.sentence(), ui.style(role));
     }
 }
 

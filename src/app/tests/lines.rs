@@ -1,6 +1,7 @@
 //! PURE. Lines typed after `:`, what they ask for and what is offered while they are typed.
 
 use super::*;
+use crate::app::command::run;
 
 /// What this line asks for, or what is wrong with it.
 fn typed(bench: &mut Bench, line: &str) -> Result<Vec<Effect>, String> {

@@ -18,8 +18,9 @@ use super::migrations::{self, Migration, Stage};
 use super::{Engine, Job, Stop};
 use crate::cluster::{Address, Model, Node, NodeId, SlotSet};
 use crate::exec::context::OperationContext;
-use crate::exec::journal::Journal;
-use crate::exec::{read, survey};
+use crate::exec::read;
+use crate::exec::read::survey;
+use crate::exec::record::journal::Journal;
 use crate::link::{Command, Failure, Lane, Links};
 use crate::plan::{Pace, moves_atomically};
 

@@ -13,7 +13,7 @@ use super::listing;
 use super::meter::Meter;
 use super::{Engine, Job, Stop};
 use crate::cluster::{NodeId, SlotSet};
-use crate::exec::journal::Journal;
+use crate::exec::record::journal::Journal;
 use crate::link::Lane;
 use crate::plan::OPEN;
 use crate::plan::protocol::{MoveGroup, begin, move_next, release};

@@ -20,10 +20,11 @@ use super::why::Why;
 use crate::cluster::{Address, NodeId, SlotSet};
 use crate::exec::context::OperationContext;
 use crate::link::{Command, Failure, Lane, Reply};
+use crate::plan::Progress;
 use crate::plan::protocol::{
     Act, Heard, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain as drain_within, fence,
 };
-use crate::plan::{Progress, shown};
+use crate::plan::shown;
 use crate::quantity;
 
 /// SETSLOT may wait two seconds for replicas on Valkey, and everything for a big key that another worker moves.

@@ -5,7 +5,7 @@ use super::databases;
 use super::interpret::SLOW;
 use crate::cluster::SlotSet;
 use crate::exec::context::said;
-use crate::exec::survey;
+use crate::exec::read::survey;
 use crate::link::{Command, Link, Reply};
 use crate::plan::LISTED;
 

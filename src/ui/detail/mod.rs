@@ -14,7 +14,8 @@ use ratatui::text::Line;
 
 use super::doc::{self, Doc};
 use super::{Ui, header, pane};
-use crate::app::{View, layout};
+use crate::app::View;
+use crate::app::layout;
 use crate::cluster::{Node, NodeId, ShardName};
 use crate::theme::Role;
 

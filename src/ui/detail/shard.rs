@@ -50,41 +50,42 @@ pub(super) fn left(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
 }
 
 pub(super) fn right(ui: &Ui<'_>, shard: &Shard, doc: &mut Doc<'_, '_>) {
-    let Some(flight) = plan::preflight(&ui.app.model, shard.name, ui.now) else { return };
-    doc.heading(if flight.silent.is_some() { "Its master is silent" } else { "If its master dies now" });
-    match &flight.winner_address {
+    let Some(succession) = plan::succession(&ui.app.model, shard.name, ui.now) else { return };
+    doc.heading(if succession.silent.is_some() { "Its master is silent" } else { "If its master dies now" });
+    match &succession.winner_address {
         Some(winner) => doc.fact("takes over", format!("{} {winner}", ui.glyphs.ok), Role::Ok),
         None => doc.fact("takes over", format!("{} nobody", ui.glyphs.down), Role::Critical),
     }
-    if let Some((from, to)) = flight.gap {
+    if let Some((from, to)) = succession.gap {
         doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
-    if let Some(silent) = flight.silent {
+    if let Some(silent) = succession.silent {
         doc.fact("silent for", quantity::span(silent), Role::Critical);
     }
-    let risk = flight.bytes_at_risk.map_or("not known".into(), |bytes| format!("{} not yet on the winner", quantity::bytes(bytes)));
-    doc.fact("at risk", risk, if flight.bytes_at_risk == Some(0) { Role::Text } else { Role::Warning });
+    let risk =
+        succession.bytes_at_risk.map_or("not known".into(), |bytes| format!("{} not yet on the winner", quantity::bytes(bytes)));
+    doc.fact("at risk", risk, if succession.bytes_at_risk == Some(0) { Role::Text } else { Role::Warning });
     let votes = format!(
         "{} of {} can vote, {} must",
-        flight.votes.alive,
-        quantity::count(flight.votes.voters, "master"),
-        flight.votes.needed
+        succession.votes.alive,
+        quantity::count(succession.votes.voters, "master"),
+        succession.votes.needed
     );
-    doc.fact("votes", votes, if flight.votes.suffice() { Role::Text } else { Role::Critical });
-    let tally = flight.impact.tally;
+    doc.fact("votes", votes, if succession.votes.suffice() { Role::Text } else { Role::Critical });
+    let tally = succession.impact.tally;
     doc.fact(
         "who notices",
         format!("{}, {}", quantity::count(tally.rooms, "room"), quantity::count(tally.players, "player")),
         Role::Text,
     );
-    if flight.assumed_timeout {
+    if succession.assumed_timeout {
         doc.fact("", "no node has told its node timeout: the servers' default is assumed", Role::Muted);
     }
     doc.heading("Candidates");
-    if flight.candidates.is_empty() {
+    if succession.candidates.is_empty() {
         doc.text("no replica", Role::Warning);
     }
-    for candidate in &flight.candidates {
+    for candidate in &succession.candidates {
         let lag = candidate.deficit.bytes.map_or("lag not known".into(), |bytes| format!("{} behind", quantity::bytes(bytes)));
         match &candidate.obstacle {
             None => doc.fact(&format!("rank {}", candidate.rank), format!("{}  {lag}", candidate.address), Role::Text),

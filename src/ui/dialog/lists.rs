@@ -95,8 +95,8 @@ pub(super) fn targets(
 
 /// The replicas of a shard, the best first, and why some would not do.
 pub(super) fn candidates(ui: &Ui<'_>, app: &App, shard: ShardName, replicas: &[NodeId], cursor: usize, doc: &mut Doc<'_, '_>) {
-    let flight = crate::plan::preflight(&app.model, shard, ui.now);
-    if let Some(master) = flight.as_ref().and_then(|flight| flight.master) {
+    let succession = crate::plan::succession(&app.model, shard, ui.now);
+    if let Some(master) = succession.as_ref().and_then(|succession| succession.master) {
         doc.fact("master now", app.model.label(master), Role::Text);
     }
     doc.heading("Which replica shall be master?");
@@ -105,7 +105,7 @@ pub(super) fn candidates(ui: &Ui<'_>, app: &App, shard: ShardName, replicas: &[N
         let Some(node) = app.model.node(*id) else { continue };
         let (sign, style) = pointed(ui, at == cursor);
         let health = signs::node(ui, node);
-        let known = flight.as_ref().and_then(|flight| flight.candidates.iter().find(|one| one.node == *id));
+        let known = succession.as_ref().and_then(|succession| succession.candidates.iter().find(|one| one.node == *id));
         let says = match known.and_then(|one| one.obstacle.as_ref()) {
             Some(obstacle) => obstacle.to_string(),
             None => match known.and_then(|one| one.deficit.bytes) {

@@ -13,7 +13,8 @@ use unicode_width::UnicodeWidthStr;
 use super::doc::{self, Doc};
 use super::pen::Pen;
 use super::{Ui, pane, signs};
-use crate::app::{App, Button, Dialog, DialogKind, Fault, Shown, Way, layout};
+use crate::app::layout;
+use crate::app::{App, Button, Dialog, DialogKind, Fault, Shown, Way};
 use crate::cluster::NodeId;
 use crate::theme::Role;
 
@@ -169,9 +170,9 @@ fn fault(ui: &Ui<'_>, app: &App, id: NodeId, fault: Fault, doc: &mut Doc<'_, '_>
     };
     doc.fact("does", does, Role::Text);
     if let (Some(name), Fault::Kill | Fault::Freeze) = (node.shard.filter(|_| node.is_master() && node.slot_count > 0), fault)
-        && let Some(flight) = crate::plan::preflight(&app.model, name, ui.now)
+        && let Some(succession) = crate::plan::succession(&app.model, name, ui.now)
     {
-        plan::flight(ui, &flight, doc);
+        plan::succession(ui, &succession, doc);
     }
     doc.blank();
 }

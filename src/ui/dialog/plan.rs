@@ -4,7 +4,7 @@ use ratatui::text::Span;
 
 use super::super::doc::Doc;
 use super::super::{Ui, format, spark};
-use crate::plan::{Intent, Mode, Plan, Preflight};
+use crate::plan::{Intent, Mode, Plan, Succession};
 use crate::quantity;
 use crate::theme::Role;
 
@@ -145,17 +145,17 @@ fn steps(plan: &Plan, doc: &mut Doc<'_, '_>) {
 }
 
 /// What is expected when this master dies now.
-pub(super) fn flight(ui: &Ui<'_>, flight: &Preflight, doc: &mut Doc<'_, '_>) {
+pub(super) fn succession(ui: &Ui<'_>, succession: &Succession, doc: &mut Doc<'_, '_>) {
     doc.heading("What is expected then");
-    match &flight.winner_address {
+    match &succession.winner_address {
         Some(winner) => doc.fact("takes over", winner.to_string(), Role::Text),
         None => doc.point(ui.glyphs.warning, "nobody takes over: the shard's slots stay without a master", Role::Critical),
     }
-    if let Some((from, to)) = flight.gap {
+    if let Some((from, to)) = succession.gap {
         doc.fact("writes stop", format::between(from, to, ui.glyphs.dash), Role::Text);
     }
-    doc.known("may be lost", flight.bytes_at_risk.map(quantity::bytes));
-    let tally = flight.impact.tally;
+    doc.known("may be lost", succession.bytes_at_risk.map(quantity::bytes));
+    let tally = succession.impact.tally;
     doc.fact(
         "who notices",
         format!("{}, {}", quantity::count(tally.rooms, "room"), quantity::count(tally.players, "player")),

@@ -10,7 +10,8 @@ use ratatui::text::Span;
 
 use super::pen::Pen;
 use super::{Ui, format, pane};
-use crate::app::{Layer, Pane, layout};
+use crate::app::layout;
+use crate::app::{Layer, Pane};
 use crate::cluster::{SLOTS, SlotRange};
 use crate::quantity;
 use crate::theme::Role;

@@ -1,0 +1,204 @@
+//! IO. Whose turn it is: what moves or mends slots of one cluster, from this machine, goes one after the other.
+//!
+//! Each operation has a file beside the journals, locked for as long as it lives: the kernel lets go of it when the process
+//! is killed. Failovers ask for no turn, they are for emergencies; whose turn it is
+//! is asked to stop for them.
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Model, Node, NodeId, Time};
+use crate::exec::record::who::who;
+use crate::plan::Plan;
+use crate::private;
+
+/// Held for the moment in which one looks around and takes its turn.
+const GATE: &str = "turns.lock";
+const EXTENSION: &str = "turn";
+const YIELD: &str = "yield";
+
+/// Nobody else has a turn on this cluster until it goes.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    path: PathBuf,
+    locked: File,
+}
+
+/// Why there is none, as a sentence.
+#[derive(Debug)]
+pub(crate) enum NoTurn {
+    /// Somebody else has it.
+    Taken(String),
+    /// The folder does not let one be taken, or seen.
+    Unknown(String),
+}
+
+impl Turn {
+    pub(crate) fn take(folder: &Path, plan: &Plan, model: &Model, now: Time) -> Result<Self, NoTurn> {
+        let unknown = |error: io::Error| {
+            NoTurn::Unknown(format!(
+                "cannot see in {} whether another operation is under way: {error}; make the folder writable",
+                folder.display()
+            ))
+        };
+        let path = folder.join(format!("{}-{}.{EXTENSION}", now.format("%Y%m%dT%H%M%S%9fZ"), std::process::id()));
+        let gate = gate(folder).map_err(unknown)?;
+        if let Some((_, other)) = taken(folder, model).map_err(unknown)? {
+            return Err(NoTurn::Taken(says(&other)));
+        }
+        let locked = private::options().create_new(true).append(true).open(&path).map_err(unknown)?;
+        locked.try_lock().map_err(|error| unknown(error.into()))?;
+        let turn = Self { path, locked };
+        let nodes: Vec<String> = model.nodes().map(|node| node.id.to_string()).collect();
+        let line = json!({"intent": plan.intent.to_string(), "who": who(), "pid": std::process::id(), "nodes": nodes,
+                          "touches": touches(plan, model)});
+        (&turn.locked).write_all(format!("{line}\n").as_bytes()).map_err(unknown)?;
+        drop(gate);
+        Ok(turn)
+    }
+}
+
+/// The nodes whose failover it must not be surprised by.
+fn touches(plan: &Plan, model: &Model) -> Vec<String> {
+    let moved: BTreeSet<NodeId> = plan.moves.iter().flat_map(|part| [part.from, part.to]).collect();
+    // A repair may concern any of them.
+    let touched =
+        |node: &&Node| moved.is_empty() || moved.contains(&node.id) || node.master.is_some_and(|master| moved.contains(&master));
+    model.nodes().filter(touched).map(|node| node.id.to_string()).collect()
+}
+
+impl Turn {
+    /// There, somebody asks it to stop where nothing is open.
+    pub(crate) fn yields_at(&self) -> PathBuf {
+        self.path.with_extension(YIELD)
+    }
+}
+
+/// A request that stands for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    turn: PathBuf,
+    request: PathBuf,
+    /// Whose turn it is, as a phrase.
+    pub(crate) what: String,
+}
+
+impl Asked {
+    pub(crate) fn is_held(&self) -> bool {
+        File::open(&self.turn).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // It may have gone with its turn.
+        drop(std::fs::remove_file(&self.request));
+    }
+}
+
+/// Asks an operation on slots of these nodes, from this machine, to stop at its safe point; None: there is none.
+pub(crate) fn ask_to_yield(folder: &Path, model: &Model, nodes: &BTreeSet<NodeId>) -> Option<Asked> {
+    let (turn, other) = taken(folder, model).ok()??;
+    let listed = other.get("touches").and_then(Value::as_array);
+    // What does not say is taken for one that does.
+    let concerned =
+        listed.is_none_or(|ids| ids.iter().filter_map(|id| id.as_str()?.parse::<NodeId>().ok()).any(|id| nodes.contains(&id)));
+    let request = turn.with_extension(YIELD);
+    if !concerned || private::options().create(true).append(true).open(&request).is_err() {
+        return None;
+    }
+    let text = |name: &str| other.get(name).and_then(Value::as_str).unwrap_or("unknown");
+    let what = format!("`{}`, begun by {} on this machine, is under way", text("intent"), text("who"));
+    Some(Asked { turn, request, what })
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(self.yields_at()));
+        // One that stays is removed by the next: nobody holds it.
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            log::warn!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+fn gate(folder: &Path) -> io::Result<File> {
+    private::folder(folder)?;
+    let gate = private::append(&folder.join(GATE))?;
+    gate.lock()?;
+    Ok(gate)
+}
+
+/// What the one wrote that has its turn on this cluster. Files that a killed one left are removed.
+fn taken(folder: &Path, model: &Model) -> io::Result<Option<(PathBuf, Value)>> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != EXTENSION) {
+            continue;
+        }
+        // It may end while one looks.
+        let Ok(mut file) = File::open(&path) else { continue };
+        match file.try_lock() {
+            Ok(()) => drop(std::fs::remove_file(&path)),
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                let other = serde_json::from_str(&text).unwrap_or(Value::Null);
+                if concerns(&other, model) {
+                    return Ok(Some((path, other)));
+                }
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Two clusters may have been given the same name, and share the folder. What does not say is taken for ours.
+fn concerns(other: &Value, model: &Model) -> bool {
+    let Some(nodes) = other.get("nodes").and_then(Value::as_array) else { return true };
+    let ids = nodes.iter().filter_map(|id| id.as_str()?.parse::<NodeId>().ok());
+    ids.into_iter().any(|id| model.node(id).is_some())
+}
+
+fn says(other: &Value) -> String {
+    let text = |name: &str| other.get(name).and_then(Value::as_str).unwrap_or("unknown");
+    let pid = other.get("pid").and_then(Value::as_u64).map_or_else(|| "unknown".into(), |pid| pid.to_string());
+    format!(
+        "another operation of this cluster is running on this machine (`{}`, begun by {}, pid {pid}): wait for its end, or \
+         stop it there",
+        text("intent"),
+        text("who")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::sample::{Sample, noon};
+    use crate::plan::{Facts, Intent, plan};
+
+    #[test]
+    fn one_at_a_time_and_what_a_killed_one_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = Sample::new(3, 1).model;
+        let intent = Intent::MoveSlots { slots: (0..10).collect(), to: "B".into() };
+        let plan = plan(&intent, &Facts::of(&model), noon()).unwrap();
+        std::fs::write(folder.path().join("old.turn"), "{").unwrap();
+        let take = |at: i64| Turn::take(folder.path(), &plan, &model, noon() + chrono::TimeDelta::seconds(at));
+        let first = take(0).unwrap();
+        let NoTurn::Taken(why) = take(1).unwrap_err() else { panic!() };
+        let named = format!("(`{}`, begun by {}, pid {})", plan.intent, who(), std::process::id());
+        assert!(why.contains(&named), "{why}");
+        // Another cluster of the same name.
+        assert!(!concerns(&json!({"nodes": ["f".repeat(40)]}), &model));
+        drop(first);
+        drop(take(2).unwrap());
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [GATE]);
+    }
+}

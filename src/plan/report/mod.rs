@@ -1,0 +1,10 @@
+//! PURE. What plans and operations say: steps, outcomes, reasons with codes, figures, JSON, the audit log.
+
+pub mod entry;
+pub(crate) mod figures;
+pub mod json;
+pub(crate) mod reason;
+pub mod shell;
+pub(crate) mod shown;
+pub(crate) mod steps;
+pub(crate) mod unfinished;
