@@ -67,10 +67,10 @@
 //! # How to add an operation
 //!
 //! 1. a variant of [`plan::Intent`], which prints as its own command line;
-//! 2. a planner in `plan/`, one file, called from `plan/planner.rs`; refusals are sentences with what to do instead;
+//! 2. a planner in the folder of `plan/` it belongs to, one file, called from `plan/planner.rs`; refusals are sentences with what to do instead;
 //! 3. steps that [`exec`] knows, or a new [`plan::StepKind`] with its check and its verification;
-//! 4. a row in [`keys::TABLE`] and its word in `app/commands.rs`;
-//! 5. a command in `cli/args.rs` and its line in `cli/intents.rs`, whose test holds that both spell the same.
+//! 4. a row in [`keys::TABLE`] and its word in `app/command/commands.rs`;
+//! 5. a command in `cli/args.rs` and its line in `cli/operate/intents.rs`, whose test holds that both spell the same.
 //!
 //! No new dialog: plans and refusals show themselves.
 

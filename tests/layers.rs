@@ -79,7 +79,9 @@ impl Source {
 
     /// Its lines up to the tests, comments blanked out.
     fn production(&self) -> Vec<&str> {
-        let lines = self.text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+        // A `mod tests;` may stand anywhere; what is written out in the file stands at its end.
+        let end = self.text.find("\n#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
+        let lines = self.text[..end].lines();
         lines.map(|line| line.find("//").filter(|&at| !line[..at].ends_with(':')).map_or(line, |at| &line[..at])).collect()
     }
 }
@@ -217,7 +219,8 @@ fn circles(sources: &[Source]) -> Vec<String> {
         (first != "mod" && first != "tests").then_some(first)
     };
     let mut needs: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for source in sources {
+    let is_tests = |source: &&Source| source.path.iter().any(|part| matches!(part.to_str(), Some("tests" | "tests.rs")));
+    for source in sources.iter().filter(|source| !is_tests(source)) {
         let Some(own) = child(source) else { continue };
         let module = source.module();
         // From a file of the module `super` is the module itself; from deeper below it takes one more.

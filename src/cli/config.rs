@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 
 use super::args::{ConfigVerb, Format, Global};
 use super::context::exit::{Ended, Exit, Stop};
+use crate::cli::context::in_force;
 use crate::cli::context::out;
-use crate::cli::context::settle;
 use crate::config::{ConfigError, load, sample};
 use crate::plan::shell::word;
 
@@ -78,7 +78,7 @@ fn problems(error: &ConfigError) -> Vec<Json> {
 fn show(file: Option<&Path>, global: &Global) -> Ended {
     let config = match file {
         Some(path) => load::read(path)?,
-        None => settle::config(global, false)?,
+        None => in_force::config(global, false)?,
     };
     if global.format == Format::Json {
         out::json(&config.to_json());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::args::Global;
 use super::context::exit::{Ended, Exit, Stop};
 use crate::app::{App, Fault, Settings};
+use crate::cli::context::in_force;
 use crate::cli::context::look;
-use crate::cli::context::settle;
 use crate::cli::operate::shutdown;
 use crate::cluster::Model;
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::theme::Theme;
 use crate::tui::{self, ClusterEffects, Facts, Faults, Start, Themes};
 
 pub(super) async fn run(global: &Global) -> Ended {
-    let config = settle::config(global, true)?;
+    let config = in_force::config(global, true)?;
     open(&config, global, None).await
 }
 
@@ -77,7 +77,7 @@ fn settings(config: &Config, global: &Global, demo: bool) -> Settings {
         theme: config.ui.theme.clone(),
         themes: names,
         room_key: config.rooms.key.clone(),
-        invocation: if demo { settle::to_demo(&config.cluster, 1) } else { settle::invocation(global) },
+        invocation: if demo { in_force::to_demo(&config.cluster, 1) } else { in_force::invocation(global) },
     }
 }
 

@@ -12,9 +12,9 @@ use super::context::paint::Paint;
 use super::show::events::Style;
 use super::show::watch::Follower;
 use crate::cli::console;
+use crate::cli::context::in_force;
 use crate::cli::context::look;
 use crate::cli::context::out;
-use crate::cli::context::settle;
 use crate::config::Config;
 use crate::link::Clock;
 use crate::local::{LocalCluster, LocalSpec};
@@ -63,7 +63,7 @@ async fn play_on(demo: &Demo, global: &Global, cluster: &Arc<LocalCluster>) -> E
     let name = global.cluster.clone().unwrap_or_else(|| "demo".into());
     let node = cluster.addresses();
     // The user's own alerts, keys and theme, but this cluster.
-    let mut config = settle::config(&Global { cluster: None, ..global.clone() }, false)?;
+    let mut config = in_force::config(&Global { cluster: None, ..global.clone() }, false)?;
     config.cluster = crate::config::Cluster { name, nodes: node, ..Config::default().cluster };
     config.rooms = Config::default().rooms;
     let spec = PlaySpec { rooms: demo.rooms, rate: demo.rate };
@@ -79,7 +79,7 @@ async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster
     let session = Session::open(look::spec(config, global.read_only)?, clock);
     let _play = play::start(session.links().clone(), cluster.addresses(), play_spec, clock, session.sender());
     let style = Style { format: global.format, paint: Paint(out::colours()) };
-    let reach = settle::to_demo(&config.cluster, usize::MAX);
+    let reach = in_force::to_demo(&config.cluster, usize::MAX);
     let note = style.note(clock.now(), &format!("demo cluster is up: {reach}"));
     out::own(&format!("{}\n", style.written(&note)));
     follow(session, config, style).await

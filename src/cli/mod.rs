@@ -17,7 +17,7 @@ use clap::error::ErrorKind;
 
 use args::{Cli, Global, Verb};
 use context::exit::{Ended, Exit, Stop};
-use context::{out, settle};
+use context::{in_force, out};
 use operate::intents;
 use show::{ack, metrics, tables, watch};
 
@@ -71,7 +71,7 @@ fn dispatch(cli: &Cli) -> Ended {
     match &cli.command {
         Some(Verb::Config(verb)) => config::run(verb, global),
         Some(Verb::Docs(verb)) => {
-            out::own(&docs::text(verb, &settle::config(global, false)?));
+            out::own(&docs::text(verb, &in_force::config(global, false)?));
             Ok(Exit::Done)
         }
         verb => with_servers(verb.as_ref(), global),

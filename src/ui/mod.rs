@@ -3,6 +3,7 @@
 mod alerts;
 mod detail;
 mod dialog;
+mod divergence;
 mod doc;
 mod footer;
 mod format;
@@ -22,7 +23,6 @@ mod slots;
 mod spark;
 mod table;
 mod topology;
-mod views;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -116,7 +116,7 @@ fn view(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         View::Operations => operations::draw(ui, area, buf),
         View::Operation(id) => operation::draw(ui, *id, area, buf),
         View::Ledger => ledger::draw(ui, area, buf),
-        View::Views => views::draw(ui, area, buf),
+        View::Views => divergence::draw(ui, area, buf),
         View::Log => log::draw(ui, area, buf),
         View::Help => help::draw(ui, &ui.app.help(), area, buf),
         View::Home | View::Topology | View::Nodes | View::Slots | View::Rooms | View::Alerts => {}

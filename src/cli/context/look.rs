@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::alerts::{Need, Verdict};
 use crate::cli::args::{Global, Measure};
 use crate::cli::context::exit::{Exit, Stop};
+use crate::cli::context::in_force;
 use crate::cli::context::out;
 use crate::cli::context::picture::{Measured, Picture};
-use crate::cli::context::settle;
 use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
 use crate::config::{Config, Kind};
 use crate::escape;
@@ -72,7 +72,7 @@ pub(crate) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
         rooms: Some(config.rooms.key.clone()).filter(|key| !key.is_empty()),
         standalone: topology == TopologyKind::Standalone,
     };
-    let (journal_dir, memory_dir) = (settle::state_dir(&cluster.name), Some(settle::memory_dir()));
+    let (journal_dir, memory_dir) = (in_force::state_dir(&cluster.name), Some(in_force::memory_dir()));
     Ok(ClusterSpec { name: cluster.name.clone(), topology, link, watch, journal_dir, memory_dir, read_only })
 }
 
@@ -155,7 +155,7 @@ impl Sight {
     }
 
     fn open(global: &Global, rooms: bool) -> Result<Self, Stop> {
-        let config = settle::config(global, true)?;
+        let config = in_force::config(global, true)?;
         let mut spec = spec(&config, global.read_only)?;
         spec.watch.interval = LOOK_AGAIN;
         if !rooms {

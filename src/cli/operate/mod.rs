@@ -13,9 +13,9 @@ use serde_json::json;
 
 use crate::cli::args::{Act, Format, Global};
 use crate::cli::context::exit::{Ended, Exit, Stop};
+use crate::cli::context::in_force;
 use crate::cli::context::look::Sight;
 use crate::cli::context::out;
-use crate::cli::context::settle;
 use crate::cli::operate::progress::Teller;
 use crate::cli::operate::saved::Saved;
 use crate::plan::shell;
@@ -125,7 +125,7 @@ impl Operation<'_> {
         match (self.is_json(), self.act.dry_run || self.act.save_plan.is_some()) {
             (true, true) => out::json(&plan::json::plan(plan, model)),
             (true, false) => out::json(&json!({"progress": "plan", "plan": plan::json::plan(plan, model)})),
-            (false, _) => out::result(&plan_text::text(plan, model, &settle::invocation(self.global))),
+            (false, _) => out::result(&plan_text::text(plan, model, &in_force::invocation(self.global))),
         };
     }
 

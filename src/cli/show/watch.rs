@@ -7,10 +7,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::alerts::Thresholds;
 use crate::cli::args::Global;
 use crate::cli::context::exit::{Ended, Exit};
+use crate::cli::context::in_force;
 use crate::cli::context::look;
 use crate::cli::context::out;
 use crate::cli::context::paint::Paint;
-use crate::cli::context::settle;
 use crate::cli::show::events::Style;
 use crate::cluster::{Fact, Model, Observation, Time};
 use crate::link::Clock;
@@ -21,7 +21,7 @@ use crate::session::Session;
 const MOMENT: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
-    let config = settle::config(global, true)?;
+    let config = in_force::config(global, true)?;
     let spec = look::spec(&config, true)?;
     let mut session = Session::open(spec, Clock::start());
     let style = Style { format: global.format, paint: Paint(out::colours()) };

@@ -1,7 +1,5 @@
 //! PURE. Failover: which replica becomes master, whether it can, what it costs.
 
-#[cfg(test)]
-mod failover_tests;
 pub(crate) mod loss;
 pub(crate) mod succession;
 
@@ -440,3 +438,6 @@ fn open_slots(case: &Case<'_>) -> Vec<u16> {
 fn master_name(case: &Case<'_>) -> String {
     case.replica.master.map_or_else(|| "an unknown master".into(), |id| case.model.label(id))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,5 @@
 //! PURE. Who belongs to the cluster: add, re-parent, drain, remove, forget.
 
-#[cfg(test)]
-mod membership_tests;
 pub(crate) mod reach;
 pub(crate) mod replace;
 
@@ -452,3 +450,6 @@ pub(crate) fn unchanged(plan: &Plan, model: &Model) -> bool {
     };
     fingerprint(&plan.intent, model) == plan.fingerprint && drops_data.is_none_or(|node| last_copy(model, node).is_none())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 pub mod entry;
 pub(crate) mod figures;
 pub mod json;
+pub(crate) mod plan;
 pub(crate) mod reason;
 pub mod shell;
 pub(crate) mod shown;
-pub(crate) mod steps;
 pub(crate) mod unfinished;

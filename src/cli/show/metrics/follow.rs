@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::cost;
 use crate::cli::args::Global;
 use crate::cli::context::exit::{Exit, Stop};
+use crate::cli::context::in_force;
 use crate::cli::context::look;
-use crate::cli::context::settle;
 use crate::cluster::{Model, Time, age};
 use crate::link::Clock;
 use crate::metrics::Reading;
@@ -30,7 +30,7 @@ pub(super) struct Follow {
 
 impl Follow {
     pub(super) async fn start(global: &Global) -> Result<Self, Stop> {
-        let config = settle::config(global, true)?;
+        let config = in_force::config(global, true)?;
         let spec = look::spec(&config, true)?;
         let mut session = Session::open(spec, Clock::start());
         let monitor = Monitor::new(config.alerts.clone());
