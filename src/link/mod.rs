@@ -30,11 +30,11 @@ mod tests;
 mod tls;
 mod trouble;
 
-pub use line::Link;
 pub use address_map::AddressMap;
 pub use clock::Clock;
 pub use dial::{ByteStream, Dialer, Tcp};
 pub use ear::Ear;
+pub use line::Link;
 pub use links::{Lane, Links};
 pub use message::{Command, Failure, Reply, ServerError};
 pub use settings::{LinkSettings, TlsSettings};
