@@ -201,7 +201,7 @@ fn no_sentence_has_a_hole() {
 /// Keys can be bound anew, and a shell has none: sentences do not name them, who shows a sentence adds its key.
 #[test]
 fn no_sentence_names_a_key() {
-    let own = ["keys/", "ui/views.rs"];
+    let own = ["keys/", "ui/divergence.rs"];
     let mut wrong = Vec::new();
     for Messages { file, sentences } in all().into_iter().filter(|messages| !own.iter().any(|own| messages.file.starts_with(own))) {
         for sentence in sentences {
