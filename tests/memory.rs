@@ -355,3 +355,69 @@ async fn what_operators_do_by_hand_is_no_alarm() {
     let lines = watching.seen.iter().filter(|line| rules.iter().any(|rule| line.contains(rule)));
     assert_eq!(lines.collect::<Vec<_>>(), Vec::<&String>::new());
 }
+
+/// What was seen was seen so many seconds earlier, and first of all a minute before that.
+fn passes(file: &Path, seconds: i64) {
+    let mut memory: Json = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    for sighting in memory["sightings"].as_array_mut().unwrap() {
+        for (field, seconds) in [("first", seconds + 60), ("last", seconds)] {
+            let at: chrono::DateTime<chrono::Utc> = sighting[field].as_str().unwrap().parse().unwrap();
+            sighting[field] = (at - chrono::TimeDelta::seconds(seconds)).to_rfc3339().into();
+        }
+    }
+    std::fs::write(file, memory.to_string()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_hold_at_two_looks_holds_since_the_first() {
+    let cluster = Cluster::start_with(3, 1, &["--cluster-node-timeout", "15000"]).await;
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(cluster.seed(), state.path());
+    let (source, target) = (cluster.at(0), cluster.at(1));
+    let id = async |address: &Address| cluster.text(address, "CLUSTER MYID").await;
+    let open = async || {
+        cluster.ok(&target, &format!("CLUSTER SETSLOT 5 IMPORTING {}", id(&source).await)).await;
+        cluster.ok(&source, &format!("CLUSTER SETSLOT 5 MIGRATING {}", id(&target).await)).await;
+    };
+    let close = async || {
+        for address in [&source, &target] {
+            cluster.ok(address, "CLUSTER SETSLOT 5 STABLE").await;
+        }
+    };
+    let phase = async || program.finding("slots.open").await.map(|finding| finding["phase"].as_str().unwrap().to_owned());
+
+    open().await;
+    let first = program.run("check").await;
+    assert!(first.code == 0 && first.stdout.contains("· slots.open  pending, counts after 30 s"), "{}", first.stdout);
+    passes(&program.file(), 30);
+    let second = program.run("check").await;
+    assert!(second.code == 1 && second.stdout.contains("! slots.open  slots 5: 1 slot is open"), "{}", second.stdout);
+    let status = program.run("status").await;
+    assert!(status.code == 1 && status.stdout.contains("! WARNING"), "{}", status.stdout);
+    // Whoever watches from now on has the same word for it, and does not wait.
+    let mut watching = Watching::start(&program);
+    watching.until(&["firing", "slots.open"]).await;
+    drop(watching);
+    assert_eq!(phase().await.as_deref(), Some("firing"));
+
+    // A look that does not find it ends it: what comes later is new.
+    close().await;
+    assert_eq!(phase().await, None);
+    open().await;
+    assert_eq!(phase().await.as_deref(), Some("pending"));
+    // Nor does what was seen long ago say anything of the time between.
+    passes(&program.file(), 26 * 60 * 60);
+    assert_eq!(phase().await.as_deref(), Some("pending"));
+
+    // What cannot be looked for is not over: the node that has it open does not answer.
+    passes(&program.file(), 30);
+    for address in [&source, &target] {
+        cluster.fault(address, LocalFault::Freeze).await.unwrap();
+    }
+    assert_eq!(phase().await, None);
+    for address in [&source, &target] {
+        cluster.fault(address, LocalFault::Thaw).await.unwrap();
+    }
+    cluster.wait_ok(&cluster.addresses()).await;
+    assert_eq!(phase().await.as_deref(), Some("firing"));
+}

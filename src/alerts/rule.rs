@@ -48,6 +48,18 @@ impl Rule {
         }
     }
 
+    /// For how long its being broken at one look and again at the next says that it was broken in between. What a server is busy
+    /// with changes by the minute; what is wrong with it stays until somebody does something.
+    pub fn lasts(&self) -> Duration {
+        const MINUTES: Duration = Duration::from_secs(10 * 60);
+        // A look a day is enough, also when it comes late.
+        const DAY: Duration = Duration::from_secs(25 * 60 * 60);
+        match self.id {
+            "latency.high" | "cpu.high" | "errors.high" | "clients.high" | "memory.evicting" | "replica.lag" => MINUTES,
+            _ => DAY,
+        }
+    }
+
     /// The command without whose reply from every node that answers this rule cannot be said to hold, if it rests on one,
     /// and a node that has not told it. A user may be forbidden to ask.
     pub fn untold<'a>(&self, model: &'a Model) -> Option<(&'static str, &'a Node)> {

@@ -29,7 +29,7 @@ pub use address::Address;
 pub use health::{Health, Trouble};
 pub use history::{
     History, Incident, JoinedNode, KnownNode, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture, ShardPicture,
-    VERSION, What,
+    Sighting, VERSION, What,
 };
 pub use info::{ClusterInfo, Info, ReplicaLink, Server};
 pub use metric::{METRICS, Metric, MetricSpec};

@@ -15,7 +15,7 @@ use super::refusal;
 use super::view::{Digest, ownership};
 use super::{
     Address, Fact, Health, History, Incident, Letters, Metric, Node, NodeId, Observation, Opinion, PlayStats, Rates, Rooms, SLOTS,
-    SlotSet, Time, Topology, View, age,
+    Sighting, SlotSet, Time, Topology, View, age,
 };
 
 pub use change::{Change, ChangeKind};
@@ -111,6 +111,11 @@ impl Model {
     /// Marks incidents as seen by somebody; returns how many there were.
     pub fn acknowledge(&mut self, which: impl Fn(&Incident) -> bool, now: Time) -> usize {
         self.history.acknowledge(which, now)
+    }
+
+    /// Takes in what does not hold now; see [`History::sight`].
+    pub fn sight(&mut self, sighted: Vec<Sighting>) {
+        self.history.sight(sighted);
     }
 
     /// Nobody has told who is in the cluster, and there are remembered nodes that may.

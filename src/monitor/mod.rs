@@ -1,8 +1,13 @@
 //! PURE. The one fold from a model to what is said of it: findings, the log of alerts, the verdict and its line, and what is
 //! new. Console, `watch` and the commands that look once share it, so that the same fault has the same words everywhere.
 
+mod sights;
+
+use std::time::Duration;
+
 use crate::alerts::{self, AlertEvent, AlertLog, Cause, Finding, Headline, Need, Phase, Rule, Thresholds, Verdict};
 use crate::cluster::{Change, ChangeKind, Health, Model, SlotSet, Time, age};
+use sights::Sights;
 
 /// The conclusions drawn from a model so far.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +28,7 @@ pub struct Monitor {
     waiting: Vec<Change>,
     /// The verdict that was told last.
     told: Option<Verdict>,
+    sights: Sights,
 }
 
 /// What is new since the last look.
@@ -40,8 +46,11 @@ impl News {
     }
 }
 
+/// What has to stand no longer than this is looked at again by whoever looks once.
+pub const LOOKED_AT_AGAIN: Duration = Duration::from_secs(2);
+
 /// A silence shorter than this is a stall: the rule about stalls counts them.
-const STALL: std::time::Duration = std::time::Duration::from_secs(1);
+const STALL: Duration = Duration::from_secs(1);
 
 impl Monitor {
     pub fn new(thresholds: Thresholds) -> Self {
@@ -63,10 +72,12 @@ impl Monitor {
         for finding in &mut self.findings {
             let need = alerts::rule(finding.rule).and_then(Rule::needs);
             if need.is_some_and(|need| self.measured.contains(&need)) {
-                finding.hold = std::time::Duration::ZERO;
+                finding.hold = Duration::ZERO;
             }
         }
+        self.sights.date(&mut self.findings, model, now);
         let alerts = self.log.update(&self.findings, now);
+        self.sights.note(&self.log, model, now);
         // What has not stood for as long as it has to is no verdict yet: slots on their way, one slow answer.
         let standing = self.log.standing();
         self.verdict = alerts::verdict(model, &standing);
@@ -100,7 +111,7 @@ impl Monitor {
     }
 
     /// How long the pending findings still have to stand: the longest of those that are no longer than `within`.
-    pub fn undecided(&self, within: std::time::Duration, now: Time) -> Option<std::time::Duration> {
+    pub fn undecided(&self, within: Duration, now: Time) -> Option<Duration> {
         let pending = self.log.alerts().iter().filter(|alert| alert.phase == Phase::Pending);
         let left = pending.map(|alert| alert.finding.hold.saturating_sub(age(now, alert.since)));
         left.filter(|left| *left <= within).max()

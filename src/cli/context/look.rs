@@ -13,7 +13,7 @@ use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
 use crate::config::{Config, Kind};
 use crate::escape;
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
-use crate::monitor::Monitor;
+use crate::monitor::{LOOKED_AT_AGAIN, Monitor};
 use crate::session::{ClusterSpec, Session, TopologyKind};
 use crate::watch::{WatchSettings, look_up};
 
@@ -25,8 +25,6 @@ const SCAN_PATIENCE: Duration = Duration::from_secs(5);
 const QUICKLY_SCANNED: u64 = 15_000;
 /// And for an operation that needs to know every room.
 const SCANNED_WITHIN: Duration = Duration::from_secs(300);
-/// Findings that need not stand for longer than this are waited for.
-const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 /// So that the last answers of that time are in.
 const MARGIN: Duration = Duration::from_millis(100);
 /// Two INFO replies this far apart give rates.
@@ -172,9 +170,9 @@ impl Sight {
     async fn second_look(&mut self) {
         let now = self.session.clock().now();
         self.monitor.conclude(&mut self.model, now);
-        let mut left = self.monitor.undecided(DECIDED_WITHIN, now);
+        let mut left = self.monitor.undecided(LOOKED_AT_AGAIN, now);
         // What takes the place of what was undecided has to stand, too.
-        let end = tokio::time::Instant::now() + DECIDED_WITHIN * 3 / 2;
+        let end = tokio::time::Instant::now() + LOOKED_AT_AGAIN * 3 / 2;
         while let Some(wait) = left {
             let until = (tokio::time::Instant::now() + wait + MARGIN).min(end);
             let more = async {
@@ -191,7 +189,8 @@ impl Sight {
             let _ = tokio::time::timeout_at(until, more).await;
             let now = self.session.clock().now();
             self.monitor.conclude(&mut self.model, now);
-            left = self.monitor.undecided(DECIDED_WITHIN, now).filter(|_| until < end && self.monitor.verdict != Verdict::Critical);
+            left =
+                self.monitor.undecided(LOOKED_AT_AGAIN, now).filter(|_| until < end && self.monitor.verdict != Verdict::Critical);
         }
     }
 

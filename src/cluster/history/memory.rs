@@ -13,6 +13,7 @@ pub const VERSION: u32 = 1;
 /// Nodes, shards and incidents that one memory keeps at most.
 pub(super) const NODES: usize = 2000;
 pub(super) const INCIDENTS: usize = 32;
+pub(super) const SIGHTINGS: usize = 500;
 
 /// One cluster, as it was last seen. It belongs to whatever cluster has these nodes, by their ids: names and addresses are
 /// given anew, ids are not.
@@ -32,6 +33,8 @@ pub struct Memory {
     pub letters_seen: Vec<(ShardName, Time)>,
     pub picture: Option<Picture>,
     pub incidents: Vec<Incident>,
+    #[serde(default)]
+    pub sightings: Vec<Sighting>,
 }
 
 /// A node of the cluster, as last seen.
@@ -57,6 +60,17 @@ impl KnownNode {
     pub fn place(&self) -> &Address {
         self.asked.as_ref().unwrap_or(&self.address)
     }
+}
+
+/// A rule that did not hold when the cluster was last looked at. Whoever looks once cannot wait until it has stood for as long
+/// as it has to, and goes by this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sighting {
+    pub rule: String,
+    /// The id of a node, the letter of a shard, or nothing where it is about the cluster.
+    pub subject: String,
+    pub first: Time,
+    pub last: Time,
 }
 
 /// The cluster when all was well: what later pictures are compared with.
@@ -120,7 +134,7 @@ impl Memory {
         if memory.version != VERSION {
             return Err(format!("it is of version {}, this program reads {VERSION}", memory.version));
         }
-        if memory.nodes.len() > NODES || memory.incidents.len() > INCIDENTS {
+        if memory.nodes.len() > NODES || memory.incidents.len() > INCIDENTS || memory.sightings.len() > SIGHTINGS {
             return Err("it has more than can be true of one cluster".into());
         }
         Ok(memory)

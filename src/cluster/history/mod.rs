@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use incident::{Incident, JoinedNode, Lost, Owner, What};
-pub use memory::{KnownNode, Memory, Picture, RoomsPicture, ShardPicture, VERSION};
+pub use memory::{KnownNode, Memory, Picture, RoomsPicture, ShardPicture, Sighting, VERSION};
 
 use super::{Address, Model, NodeId, Time};
 use compare::Suspicion;
@@ -84,6 +84,10 @@ pub struct History {
     /// Changes of owners that have been accounted for since the picture.
     handled: std::collections::BTreeSet<(NodeId, NodeId)>,
     recall: Option<Recall>,
+    /// What did not hold when the cluster was looked at before this program was there.
+    sightings: Vec<Sighting>,
+    /// What does not hold now.
+    sighted: Vec<Sighting>,
     /// Counts what is worth writing down at once.
     revision: u64,
 }
@@ -101,6 +105,22 @@ impl History {
     /// Remembered nodes are being asked.
     pub fn recall(&self) -> Option<&Recall> {
         self.recall.as_ref().filter(|recall| recall.nodes > 0)
+    }
+
+    /// What did not hold when the cluster was last looked at, by a program before this one.
+    pub fn sightings(&self) -> &[Sighting] {
+        &self.sightings
+    }
+
+    /// Takes in what does not hold now, for whoever looks next.
+    pub fn sight(&mut self, mut sighted: Vec<Sighting>) {
+        sighted.truncate(memory::SIGHTINGS);
+        let same =
+            |(new, old): (&Sighting, &Sighting)| new.rule == old.rule && new.subject == old.subject && new.first == old.first;
+        if sighted.len() != self.sighted.len() || !sighted.iter().zip(&self.sighted).all(same) {
+            self.revision += 1;
+        }
+        self.sighted = sighted;
     }
 
     /// What could not be read of what was written down.
@@ -200,6 +220,7 @@ impl History {
             letters_seen: letters.seen().collect(),
             picture: self.newest(model, now),
             incidents: self.incidents.clone(),
+            sightings: self.sighted.clone(),
         })
     }
 }
@@ -241,6 +262,7 @@ pub(super) fn recognise(model: &mut Model) {
         let mut picture = history.picture.as_deref().or(memory.picture.as_ref()).cloned();
         picture.iter_mut().zip(&memory.picture).for_each(|(picture, before)| picture.complete(before));
         history.picture = picture.map(Arc::new);
+        history.sightings.clone_from(&memory.sightings);
     }
 }
 
