@@ -21,9 +21,10 @@
 //! | [`alerts`] | pure | rules that do not hold (findings), which explains which, and since when (alerts) | cluster plan quantity |
 //! | [`monitor`] | pure | the one fold from model to findings, alerts, verdict and what is new | cluster alerts |
 //! | [`metrics`] | pure | figures for other programs: one table, written as Prometheus text, JSON or CSV | cluster alerts monitor plan |
+//! | [`grammar`] | pure | operations as an operator spells them, in the shell and after `:` | cluster escape plan |
 //! | [`keys`] | pure | the one table of actions; help, footer and README are derived from it | nearest |
 //! | [`theme`] | pure | roles → styles | |
-//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts monitor plan keys escape nearest |
+//! | [`app`] | pure | `update(&mut App, Event, now) → Vec<Effect>`: what the operator looks at | cluster alerts monitor plan grammar keys escape nearest |
 //! | [`ui`] | pure | `draw(&App, &Theme, now, &mut Frame)`; one widget a file | app cluster alerts monitor plan keys theme quantity escape |
 //! | [`private`] | IO | files and folders that are this user's alone | |
 //! | [`link`] | IO | the only module that names the redis crate: deadlines, reconnection, TLS, address map | cluster quantity escape |
@@ -36,7 +37,7 @@
 //! | [`config`] | pure but `load` | the one TOML file, checked as a whole | keys theme plan alerts cluster nearest |
 //! | [`term`] | IO | the terminal, taken and given back once; its bytes as keys | app escape |
 //! | [`tui`] | IO | the console's loop: events in, effects out, frames when something changed | app ui keys theme term session exec config alerts cluster plan local play link watch private memory |
-//! | [`cli`] | IO | the command line: one command a file, and an exit code | tui term session config local play exec watch link keys theme plan alerts monitor metrics cluster app ui quantity escape private memory nearest |
+//! | [`cli`] | IO | the command line: one command a file, and an exit code | tui term session config local play exec watch link grammar keys theme plan alerts monitor metrics cluster app ui quantity escape private memory nearest |
 //!
 //! # Words
 //!
@@ -69,8 +70,9 @@
 //! 1. a variant of [`plan::Intent`], which prints as its own command line;
 //! 2. a planner in the folder of `plan/` it belongs to, one file, called from `plan/planner.rs`; refusals are sentences with what to do instead;
 //! 3. steps that [`exec`] knows, or a new [`plan::StepKind`] with its check and its verification;
-//! 4. a row in [`keys::TABLE`] and its word in `app/command/commands.rs`;
-//! 5. a command in `cli/args.rs` and its line in `cli/operate/intents.rs`, whose test holds that both spell the same.
+//! 4. a command in `grammar/mod.rs`, which is the shell's and the one after `:`; `cli/operate/intents.rs` has the test that
+//!    an intent prints as the command that makes it;
+//! 5. a row in [`keys::TABLE`], and one in `app/command/commands.rs` for the help page and short forms.
 //!
 //! No new dialog: plans and refusals show themselves.
 
@@ -107,6 +109,8 @@ pub mod watch;
 pub mod app;
 #[cfg(feature = "console")]
 pub mod cli;
+#[cfg(feature = "console")]
+pub mod grammar;
 #[cfg(feature = "console")]
 pub mod keys;
 #[cfg(feature = "console")]

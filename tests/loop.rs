@@ -230,10 +230,10 @@ async fn cancel_has_the_focus_first_and_esc_leaves() {
 
 #[tokio::test(start_paused = true)]
 async fn dangerous_modes_want_the_clusters_name() {
-    let wrong = play(":failover+10.0.0.4:7003+force enter tab enter \"pro enter tab enter", plain()).await;
+    let wrong = play(":failover+10.0.0.4:7003+--mode+force enter tab enter \"pro enter tab enter", plain()).await;
     assert!(wrong.asked.iter().all(|asked| matches!(asked, Asked::Survey(_))), "{:?}", wrong.asked);
     let name = wrong.app.model.name.clone();
-    let right = play(&format!(":failover+10.0.0.4:7003+force enter \"{name} enter"), plain()).await;
+    let right = play(&format!(":failover+10.0.0.4:7003+--mode+force enter \"{name} enter"), plain()).await;
     assert!(right.asked.iter().any(|asked| matches!(asked, Asked::Execute(_))), "{:?}", right.asked);
 }
 

@@ -214,7 +214,7 @@ impl App {
             group: "Commands",
             chord: command_words(command),
             says: command.says,
-            disabled: if command.operation { self.barred() } else { None },
+            disabled: if command.verb == commands::Verb::Operation { self.barred() } else { None },
         }));
         lines
     }
@@ -272,7 +272,7 @@ fn command_words(command: &commands::Command) -> String {
     let mut words = format!(":{}", command.name);
     if !command.usage.is_empty() {
         words.push(' ');
-        words.push_str(command.usage);
+        words.push_str(&command.usage);
     }
     if !command.aliases.is_empty() {
         words.push_str(&format!(" ({})", command.aliases.join(" ")));

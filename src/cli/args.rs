@@ -1,4 +1,4 @@
-//! PURE. The command line: every command, option and word of help.
+//! PURE. The command line: every command but operations, every option and word of help. Operations are in `grammar`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cluster::{Address, SlotRange};
+use crate::cluster::Address;
+use crate::grammar::{Operation, duration};
 use crate::plan::Objection;
 
 const AFTER: &str = "\
@@ -29,6 +30,7 @@ pub(super) struct Cli {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "General options")]
 pub(super) struct Global {
     /// Configuration file of the cluster
     #[arg(long, global = true, value_name = "FILE")]
@@ -101,113 +103,57 @@ pub(super) enum Format {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Start a local cluster of real servers, play rooms on it, open the console on it
+    #[command(after_help = "Example: rgc-tui demo --masters 3 --replicas 1")]
     Demo(Demo),
     /// The verdict, one table and the findings
+    #[command(after_help = "Example: rgc-tui status --rates")]
     Status(Measure),
     /// Every rule: whether it holds, and what to do where it does not
+    #[command(after_help = "Example: rgc-tui check --rooms --format json")]
     Check(Measure),
     /// Acknowledge what has happened: data lost, another cluster that joined, changes without a cause
+    #[command(after_help = "Example: rgc-tui ack data.emptied")]
     Ack {
         /// Only what these rules tell of, as `status` names them [default: all]
         #[arg(value_name = "RULE")]
         rules: Vec<String>,
     },
     /// One line a node
+    #[command(after_help = "Example: rgc-tui nodes --rates")]
     Nodes {
         /// Measure CPU and operations for a second, too
         #[arg(long)]
         rates: bool,
     },
     /// One line a range of slots; open, unowned and contested slots
+    #[command(after_help = "Example: rgc-tui slots --rooms")]
     Slots {
         /// Go through every key, too: rooms, players and keys of each range
         #[arg(long)]
         rooms: bool,
     },
     /// One line a room
+    #[command(after_help = "Example: rgc-tui rooms --format csv")]
     Rooms,
     /// Where rooms or keys live: slot, shard, master, replicas
+    #[command(after_help = "Example: rgc-tui locate KX9Q2")]
     Locate {
         /// Room codes, or keys
         #[arg(required = true, value_name = "CODE", value_parser = NonEmptyStringValueParser::new())]
         codes: Vec<String>,
     },
     /// Changes and alerts as they happen, one line each
+    #[command(after_help = "Example: rgc-tui watch --for 10m")]
     Watch {
         /// Stop after this long
         #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
         duration: Option<Duration>,
     },
     /// Figures for other programs: Prometheus, JSON or CSV; once, again and again, or over HTTP
+    #[command(after_help = "Example: rgc-tui metrics --listen 9121")]
     Metrics(Metrics),
-    /// Make a replica the master of its shard; a node that is the master already has nothing to do
-    Failover {
-        /// The replica that shall be master (a shard's letter means --shard)
-        #[arg(id = "target", value_name = "NODE", required_unless_present = "shard")]
-        node: Option<String>,
-        /// Give this shard another master: the best of its replicas, each time it is asked
-        #[arg(long, value_name = "S", conflicts_with = "target")]
-        shard: Option<String>,
-        #[arg(long, value_name = "MODE", default_value = "graceful")]
-        mode: ModeArg,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Spread slots over the masters so that they carry their share
-    Rebalance {
-        /// What is made equal [default: slots]
-        #[arg(long, value_name = "WHAT")]
-        by: Option<ByArg>,
-        /// A master's share relative to the others', 0 to empty it
-        #[arg(long, value_name = "NODE=W", value_parser = weight)]
-        weight: Vec<(String, f64)>,
-        /// Give slots to masters that have none
-        #[arg(long)]
-        use_empty_masters: bool,
-        /// Imbalance in percent that is left alone [default: 2, by ops 10]
-        #[arg(long, value_name = "PERCENT", value_parser = percent)]
-        threshold: Option<f64>,
-        /// Calm: players do not feel it. Fast: done sooner [default: calm]
-        #[arg(long, value_name = "PACE")]
-        pace: Option<PaceArg>,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Give slots with their keys to another master
-    MoveSlots {
-        /// Slots: N or N-M, several with blanks or commas
-        #[arg(required = true, value_name = "RANGE", value_delimiter = ',')]
-        ranges: Vec<SlotRange>,
-        /// The master that gets them
-        #[arg(long, value_name = "NODE")]
-        to: String,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Move rooms (their slots) to another master
-    MigrateRoom {
-        #[arg(required = true, value_name = "CODE", value_parser = NonEmptyStringValueParser::new())]
-        codes: Vec<String>,
-        /// The master that gets them
-        #[arg(long, value_name = "NODE")]
-        to: String,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Repair open slots, slots without an owner, keys in the wrong place
-    Fix {
-        /// Only these slots
-        #[arg(value_name = "RANGE", value_delimiter = ',')]
-        ranges: Vec<SlotRange>,
-        /// Take half-done moves back instead of finishing them
-        #[arg(long)]
-        roll_back: bool,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Who is in the cluster: add, replicate, drain, remove, forget
-    #[command(subcommand)]
-    Node(NodeVerb),
+    #[command(flatten)]
+    Operation(Operation<Act>),
     /// Write a sample configuration, check one, show the one in force
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -217,83 +163,49 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum NodeVerb {
-    /// Let an empty server join
-    Add {
-        address: Address,
-        /// Join as a replica of this master
-        #[arg(long, value_name = "MASTER")]
-        replica_of: Option<String>,
-        /// Take the place of this dead node: join as a replica of its shard's master, then everybody forgets it
-        #[arg(long, value_name = "NODE", conflicts_with = "replica_of")]
-        replaces: Option<String>,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Make a node the replica of another master
-    Replicate {
-        #[arg(id = "target", value_name = "NODE")]
-        node: String,
-        #[arg(long, value_name = "NODE")]
-        master: String,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Move all slots off a master
-    Drain {
-        #[arg(id = "target", value_name = "NODE")]
-        node: String,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Drain a node, then make everybody forget it
-    Remove {
-        #[arg(id = "target", value_name = "NODE")]
-        node: String,
-        #[command(flatten)]
-        act: Act,
-    },
-    /// Make everybody forget a node that is gone
-    Forget {
-        #[arg(id = "target", value_name = "NODE")]
-        node: String,
-        #[command(flatten)]
-        act: Act,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum ConfigVerb {
     /// Print a commented sample with every default, or write it to a file that does not exist yet
+    #[command(after_help = "Example: rgc-tui config init rgc-tui.toml")]
     Init { file: Option<PathBuf> },
     /// Report everything that is wrong with a file
+    #[command(after_help = "Example: rgc-tui config check rgc-tui.toml")]
     Check { file: Option<PathBuf> },
     /// The configuration in force, or what a file would put in force; secrets are hidden
+    #[command(after_help = "Example: rgc-tui config show")]
     Show { file: Option<PathBuf> },
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DocsVerb {
     /// The key table, as Markdown
+    #[command(after_help = "Example: rgc-tui docs keys")]
     Keys,
     /// What an ACL user needs, as the README lists it
+    #[command(after_help = "Example: rgc-tui docs rights")]
     Rights,
     /// The table of metrics, as Markdown
+    #[command(after_help = "Example: rgc-tui docs metrics")]
     Metrics,
     /// What the codes in JSON mean, one a line
+    #[command(after_help = "Example: rgc-tui docs codes")]
     Codes,
     /// Every rule: its id, its usual severity, what it finds and what to do
+    #[command(after_help = "Example: rgc-tui docs rules")]
     Rules,
     /// The names of the built-in themes, one a line
+    #[command(after_help = "Example: rgc-tui docs themes")]
     Themes,
     /// The manual page
+    #[command(after_help = "Example: rgc-tui docs man")]
     Man,
     /// Completions for a shell
+    #[command(after_help = "Example: rgc-tui docs completions bash")]
     Completions { shell: clap_complete::Shell },
 }
 
 /// Options of everything that changes the cluster.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Plan and consent")]
 pub(super) struct Act {
     /// Print the plan and change nothing
     #[arg(long)]
@@ -351,54 +263,12 @@ pub(super) struct Demo {
     pub headless: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ModeArg {
-    /// With the master's help: nothing is lost
-    Graceful,
-    /// Without the master: what it had not replicated is lost
-    Force,
-    /// Without the other masters' votes
-    Takeover,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ByArg {
-    Slots,
-    Keys,
-    Memory,
-    Ops,
-    Rooms,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum PaceArg {
-    Calm,
-    Fast,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span = humantime::parse_duration(text).ok().filter(|span| !span.is_zero());
-    span.ok_or_else(|| "expected a duration such as 500ms, 30s or 5m".to_owned())
-}
-
 fn objection(text: &str) -> Result<Objection, String> {
     let codes = || Objection::ALL.map(Objection::code).join(", ");
     Objection::ALL
         .into_iter()
         .find(|one| one.code() == text)
         .ok_or_else(|| format!("there is no such code; there are: {}", codes()))
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim_end_matches('%').parse::<f64>().ok().filter(|number| (0.0..=100.0).contains(number));
-    number.ok_or_else(|| "expected a number from 0 to 100".to_owned())
-}
-
-fn weight(text: &str) -> Result<(String, f64), String> {
-    let wrong = || "expected NODE=WEIGHT, for example 10.0.0.1:7000=2".to_owned();
-    let (node, weight) = text.rsplit_once('=').ok_or_else(wrong)?;
-    let weight = weight.parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight >= 0.0).ok_or_else(wrong)?;
-    if node.is_empty() { Err(wrong()) } else { Ok((node.to_owned(), weight)) }
 }
 
 #[cfg(test)]
@@ -414,5 +284,25 @@ mod tests {
             let words = ["rgc-tui", "--node", "a:1"].into_iter().chain(verb.split(' ')).chain(["b:2"]);
             assert_eq!(Cli::try_parse_from(words).unwrap().global.node.len(), 1);
         }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_parses() {
+        let mut open = vec![(Cli::command(), String::new())];
+        let mut seen = 0;
+        while let Some((command, path)) = open.pop() {
+            for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+                open.push((sub.clone(), format!("{path} {}", sub.get_name())));
+            }
+            if command.has_subcommands() {
+                continue;
+            }
+            let help = command.get_after_help().unwrap_or_else(|| panic!("`rgc-tui{path}` has no example")).to_string();
+            let example = help.strip_prefix("Example: ").unwrap();
+            assert!(example.starts_with(&format!("rgc-tui{path}")), "{path}: {example}");
+            Cli::try_parse_from(example.split(' ')).unwrap_or_else(|error| panic!("{example}: {error}"));
+            seen += 1;
+        }
+        assert!(seen > 20, "{seen}");
     }
 }

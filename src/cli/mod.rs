@@ -18,7 +18,6 @@ use clap::error::ErrorKind;
 use args::{Cli, Global, Verb};
 use context::exit::{Ended, Exit, Stop};
 use context::{in_force, out};
-use operate::intents;
 use show::{ack, metrics, tables, watch};
 
 /// The whole program, from its arguments to its exit code.
@@ -90,13 +89,14 @@ fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
             Some(Verb::Ack { rules }) => ack::run(rules, global).await,
             Some(Verb::Metrics(how)) => metrics::run(how, global).await,
             Some(Verb::Watch { duration }) => watch::run(*duration, global).await,
-            Some(verb) => match intents::intent(verb) {
-                Some((intent, act)) => match intents::twice(verb) {
-                    Some(says) => Err(Stop::usage(says)),
-                    None => operate::run(intent, intents::is_bare(verb), act, global).await,
-                },
-                None => tables::run(verb, global).await,
+            Some(Verb::Operation(operation)) => match operation.twice() {
+                Some(says) => Err(Stop::usage(says)),
+                None => {
+                    let (intent, act) = operation.intent();
+                    operate::run(intent, operation.is_bare(), act, global).await
+                }
             },
+            Some(verb) => tables::run(verb, global).await,
         }
     })
 }

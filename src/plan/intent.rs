@@ -23,6 +23,15 @@ impl Mode {
             Self::Takeover => "takeover",
         }
     }
+
+    /// What it does without.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::Graceful => "With the master's help: nothing is lost",
+            Self::Force => "Without the master: what it had not replicated is lost",
+            Self::Takeover => "Without the other masters' votes",
+        }
+    }
 }
 
 /// What a rebalance makes equal.
@@ -77,6 +86,8 @@ pub enum Pace {
 }
 
 impl Pace {
+    pub const ALL: [Pace; 2] = [Self::Calm, Self::Fast];
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Calm => "calm",

@@ -16,7 +16,7 @@ async fn in_the_middle(cluster: &Cluster, state: &str) -> Screen {
     let variables = [("XDG_STATE_HOME", state)];
     let mut screen = Screen::start(env!("CARGO_BIN_EXE_rgc-tui"), &["--node", &cluster.seed()], (160, 40), &variables);
     screen.wait_for("all 16384 slots served");
-    screen.send(&format!(":move-slots 0-5000 {}\r", cluster.at(1)));
+    screen.send(&format!(":move-slots 0-5000 --to {}\r", cluster.at(1)));
     screen.wait_for("Cancel");
     screen.send("\t\r");
     wait_until("a slot is open", async || !cluster.view(&cluster.at(0)).await.myself().unwrap().open.is_empty()).await;

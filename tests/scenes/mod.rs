@@ -213,7 +213,7 @@ pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
         "dialog-typed" => {
             scene.sample.kill(2);
             scene.seconds(3);
-            scene.command(&format!("failover {} force", scene.id(5))).type_in("pro");
+            scene.command(&format!("failover {} --mode force", scene.id(5))).type_in("pro");
         }
         "dialog-leftover" => {
             scene.sample.open_slot(5000, 0, 1);

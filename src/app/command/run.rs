@@ -17,7 +17,7 @@ pub(crate) fn line(app: &mut App, text: &str, now: Time) -> Result<Vec<Effect>, 
     if command.is_bare() && !arguments.is_empty() {
         return Err(format!("`{}` takes nothing after it", command.name));
     }
-    if command.operation {
+    if command.verb == Verb::Operation {
         let intent = intents::parse(app, command, arguments)?;
         return Ok(requests::intend(app, intent, now));
     }

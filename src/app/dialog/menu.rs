@@ -122,7 +122,7 @@ pub(crate) fn choose(app: &mut App, node: NodeId, item: &MenuItem, now: Time) ->
         Does::Forget => requests::intend(app, Intent::Forget { node: name }, now),
         Does::Replace => {
             // Only the new server's address is left to type.
-            prompt::command(app, &format!("add --replaces {name} "));
+            prompt::command(app, &format!("node add --replaces {name} "));
             Vec::new()
         }
         Does::Fault(fault @ (Fault::Thaw | Fault::Restart)) => requests::inject(app, node, fault, now),

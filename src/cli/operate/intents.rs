@@ -1,104 +1,16 @@
-//! PURE. From a command to its intent: the only way an operation starts from the shell.
-
-use std::collections::BTreeMap;
+//! PURE. From the line of a saved plan back to its intent.
 
 use clap::Parser;
 
-use crate::cli::args::{Act, ByArg, Cli, ModeArg, NodeVerb, PaceArg, Verb};
-use crate::cluster::{SlotRange, SlotSet};
-use crate::escape;
-use crate::plan::shell;
-use crate::plan::{Intent, Mode, Objective, Pace};
-
-/// The intent of a command that changes the cluster, and its options; None for all others.
-pub(crate) fn intent(verb: &Verb) -> Option<(Intent, &Act)> {
-    Some(match verb {
-        Verb::Failover { node, shard, mode, act } => {
-            let mode = match mode {
-                ModeArg::Graceful => Mode::Graceful,
-                ModeArg::Force => Mode::Force,
-                ModeArg::Takeover => Mode::Takeover,
-            };
-            (Intent::Failover { node: node.as_ref().or(shard.as_ref())?.clone(), mode }, act)
-        }
-        Verb::Rebalance { by, weight, use_empty_masters, threshold, pace, act } => {
-            let by = match by.unwrap_or(ByArg::Slots) {
-                ByArg::Slots => Objective::Slots,
-                ByArg::Keys => Objective::Keys,
-                ByArg::Memory => Objective::Memory,
-                ByArg::Ops => Objective::Ops,
-                ByArg::Rooms => Objective::Rooms,
-            };
-            let pace = match pace.unwrap_or(PaceArg::Calm) {
-                PaceArg::Calm => Pace::Calm,
-                PaceArg::Fast => Pace::Fast,
-            };
-            let weights: BTreeMap<String, f64> = weight.iter().cloned().collect();
-            let threshold_percent = threshold.unwrap_or(by.threshold());
-            (Intent::Rebalance { by, weights, use_empty: *use_empty_masters, threshold_percent, pace }, act)
-        }
-        Verb::MoveSlots { ranges, to, act } => (Intent::MoveSlots { slots: set(ranges), to: to.clone() }, act),
-        Verb::MigrateRoom { codes, to, act } => {
-            let codes = codes.iter().map(|code| escape::typed(code)).collect();
-            (Intent::MigrateRooms { codes, to: to.clone() }, act)
-        }
-        Verb::Fix { ranges, roll_back, act } => {
-            let slots = (!ranges.is_empty()).then(|| set(ranges));
-            (Intent::Fix { slots, roll_back: *roll_back }, act)
-        }
-        Verb::Node(NodeVerb::Add { address, replaces: Some(node), act, .. }) => {
-            (Intent::Replace { address: address.clone(), node: node.clone() }, act)
-        }
-        Verb::Node(NodeVerb::Add { address, replica_of, act, .. }) => {
-            (Intent::AddNode { address: address.clone(), replica_of: replica_of.clone() }, act)
-        }
-        Verb::Node(NodeVerb::Replicate { node, master, act }) => {
-            (Intent::Replicate { node: node.clone(), master: master.clone() }, act)
-        }
-        Verb::Node(NodeVerb::Drain { node, act }) => (Intent::Drain { node: node.clone() }, act),
-        Verb::Node(NodeVerb::Remove { node, act }) => (Intent::Remove { node: node.clone() }, act),
-        Verb::Node(NodeVerb::Forget { node, act }) => (Intent::Forget { node: node.clone() }, act),
-        _ => return None,
-    })
-}
-
-/// A rebalance that says nothing about how: a saved plan knows.
-pub(crate) fn is_bare(verb: &Verb) -> bool {
-    match verb {
-        Verb::Rebalance { by, weight, use_empty_masters, threshold, pace, .. } => {
-            by.is_none() && weight.is_empty() && !use_empty_masters && threshold.is_none() && pace.is_none()
-        }
-        _ => false,
-    }
-}
+use crate::cli::args::{Cli, Verb};
+use crate::plan::{Intent, shell};
 
 /// The intent of a line as a plan's `intent` has it.
 pub(crate) fn read(line: &str) -> Option<Intent> {
     let words = shell::split(line)?;
     let cli = Cli::try_parse_from(std::iter::once("rgc-tui".to_owned()).chain(words)).ok()?;
-    intent(cli.command.as_ref()?).map(|(intent, _)| intent)
-}
-
-fn set(ranges: &[SlotRange]) -> SlotSet {
-    ranges.iter().collect()
-}
-
-/// What names a thing twice is a slip of the pen, and asked about rather than guessed at.
-pub(crate) fn twice(verb: &Verb) -> Option<String> {
-    match verb {
-        Verb::MoveSlots { ranges, .. } | Verb::Fix { ranges, .. } => {
-            let mut seen = SlotSet::default();
-            let slot = ranges.iter().flat_map(|range| range.iter()).find(|&slot| !seen.insert(slot))?;
-            Some(format!("slot {slot} is in two of the ranges: name each slot once"))
-        }
-        Verb::Rebalance { weight, .. } => {
-            let mut given: BTreeMap<String, (&str, f64)> = BTreeMap::new();
-            weight.iter().find_map(|(node, value)| {
-                // The letter of a shard and a host are the same in either case.
-                let (name, first) = given.insert(node.to_ascii_lowercase(), (node.as_str(), *value))?;
-                Some(format!("--weight {name}={first} and --weight {node}={value}: give each master one weight"))
-            })
-        }
+    match cli.command? {
+        Verb::Operation(operation) => Some(operation.intent().0),
         _ => None,
     }
 }
@@ -106,9 +18,18 @@ pub(crate) fn twice(verb: &Verb) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::Act;
+    use crate::grammar::Operation;
 
     fn read(line: &str) -> Intent {
         super::read(line).unwrap_or_else(|| panic!("{line}"))
+    }
+
+    fn verb(line: &str) -> Operation<Act> {
+        match Cli::try_parse_from(line.split(' ')).unwrap().command.unwrap() {
+            Verb::Operation(operation) => operation,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -151,13 +72,12 @@ mod tests {
 
     #[test]
     fn a_slot_named_twice_is_noticed() {
-        let cli = Cli::try_parse_from(["rgc-tui", "move-slots", "0-99", "50", "--to", "x"]).unwrap();
-        assert!(twice(&cli.command.unwrap()).unwrap().contains("slot 50"));
+        assert!(verb("rgc-tui move-slots 0-99 50 --to x").twice().unwrap().contains("slot 50"));
     }
 
     #[test]
     fn a_master_has_one_weight() {
-        let said = |line: &str| twice(&Cli::try_parse_from(line.split(' ')).unwrap().command.unwrap());
+        let said = |line: &str| verb(line).twice();
         assert_eq!(said("rgc-tui rebalance --weight A=2 --weight B=3"), None);
         let says = "--weight A=2 and --weight a=3: give each master one weight";
         assert_eq!(said("rgc-tui rebalance --weight A=2 --weight B=1 --weight a=3").as_deref(), Some(says));
