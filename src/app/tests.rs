@@ -380,7 +380,7 @@ fn a_dead_node_s_menu_leads_to_its_replacement() {
     let item = bench.app.node_menu(id).into_iter().find(|item| item.word == "replace").unwrap();
     assert_eq!(item.disabled, None);
     assert!(super::dialog::menu::choose(&mut bench.app, id, &item, bench.sample.now).is_empty());
-    assert_eq!(bench.app.screen.prompt.as_ref().map(|prompt| prompt.text.clone()), Some(format!("add --replaces {dead} ")));
+    assert_eq!(bench.app.screen.prompt.as_ref().map(|prompt| prompt.text.clone()), Some(format!("node add --replaces {dead} ")));
     bench.app.screen.prompt.as_mut().unwrap().insert("10.0.0.9:7009");
     let asked = press(&mut bench, "enter");
     let address: crate::cluster::Address = "10.0.0.9:7009".parse().unwrap();
