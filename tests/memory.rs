@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use common::{Cluster, wait_until};
 use desk::Desk;
-use rgc_tui::cluster::Address;
+use rgc_tui::cluster::{Address, SlotSet, key_slot};
 use rgc_tui::link::Command;
 use rgc_tui::local::{LocalFault, LocalServer};
 use serde_json::Value as Json;
@@ -284,6 +284,51 @@ async fn a_master_that_came_back_empty_is_said_until_it_is_acknowledged() {
     let status = program.status().await;
     assert_eq!(status["verdict"], "ok", "{status}");
     assert_eq!(program.run("ack").await.stdout, "nothing waits for an acknowledgement\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rooms_that_an_older_snapshot_does_not_have_are_said_however_few_they_are() {
+    let cluster = Cluster::start_with(3, 1, &["--enable-debug-command", "yes", "--cluster-node-timeout", "15000"]).await;
+    with_rooms(&cluster, 300).await;
+    let victim = cluster.at(2);
+    cluster.ok(&victim, "SAVE").await;
+    // Three rooms that are younger than its snapshot.
+    let slots: SlotSet = cluster.view(&victim).await.myself().unwrap().slots.iter().collect();
+    let young: Vec<String> =
+        (0..).map(|number| format!("YOUNG{number}")).filter(|code| slots.contains(key_slot(code.as_bytes()))).take(3).collect();
+    for code in &young {
+        cluster.ask(&victim, &format!("HSET room:{{{code}}}:state phase playing players 4")).await;
+    }
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(cluster.seed(), state.path());
+    let mut watching = Watching::start(&program);
+    watching.knows(&cluster, 3).await;
+    wait_until("the young rooms are written down", async || {
+        let _ = program.status().await;
+        let memory = std::fs::read_to_string(program.file()).unwrap();
+        young.iter().all(|code| memory.contains(code.as_str()))
+    })
+    .await;
+
+    crash_and_return(&cluster, &victim).await;
+    watching.until(&["firing", "data.emptied", "without 3 of ", " rooms, 12 players", "YOUNG"]).await;
+    // A program that is started now says it, too, and the verdict line leads with it.
+    let finding = program.finding("data.emptied").await.unwrap();
+    assert_eq!((&finding["severity"], &finding["subject"]), (&"critical".into(), &victim.to_string().into()));
+    let text = program.run("status").await;
+    assert!(text.code == 2 && text.stdout.lines().next().unwrap().contains("without 3 of "), "{}", text.stdout);
+    let other = tempfile::tempdir().unwrap();
+    let stranger = Program::new(cluster.seed(), other.path());
+    assert!(stranger.finding("data.emptied").await.is_none(), "who has never seen them cannot miss them");
+
+    // Started again with all that it has: nothing is missed.
+    assert_eq!(program.run("ack data.emptied").await.code, 0);
+    let healthy = cluster.at(1);
+    cluster.ok(&healthy, "SAVE").await;
+    wait_until("the next picture stands", async || program.status().await["verdict"] == "ok").await;
+    crash_and_return(&cluster, &healthy).await;
+    wait_until("it is well again", async || program.status().await["verdict"] == "ok").await;
+    assert!(program.finding("data.emptied").await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

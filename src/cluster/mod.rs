@@ -28,8 +28,8 @@ mod written;
 pub use address::Address;
 pub use health::{Health, Trouble};
 pub use history::{
-    History, Incident, JoinedNode, KnownNode, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture, ShardPicture,
-    Sighting, VERSION, What,
+    GoneRooms, History, Incident, JoinedNode, KnownNode, KnownRoom, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture,
+    ShardPicture, Sighting, VERSION, What,
 };
 pub use info::{ClusterInfo, Info, ReplicaLink, Server};
 pub use metric::{METRICS, Metric, MetricSpec};

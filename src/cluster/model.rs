@@ -221,6 +221,8 @@ impl Model {
         match fact {
             Fact::Rooms(batch) => {
                 let node = self.by_address.get(source).and_then(|id| self.nodes.get(id)).filter(|node| node.id.is_member());
+                // That was waited for.
+                self.lags_due |= batch.done && self.history.awaits_rooms();
                 return Arc::make_mut(&mut self.rooms).apply(source, batch, node.map(|node| node.slots.as_slice()), *at);
             }
             Fact::SlotKeys(counts) => return self.count_slots(counts),
@@ -296,6 +298,9 @@ impl Model {
                         node.full_copies.drain(..surplus);
                         node.full_copies.push((*at, copies));
                     }
+                }
+                if node.info.as_ref().is_none_or(|old| old.run_id != info.run_id) {
+                    node.process_heard = Some(*at);
                 }
                 node.info = Some(info.clone());
                 node.info_at = Some(*at);

@@ -157,6 +157,8 @@ pub struct Node {
 
     pub info: Option<Arc<Info>>,
     pub info_at: Option<Time>,
+    /// When this process of it first told of itself.
+    pub(super) process_heard: Option<Time>,
     pub cluster_info: Option<Arc<ClusterInfo>>,
     pub view: Option<Arc<View>>,
     pub view_at: Option<Time>,
@@ -221,6 +223,7 @@ impl Node {
             latency: None,
             info: None,
             info_at: None,
+            process_heard: None,
             cluster_info: None,
             view: None,
             view_at: None,
@@ -261,6 +264,7 @@ impl Node {
         self.reached = before.reached;
         self.info = before.info;
         self.info_at = before.info_at;
+        self.process_heard = before.process_heard;
         self.rates = before.rates;
         self.cluster_info = before.cluster_info;
         self.settings = before.settings;
@@ -272,6 +276,7 @@ impl Node {
         if before.info_at > self.info_at {
             self.info = before.info;
             self.info_at = before.info_at;
+            self.process_heard = before.process_heard;
         }
         self.cluster_info = before.cluster_info.or(self.cluster_info.take());
         self.settings = before.settings.or(self.settings.take());

@@ -59,6 +59,8 @@ pub struct RoomScan {
     pub done: bool,
     /// Keys looked at so far in this scan.
     pub keys_seen: u64,
+    /// When the scan began; told when it is done.
+    pub began: Option<Time>,
 }
 
 /// What the demo's players feel. Counts are since the start of play.

@@ -84,6 +84,8 @@ pub struct Rooms {
     total: RoomTally,
     /// When each master was last scanned through.
     scanned: BTreeMap<Address, Time>,
+    /// When the last scan that is through began.
+    begun: BTreeMap<Address, Time>,
     /// Changes whenever a room does: lists built from this index are valid as long as it stays.
     revision: u64,
 }
@@ -95,6 +97,7 @@ impl Default for Rooms {
             by_slot: vec![Default::default(); usize::from(SLOTS)],
             total: RoomTally::default(),
             scanned: BTreeMap::new(),
+            begun: BTreeMap::new(),
             revision: 0,
         }
     }
@@ -140,6 +143,11 @@ impl Rooms {
         masters.into_iter().all(|address| self.scanned.contains_key(address))
     }
 
+    /// This master has been scanned through from the first key to the last since then.
+    pub fn scanned_since(&self, master: &Address, then: Time) -> bool {
+        self.begun.get(master).is_some_and(|began| *began >= then)
+    }
+
     /// Takes one batch in. `slots` are those the source owns, None outside of a cluster: when it has been scanned through,
     /// rooms in them that it did not show are gone, even if it was another one that told of them before a failover.
     pub fn apply(&mut self, source: &Address, batch: &RoomScan, slots: Option<&[SlotRange]>, at: Time) {
@@ -151,6 +159,9 @@ impl Rooms {
         }
         if batch.done {
             let before = self.scanned.insert(source.clone(), at);
+            if let Some(began) = batch.began {
+                self.begun.insert(source.clone(), began);
+            }
             // A room that another one has told of since our last scan is on its way there: its slot is being moved.
             let is_gone = |entry: &Entry| match entry.source == *source {
                 true => entry.scan != batch.scan,
@@ -224,7 +235,13 @@ mod tests {
             ttl: Some(Duration::from_secs(u64::try_from(1000 - second).unwrap_or(0))),
             seen: at(second),
         };
-        RoomScan { scan: number, rooms: codes.iter().map(room).collect(), gone: Vec::new(), done: true, keys_seen: 0 }
+        RoomScan {
+            scan: number,
+            rooms: codes.iter().map(room).collect(),
+            done: true,
+            began: Some(at(second)),
+            ..RoomScan::default()
+        }
     }
 
     #[test]

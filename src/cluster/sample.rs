@@ -373,6 +373,11 @@ impl Sample {
         self
     }
 
+    /// These rooms are not there any more: the next scan does not find them.
+    pub fn lose_rooms(&mut self, lost: impl Fn(&Room) -> bool) {
+        self.rooms.retain(|room| !lost(room));
+    }
+
     /// Sweeps every master that answers for the rooms in its slots.
     pub fn scan(&mut self) {
         self.scan += 1;
@@ -393,7 +398,7 @@ impl Sample {
         for (number, server) in masters() {
             let rooms = found.get_mut(number).map(std::mem::take).unwrap_or_default();
             let keys_seen = rooms.iter().map(|room| u64::from(room.keys)).sum();
-            let batch = RoomScan { scan: self.scan, rooms, gone: Vec::new(), done: true, keys_seen };
+            let batch = RoomScan { scan: self.scan, rooms, gone: Vec::new(), done: true, keys_seen, began: Some(self.now) };
             self.model.apply(&Observation { source: server.address.clone(), at: self.now, fact: Fact::Rooms(batch) });
         }
     }

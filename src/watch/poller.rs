@@ -388,11 +388,13 @@ impl NodePoller {
         }
         let Some(info) = info else { return };
         let no_touch = info.server.as_ref().is_some_and(Server::reads_untouched);
-        let node = self.config.link.address();
+        let (node, run_id) = (self.config.link.address(), info.run_id.clone());
         match view.and_then(View::myself) {
-            Some(me) if me.role == Role::Master && !me.slots.is_empty() => scans.run(node, Some(me.slots.clone()), no_touch),
+            Some(me) if me.role == Role::Master && !me.slots.is_empty() => {
+                scans.run(node, Some(me.slots.clone()), no_touch, run_id)
+            }
             Some(_) => scans.stop(),
-            None if self.standalone && info.role == Some(Role::Master) => scans.run(node, None, no_touch),
+            None if self.standalone && info.role == Some(Role::Master) => scans.run(node, None, no_touch, run_id),
             None if self.standalone => scans.stop(),
             None => {}
         }

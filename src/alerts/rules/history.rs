@@ -7,7 +7,7 @@ use chrono::SubsecRound;
 use super::super::look::Look;
 use super::super::words::{list, slots};
 use super::super::{Finding, Rule, Severity, Subject};
-use crate::cluster::{Incident, JoinedNode, Lost, Model, Node, NodeId, Owner, SlotSet, Time, What};
+use crate::cluster::{GoneRooms, Incident, JoinedNode, Lost, Model, Node, NodeId, Owner, ShardName, SlotSet, Time, What};
 use crate::quantity::count;
 
 pub(super) const RECALLED: Rule = Rule {
@@ -38,7 +38,7 @@ pub(super) const EMPTIED: Rule = Rule {
     id: "data.emptied",
     title: "a master came back without its data",
     holds: "no master came back without its data",
-    says: "A master was started again before a replica took over, and has less than it had: its replicas copy that. Stays until acknowledged.",
+    says: "A master was started again before a replica took over, and has less than it had, or not every room that was known there: its replicas copy that. Stays until acknowledged.",
     for_: Duration::ZERO,
     clear: Duration::ZERO,
     severity: Severity::Critical,
@@ -48,13 +48,17 @@ pub(super) const EMPTIED: Rule = Rule {
 
 fn emptied(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::CameBackEmpty { node, shard, lost, left, .. } = &incident.what else { continue };
-        let with = if *left == 0 { "empty".to_string() } else { format!("with {left} of {} keys", lost.keys) };
-        let message = format!(
-            "came back {with} at {} as master of shard {shard}: {} had been there",
-            clock(incident.at, look.now),
-            what_was(lost)
-        );
+        let What::CameBackEmpty { node, shard, lost, left, gone, .. } = &incident.what else { continue };
+        let at = clock(incident.at, look.now);
+        let message = match gone {
+            Some(gone) if *left > 0 => without(gone, lost, &at, *shard),
+            _ => {
+                let with = if *left == 0 { "empty".to_string() } else { format!("with {left} of {} keys", lost.keys) };
+                format!("came back {with} at {at} as master of shard {shard}: {} had been there", what_was(lost))
+            }
+        };
+        let maybe_ended = gone.as_ref().is_some_and(|gone| gone.maybe_ended);
+        let severity = if maybe_ended { Severity::Warning } else { Severity::Critical };
         let replicas: Vec<&Node> = look
             .nodes()
             .filter(|other| other.master == Some(*node) || (other.shard == Some(*shard) && other.id != *node))
@@ -75,8 +79,29 @@ fn emptied(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
                      before they are written anew; then `rgc-tui ack`"
                 .to_string(),
         };
-        push(rule, look, *node, Severity::Critical, message, remedy, found);
+        push(rule, look, *node, severity, message, remedy, found);
+        if let (Some(finding), Some(gone)) = (found.last_mut(), gone) {
+            let more = if gone.rooms > gone.codes.len() as u64 { " …" } else { "" };
+            finding.evidence.push(format!("rooms gone: {}{more}", gone.codes.join(" ")));
+        }
     }
+}
+
+/// `came back at 12:00:31Z as master of shard C without 20 of 206 rooms, 71 players: KX9Q2, P3M7T and 18 more`
+fn without(gone: &GoneRooms, lost: &Lost, at: &str, shard: ShardName) -> String {
+    let rooms = match lost.rooms.filter(|all| *all > gone.rooms) {
+        Some(all) => format!("{} of {}", gone.rooms, count(all, "room")),
+        None if gone.rooms == 1 => "its one room".to_string(),
+        None => format!("all its {}", count(gone.rooms, "room")),
+    };
+    let mut codes: Vec<String> = gone.codes.iter().take(if gone.rooms > 3 { 2 } else { 3 }).cloned().collect();
+    if gone.rooms > codes.len() as u64 {
+        let more = gone.rooms - codes.len() as u64;
+        codes = vec![format!("{} and {more} more", codes.join(", "))];
+    }
+    let ended = if gone.maybe_ended { "; the game may have ended them itself" } else { "" };
+    let players = count(gone.players, "player");
+    format!("came back at {at} as master of shard {shard} without {rooms}, {players}: {}{ended}", list(&codes))
 }
 
 pub(super) const VANISHED: Rule = Rule {

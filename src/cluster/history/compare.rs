@@ -7,11 +7,12 @@ use chrono::TimeDelta;
 
 use super::evidence::{Commands, counts, has_counted_since, orders, was_flushed, was_given_slots};
 use super::incident::TOGETHER;
+use super::returned::restarted;
 use super::{History, JoinedNode, Lost, Owner, Picture, ShardPicture, What};
 use crate::cluster::{Info, Model, Node, NodeId, SlotSet, Time};
 
 /// A picture that is older than this says little about how much ought to be there now: rooms come and go.
-const RECENT: TimeDelta = TimeDelta::minutes(10);
+pub(super) const RECENT: TimeDelta = TimeDelta::minutes(10);
 /// Counts that have not come by then will not come; nothing is concluded from that.
 const PATIENCE: TimeDelta = TimeDelta::seconds(40);
 /// Epochs grow by one for a failover, and for a group of slots that is moved.
@@ -28,6 +29,7 @@ pub(super) struct Suspicion {
 impl History {
     pub(super) fn compare(&mut self, model: &Model, picture: &Picture, now: Time) {
         self.restarts(model, picture, now);
+        self.returns(model, picture, now);
         self.joined(model, picture, now);
         let changes = self.changes(model, picture);
         for ((from, to), slots) in &changes {
@@ -36,12 +38,12 @@ impl History {
         self.suspect(model, picture, changes, now);
     }
 
-    /// Masters that were started again without a failover: have they what they had?
+    /// Masters that were started again without a failover: have they as many keys as they had? That is seen at once; of rooms
+    /// it is asked when they have been looked for.
     fn restarts(&mut self, model: &Model, picture: &Picture, now: Time) {
         for shard in &picture.shards {
-            let Some((node, info)) = fresh(model, shard.owner, picture.at) else { continue };
-            let run_id = info.run_id.as_deref().unwrap_or(&shard.run_id);
-            if run_id == shard.run_id || !node.is_master() || node.slot_count == 0 || was_flushed(info) {
+            let Some((node, info, run_id)) = restarted(model, shard, picture.at) else { continue };
+            if was_flushed(info) {
                 continue;
             }
             let restarted = info.uptime_seconds.and_then(|up| i64::try_from(up).ok()).map(|up| now - TimeDelta::seconds(up));
@@ -58,6 +60,7 @@ impl History {
                 run_id: run_id.to_owned(),
                 lost: lost(shard, picture.at),
                 left: info.keys,
+                gone: None,
             };
             // The figures of the first sight stay: what has come since is new.
             if !self.incidents.iter().any(|incident| incident.what.is(&what)) {
@@ -272,7 +275,7 @@ impl History {
 }
 
 /// The node and what it says of itself, when that is newer than the picture and it has all its data.
-fn fresh(model: &Model, id: NodeId, since: Time) -> Option<(&Node, &Info)> {
+pub(super) fn fresh(model: &Model, id: NodeId, since: Time) -> Option<(&Node, &Info)> {
     let node = model.node(id).filter(|node| node.health.is_alive() && node.info_at.is_some_and(|at| at > since))?;
     let info = node.info.as_deref().filter(|info| !info.loading)?;
     Some((node, info))
@@ -280,11 +283,11 @@ fn fresh(model: &Model, id: NodeId, since: Time) -> Option<(&Node, &Info)> {
 
 /// All that was there would have ended by itself by now.
 fn over(shard: &ShardPicture, now: Time) -> bool {
-    shard.rooms.is_some_and(|rooms| rooms.rooms > 0 && rooms.gone_by.is_some_and(|at| at <= now))
+    shard.rooms.as_ref().is_some_and(|rooms| rooms.rooms > 0 && rooms.gone_by.is_some_and(|at| at <= now))
 }
 
-fn lost(shard: &ShardPicture, at: Time) -> Lost {
-    let rooms = shard.rooms;
+pub(super) fn lost(shard: &ShardPicture, at: Time) -> Lost {
+    let rooms = shard.rooms.as_ref();
     Lost { keys: shard.keys, rooms: rooms.map(|rooms| rooms.rooms), players: rooms.map(|rooms| rooms.players), at }
 }
 

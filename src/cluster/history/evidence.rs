@@ -26,6 +26,9 @@ const ORDERS: [&str; 15] = [
 /// Commands that empty a server because somebody wants that.
 const FLUSHES: [&str; 2] = ["flushall", "flushdb"];
 
+/// Commands that end single keys.
+const DELETIONS: [&str; 3] = ["del", "getdel", "unlink"];
+
 /// Calls and microseconds by command.
 pub(super) type Commands = Arc<BTreeMap<Arc<str>, (u64, u64)>>;
 
@@ -37,6 +40,11 @@ fn calls(info: &Info, names: &[&str]) -> Option<u64> {
 /// How many such commands this node has carried out since it was started, as far as it has told.
 pub(super) fn orders(node: &Node) -> Option<u64> {
     calls(node.info.as_deref()?, &ORDERS)
+}
+
+/// How many commands that delete keys its process has carried out, as far as it has told.
+pub(super) fn deletions(info: &Info) -> Option<u64> {
+    calls(info, &DELETIONS)
 }
 
 /// Whether it was emptied by a command since its start.

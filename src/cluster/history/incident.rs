@@ -17,7 +17,15 @@ pub struct Incident {
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// A master was started again and has not what it had before.
-    CameBackEmpty { node: NodeId, shard: ShardName, run_id: String, lost: Lost, left: u64 },
+    CameBackEmpty {
+        node: NodeId,
+        shard: ShardName,
+        run_id: String,
+        lost: Lost,
+        left: u64,
+        #[serde(default)]
+        gone: Option<GoneRooms>,
+    },
     /// Another node owns a shard's slots now, and has not what the owner before it had.
     Vanished { shard: ShardName, from: Address, to: NodeId, epoch: u64, lost: Lost, left: u64 },
     /// Nodes joined that had slots of their own.
@@ -38,6 +46,17 @@ pub struct Lost {
     pub rooms: Option<u64>,
     pub players: Option<u64>,
     pub at: Time,
+}
+
+/// Rooms that had been known, and were not there when all keys had been looked at again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GoneRooms {
+    pub rooms: u64,
+    pub players: u64,
+    /// The first of them.
+    pub codes: Vec<String>,
+    /// The game may have ended as many itself: it has deleted keys in the meantime, or nobody has watched it.
+    pub maybe_ended: bool,
 }
 
 /// A node that joined with slots.

@@ -1,6 +1,7 @@
 //! PURE. What is remembered of a cluster from one run of the program to the next.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,15 +104,62 @@ pub struct ShardPicture {
     pub rooms: Option<RoomsPicture>,
     /// Commands that move slots or roles, as counted by the owner; None where it does not tell.
     pub orders: Option<u64>,
+    /// Commands that delete keys, counted likewise.
+    #[serde(default)]
+    pub deletions: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoomsPicture {
     pub rooms: u64,
     pub players: u64,
     pub at: Time,
     /// When the last of them would be gone by itself; None when one does not expire.
     pub gone_by: Option<Time>,
+    /// Each of them, where they are not too many to be kept.
+    #[serde(default, with = "known")]
+    pub known: Option<Arc<Vec<KnownRoom>>>,
+}
+
+/// A room of the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(String, u32, Option<i64>)", into = "(String, u32, Option<i64>)")]
+pub struct KnownRoom {
+    pub code: Arc<str>,
+    pub players: u32,
+    /// When it would be gone by itself.
+    pub gone_by: Option<Time>,
+}
+
+impl From<(String, u32, Option<i64>)> for KnownRoom {
+    fn from((code, players, gone_by): (String, u32, Option<i64>)) -> Self {
+        Self { code: code.into(), players, gone_by: gone_by.and_then(|at| Time::from_timestamp(at, 0)) }
+    }
+}
+
+impl From<KnownRoom> for (String, u32, Option<i64>) {
+    fn from(room: KnownRoom) -> Self {
+        (room.code.to_string(), room.players, room.gone_by.map(|at| at.timestamp()))
+    }
+}
+
+/// What is shared in memory is written out in the file.
+mod known {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::KnownRoom;
+
+    type Known = Option<Arc<Vec<KnownRoom>>>;
+
+    pub(super) fn serialize<S: Serializer>(known: &Known, to: S) -> Result<S::Ok, S::Error> {
+        known.as_deref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Known, D::Error> {
+        Ok(Option::<Vec<KnownRoom>>::deserialize(from)?.map(Arc::new))
+    }
 }
 
 impl Picture {
@@ -119,7 +167,7 @@ impl Picture {
     pub(super) fn complete(&mut self, other: &Picture) {
         for shard in self.shards.iter_mut().filter(|shard| shard.rooms.is_none()) {
             let same = |other: &&ShardPicture| other.run_id == shard.run_id && other.slots == shard.slots;
-            shard.rooms = other.shards.iter().find(same).and_then(|other| other.rooms);
+            shard.rooms = other.shards.iter().find(same).and_then(|other| other.rooms.clone());
         }
     }
 }

@@ -11,14 +11,15 @@ mod evidence;
 mod incident;
 mod memory;
 mod picture;
+mod returned;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use incident::{Incident, JoinedNode, Lost, Owner, What};
-pub use memory::{KnownNode, Memory, Picture, RoomsPicture, ShardPicture, Sighting, VERSION};
+pub use incident::{GoneRooms, Incident, JoinedNode, Lost, Owner, What};
+pub use memory::{KnownNode, KnownRoom, Memory, Picture, RoomsPicture, ShardPicture, Sighting, VERSION};
 
 use super::{Address, Model, NodeId, Time};
 use compare::Suspicion;
@@ -60,6 +61,8 @@ struct Track {
     brought: Option<Vec<super::SlotRange>>,
     /// Commands it had counted when the picture was taken.
     orders: Option<u64>,
+    /// Its process, and the deletions that this one has counted by its last word.
+    deletions: Option<(String, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -82,7 +85,10 @@ pub struct History {
     /// Since when there are nodes that joined and have slots of which it is not known how they came by them.
     undecided: Option<Time>,
     /// Changes of owners that have been accounted for since the picture.
-    handled: std::collections::BTreeSet<(NodeId, NodeId)>,
+    handled: BTreeSet<(NodeId, NodeId)>,
+    /// Masters that came back and whose rooms have not been looked for yet; and the processes of which that is over.
+    returned: Vec<returned::Returned>,
+    held: BTreeSet<String>,
     recall: Option<Recall>,
     /// What did not hold when the cluster was looked at before this program was there.
     sightings: Vec<Sighting>,
@@ -192,7 +198,7 @@ impl History {
     /// than the one it has just taken.
     fn newest(&self, model: &Model, now: Time) -> Option<Picture> {
         // Rooms may have been counted since the first one was taken.
-        if !self.watched && picture::is_well(model) {
+        if !self.watched && picture::is_well(model) && !self.awaits_rooms() {
             return picture::take(model, self.picture.as_deref(), now);
         }
         let (stands, taken) = (self.picture.as_deref(), self.candidate.as_deref());

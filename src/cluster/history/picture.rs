@@ -6,12 +6,12 @@ use chrono::TimeDelta;
 
 use super::evidence;
 use super::memory::{NODES, RoomsPicture, ShardPicture};
-use super::{History, KnownNode, Picture, Track};
-use crate::cluster::{Model, Node, SLOTS, Shard, Time, age};
+use super::{History, KnownNode, KnownRoom, Picture, Track};
+use crate::cluster::{Model, Node, Room, SLOTS, Shard, Time, age};
 
 /// Between two pictures.
 const EVERY: TimeDelta = TimeDelta::seconds(5);
-/// So many rooms are looked through for when the last of them ends.
+/// So many rooms are kept by name, with when each of them ends.
 const ROOMS: usize = 20_000;
 /// How nodes that joined came by their slots is told within so long, or not at all.
 const UNDECIDED: TimeDelta = TimeDelta::seconds(30);
@@ -52,7 +52,7 @@ impl History {
     /// Takes a picture; the one before it stands when every owner has told since that it is still the same process.
     pub(super) fn picture_when_well(&mut self, model: &Model, now: Time) {
         let undecided = self.undecided.is_some_and(|since| now - since <= UNDECIDED);
-        if self.suspicion.is_some() || undecided || !is_well(model) {
+        if self.suspicion.is_some() || undecided || self.awaits_rooms() || !is_well(model) {
             self.candidate = None;
             return;
         }
@@ -63,9 +63,12 @@ impl History {
                 }
                 return;
             }
-            let due =
-                self.picture.as_ref().is_none_or(|picture| !self.watched || now - picture.at >= EVERY) || !self.handled.is_empty();
-            if !due {
+            let rooms = |picture: &Picture| picture.shards.iter().filter(|shard| shard.rooms.is_some()).count();
+            let due = self.picture.as_ref().is_none_or(|picture| {
+                // Rooms have been counted since: what is not in the picture cannot be missed.
+                !self.watched || now - picture.at >= EVERY || rooms(picture) < rooms(candidate)
+            });
+            if !due && self.handled.is_empty() {
                 return;
             }
             let mut picture = Picture::clone(candidate);
@@ -127,7 +130,7 @@ fn shard_picture(model: &Model, shard: &Shard, before: Option<&Picture>, now: Ti
     let slots = shard.slot_set();
     let rooms = rooms(model, owner, shard, now).or_else(|| {
         let same = before?.shards.iter().find(|old| old.owner == owner.id && old.run_id == run_id && old.slots == slots);
-        same?.rooms
+        same?.rooms.clone()
     });
     Some(ShardPicture {
         name: shard.name,
@@ -142,6 +145,7 @@ fn shard_picture(model: &Model, shard: &Shard, before: Option<&Picture>, now: Ti
         keys: info.keys,
         rooms,
         orders: evidence::orders(owner),
+        deletions: evidence::deletions(info),
     })
 }
 
@@ -153,18 +157,18 @@ fn rooms(model: &Model, owner: &Node, shard: &Shard, now: Time) -> Option<RoomsP
     }
     let slots = shard.slot_set();
     let tally = rooms.in_slots(&slots);
-    let gone_by = if rooms.len() > ROOMS {
-        None
-    } else {
-        let ends = |room: &crate::cluster::Room| {
+    let known = (rooms.len() <= ROOMS).then(|| {
+        let known = |room: &Room| {
             // What it has left was said when it was last seen.
             let left = room.ttl.map(|ttl| ttl.saturating_sub(age(now, room.seen)));
-            left.and_then(|left| TimeDelta::from_std(left).ok()).map(|left| now + left)
+            let gone_by = left.and_then(|left| TimeDelta::from_std(left).ok()).map(|left| now + left);
+            KnownRoom { code: room.code.clone(), players: room.players, gone_by }
         };
-        let ours = rooms.iter().filter(|room| slots.contains(room.slot));
-        ours.map(ends).try_fold(None, |latest: Option<Time>, ends| ends.map(|ends| latest.max(Some(ends)))).flatten()
-    };
-    Some(RoomsPicture { rooms: tally.rooms, players: tally.players, at: now, gone_by })
+        rooms.iter().filter(|room| slots.contains(room.slot)).map(known).collect::<Vec<_>>()
+    });
+    let mut ends = known.iter().flatten().map(|room| room.gone_by);
+    let gone_by = ends.try_fold(None, |latest: Option<Time>, ends| ends.map(|ends| latest.max(Some(ends)))).flatten();
+    Some(RoomsPicture { rooms: tally.rooms, players: tally.players, at: now, gone_by, known: known.map(Arc::new) })
 }
 
 impl Track {

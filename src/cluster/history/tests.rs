@@ -58,6 +58,81 @@ fn less_than_before_counts_too_and_a_few_keys_do_not() {
     }
 }
 
+/// Of the rooms of the first master so many.
+fn some_rooms(sample: &Sample, count: usize) -> Vec<Arc<str>> {
+    let slots: crate::cluster::SlotSet = sample.model.node(sample.id(0)).unwrap().slots.iter().collect();
+    let rooms = sample.model.rooms().iter().filter(|room| slots.contains(room.slot));
+    rooms.take(count).map(|room| room.code.clone()).collect()
+}
+
+#[test]
+fn one_room_less_than_before_is_said_when_its_master_was_started_again() {
+    for lost in [1, 20] {
+        let mut sample = watched(300);
+        let gone = some_rooms(&sample, lost);
+        sample.restart(0, 65_532);
+        sample.seconds(30);
+        assert!(happened(&sample).is_empty(), "nobody has looked for its rooms yet");
+        sample.lose_rooms(|room| gone.contains(&room.code));
+        sample.scan();
+        sample.poll();
+        let [What::CameBackEmpty { lost: was, gone: Some(found), .. }] = happened(&sample)[..] else {
+            panic!("{:?}", happened(&sample))
+        };
+        assert_eq!((found.rooms, found.maybe_ended), (lost as u64, false));
+        assert!(was.rooms.unwrap() > 20 && found.codes.iter().all(|code| gone.iter().any(|room| **room == **code)));
+        // It is found once, and others that end later are no loss.
+        sample.model.acknowledge(|_| true, sample.now);
+        sample.lose_rooms(|_| true);
+        sample.scan();
+        sample.seconds(30);
+        assert!(happened(&sample).is_empty(), "{:?}", happened(&sample));
+    }
+}
+
+#[test]
+fn rooms_that_are_all_there_or_ended_by_themselves_are_no_incident() {
+    let mut sample = watched(300);
+    sample.restart(0, 65_532);
+    sample.scan();
+    sample.seconds(2);
+    sample.scan();
+    sample.seconds(30);
+    assert!(happened(&sample).is_empty() && !sample.model.history().awaits_rooms());
+    // The time of all that are gone was over.
+    let mut sample = watched(300);
+    let mut picture = Picture::clone(sample.model.history.picture.as_ref().unwrap());
+    let gone = some_rooms(&sample, 5);
+    for rooms in picture.shards.iter_mut().filter_map(|shard| shard.rooms.as_mut()) {
+        let mut known = Vec::clone(rooms.known.as_ref().unwrap());
+        known.iter_mut().filter(|room| gone.contains(&room.code)).for_each(|room| room.gone_by = Some(picture.at));
+        rooms.known = Some(Arc::new(known));
+    }
+    sample.model.history.picture = Some(Arc::new(picture));
+    sample.restart(0, 65_532);
+    sample.poll();
+    sample.lose_rooms(|room| gone.contains(&room.code));
+    sample.scan();
+    sample.poll();
+    assert!(happened(&sample).is_empty(), "{:?}", happened(&sample));
+}
+
+#[test]
+fn where_the_game_has_deleted_as_many_the_loss_is_a_doubt() {
+    let mut sample = watched(300);
+    let gone = some_rooms(&sample, 3);
+    sample.servers[0].calls.push(("del", 9));
+    sample.poll();
+    sample.restart(0, 65_532);
+    sample.servers[0].calls = vec![("get", 5), ("unlink", 3)];
+    sample.poll();
+    sample.lose_rooms(|room| gone.contains(&room.code));
+    sample.scan();
+    sample.poll();
+    let [What::CameBackEmpty { gone: Some(found), .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    assert!(found.rooms == 3 && found.maybe_ended);
+}
+
 #[test]
 fn what_somebody_wanted_or_what_ends_by_itself_is_no_incident() {
     // FLUSHALL, without and with a restart.
@@ -78,7 +153,7 @@ fn what_somebody_wanted_or_what_ends_by_itself_is_no_incident() {
     let history = &mut sample.model.history;
     let mut picture = Picture::clone(history.picture.as_ref().unwrap());
     for shard in &mut picture.shards {
-        shard.rooms = Some(RoomsPicture { rooms: 9, players: 9, at: picture.at, gone_by: Some(picture.at) });
+        shard.rooms = Some(RoomsPicture { rooms: 9, players: 9, at: picture.at, gone_by: Some(picture.at), known: None });
     }
     history.picture = Some(Arc::new(picture));
     sample.restart(0, 0);

@@ -25,16 +25,22 @@ pub(super) struct Scans {
     template: Template,
     to: mpsc::Sender<Observation>,
     owned: Arc<Mutex<Option<Vec<SlotRange>>>>,
+    /// The process that is being scanned.
+    run_id: Option<Arc<str>>,
     task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Scans {
     pub(super) fn new(links: Links, template: Template, to: mpsc::Sender<Observation>) -> Self {
-        Self { links, template, to, owned: Arc::default(), task: None }
+        Self { links, template, to, owned: Arc::default(), run_id: None, task: None }
     }
 
-    /// The node is a master, with these slots (None without cluster mode).
-    pub(super) fn run(&mut self, node: &Address, slots: Option<Vec<SlotRange>>, no_touch: bool) {
+    /// The node is a master, with these slots (None without cluster mode). What another process has is not known at all: it is
+    /// scanned as quickly as one that was never seen.
+    pub(super) fn run(&mut self, node: &Address, slots: Option<Vec<SlotRange>>, no_touch: bool, run_id: Option<Arc<str>>) {
+        if run_id.is_some() && std::mem::replace(&mut self.run_id, run_id.clone()) != run_id {
+            self.task = None;
+        }
         *self.owned.lock().unwrap_or_else(PoisonError::into_inner) = slots;
         if self.task.is_none() {
             let place = scan::Place {

@@ -10,7 +10,7 @@ use super::budget::Cost;
 use super::describe::{Kind, told};
 use super::index::ScanIndex;
 use super::template::Template;
-use crate::cluster::{Fact, Health, Observation, Room, RoomScan, SlotRange, Trouble, key_slot};
+use crate::cluster::{Fact, Health, Observation, Room, RoomScan, SlotRange, Time, Trouble, key_slot};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
 /// Keys asked for at a time: a call stays well below a millisecond.
@@ -64,8 +64,9 @@ impl Scanner {
     /// One scan through every key.
     async fn once(&mut self) -> Result<(), Failure> {
         let first = self.index.is_first();
+        let began = self.place.clock.now();
         // Numbers grow over restarts of this task too.
-        let millis = u64::try_from(self.place.clock.now().timestamp_millis()).unwrap_or(0);
+        let millis = u64::try_from(began.timestamp_millis()).unwrap_or(0);
         self.number = millis.max(self.number + 1);
         self.index.begin();
         let owned = self.owned();
@@ -77,7 +78,7 @@ impl Scanner {
             while !self.place.link.is_idle() {
                 sleep(GIVE_WAY).await;
             }
-            let began = Instant::now();
+            let asked = Instant::now();
             let (next, keys) = self.scan(&cursor).await?;
             let mut cost = Cost::scan(COUNT.max(keys.len()));
             let wanted = self.index.take(keys);
@@ -86,9 +87,9 @@ impl Scanner {
             cost.add(read);
             self.tell(batch).await;
             cursor = next;
-            let pause = cost.pause(began.elapsed(), first);
+            let pause = cost.pause(asked.elapsed(), first);
             if cursor == b"0" {
-                self.end(owned).await?;
+                self.end(owned, began).await?;
                 sleep(pause).await;
                 return Ok(());
             }
@@ -239,13 +240,14 @@ impl Scanner {
         self.place.owned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn end(&mut self, owned_then: Option<Vec<SlotRange>>) -> Result<(), Failure> {
+    async fn end(&mut self, owned_then: Option<Vec<SlotRange>>, began: Time) -> Result<(), Failure> {
         let wrong = self.index.end();
         for codes in wrong.chunks(COUNT) {
             let (batch, _) = self.describe(codes.to_vec()).await?;
             self.tell(batch).await;
         }
-        let done = RoomScan { scan: self.number, done: true, keys_seen: self.index.keys_seen(), ..RoomScan::default() };
+        let keys_seen = self.index.keys_seen();
+        let done = RoomScan { scan: self.number, done: true, keys_seen, began: Some(began), ..RoomScan::default() };
         self.say(Fact::Rooms(done)).await;
         if let Some(owned) = self.owned() {
             let counts = self.index.slot_keys(&owned);
