@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cluster::{Address, Fact, Model, Observation};
-use crate::exec::{Executor, ExecutorSettings, Running};
+use crate::exec::{Executor, ExecutorSettings, Lock, Running};
 use crate::link::{Clock, LinkSettings, Links};
 use crate::memory::{self, Keeper, Store};
 use crate::plan::{Intent, Plan, Refusal};
@@ -46,7 +46,8 @@ pub struct ClusterSpec {
     pub journal_dir: PathBuf,
     /// Where what is known of clusters is kept from one run to the next; None: nothing is remembered.
     pub memory_dir: Option<PathBuf>,
-    pub read_only: bool,
+    /// Whether operations may be carried out from the start.
+    pub lock: Lock,
 }
 
 /// Observations that may wait for a reader.
@@ -75,7 +76,7 @@ impl Session {
         let mut settings = spec.watch.clone();
         settings.standalone |= spec.topology == TopologyKind::Standalone;
         let watch = watch::start(links.clone(), settings, clock, to.clone());
-        let place = ExecutorSettings { journal_dir: spec.journal_dir.clone(), read_only: spec.read_only };
+        let place = ExecutorSettings { journal_dir: spec.journal_dir.clone(), cluster: spec.name.clone(), lock: spec.lock };
         let executor = Executor::new(links.clone(), clock, place);
         let keeper = spec.memory_dir.as_ref().filter(|_| spec.topology == TopologyKind::Cluster).map(|folder| {
             let (store, seeds) = (Arc::new(Store::new(folder)), spec.watch.seeds.clone());

@@ -17,6 +17,7 @@ use std::time::Duration;
 use common::{Cluster, wait_until, wait_within};
 use desk::{Desk, figure};
 use rgc_tui::cluster::ShardName;
+use rgc_tui::exec::Lock;
 use rgc_tui::link::LinkSettings;
 use rgc_tui::local::{LocalFault, LocalSpec};
 use rgc_tui::plan::{Code, Intent, Mode, Outcome, Progress, succession};
@@ -181,11 +182,11 @@ async fn accepted_but_without_effect_is_a_failure_with_the_reason() {
 #[tokio::test]
 async fn a_locked_cluster_refuses_every_deed() {
     let cluster = Cluster::start(3, 1).await;
-    let mut desk = Desk::at(&cluster).await;
+    let mut desk = Desk::locked(&cluster, Lock::Protected).await;
     let plan = desk.plan(to("A", Mode::Graceful)).await.unwrap();
-    desk.executor.lock(true);
     let report = desk.run(plan.clone()).await;
-    assert!(matches!(&report.outcome, Outcome::Refused(reasons) if reasons[0].code == Code::ReadOnly), "{report:?}");
-    desk.executor.lock(false);
+    assert!(matches!(&report.outcome, Outcome::Refused(reasons) if reasons[0].code == Code::Protected), "{report:?}");
+    assert_eq!(desk.executor.unlock("production").map_err(|why| why.code), Err(Code::WrongName));
+    desk.executor.unlock("test").unwrap();
     assert_eq!(desk.run(plan).await.outcome, Outcome::Done);
 }

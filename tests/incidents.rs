@@ -361,7 +361,7 @@ impl Watching {
             watch,
             journal_dir: state.path().to_path_buf(),
             memory_dir: None,
-            read_only: true,
+            lock: rgc_tui::exec::Lock::ReadOnly,
         };
         Self { session: Session::open(spec, Clock::start()), model: Model::new("prod"), _state: state }
     }

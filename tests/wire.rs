@@ -44,7 +44,7 @@ impl Watching {
             watch: WatchSettings { seeds: seeds.to_vec(), interval: Duration::from_millis(500), rooms, ..WatchSettings::default() },
             journal_dir: PathBuf::new(),
             memory_dir: None,
-            read_only: false,
+            lock: rgc_tui::exec::Lock::Open,
         };
         Self {
             session: Session::open(spec, Clock::start()),

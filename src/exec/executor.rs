@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::context::OperationContext;
+use super::lock::{Gate, Lock};
 use super::preflight::presence::Presence;
 use super::preflight::turn::{NoTurn, Turn};
 use super::record::journal::{self, Burnt, Fuse, Journal};
@@ -31,8 +31,10 @@ const BACKLOG: usize = 1024;
 pub struct ExecutorSettings {
     /// Where journals of operations under way are kept.
     pub journal_dir: PathBuf,
-    /// No operation is done, whatever asks for it, until [`Executor::lock`] says otherwise.
-    pub read_only: bool,
+    /// What the operator calls the cluster.
+    pub cluster: String,
+    /// While it is locked no operation is carried out, whatever asks for it.
+    pub lock: Lock,
 }
 
 /// Carries operations out on one cluster. Clones are the same one.
@@ -41,7 +43,7 @@ pub struct Executor {
     links: Links,
     clock: Clock,
     settings: Arc<ExecutorSettings>,
-    locked: Arc<AtomicBool>,
+    gate: Gate,
     busy: Arc<Mutex<BTreeSet<ShardName>>>,
     fuse: Option<u32>,
     full_disk: Option<u32>,
@@ -50,12 +52,12 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(links: Links, clock: Clock, settings: ExecutorSettings) -> Self {
-        let locked = Arc::new(AtomicBool::new(settings.read_only));
+        let gate = Gate::new(settings.cluster.clone(), settings.lock);
         Self {
             links,
             clock,
             settings: Arc::new(settings),
-            locked,
+            gate,
             busy: Arc::default(),
             fuse: None,
             full_disk: None,
@@ -63,9 +65,13 @@ impl Executor {
         }
     }
 
-    /// Operations may be done from now on (false), or may not any more (true).
-    pub fn lock(&self, locked: bool) {
-        self.locked.store(locked, Ordering::Relaxed);
+    pub fn lock(&self) -> Lock {
+        self.gate.lock()
+    }
+
+    /// Operations may be carried out from now on, if this is the cluster's name.
+    pub fn unlock(&self, name: &str) -> Result<(), Reason> {
+        self.gate.unlock(name)
     }
 
     /// Asks these addresses and every node of the model, then those that they have named: twice is enough to know all.
@@ -158,9 +164,9 @@ impl Executor {
     async fn carry_out(self, mut context: OperationContext, plan: Plan, model: Arc<Model>) {
         log::info!("begins: {}", plan.intent);
         // A move in the same shards is not refused beside: it stops for a failover.
-        let way = match self.locked.load(Ordering::Relaxed) {
-            true => Ok(None),
-            false => give_way::before(&context, &self.settings.journal_dir, &plan, &model).await,
+        let way = match self.gate.bars() {
+            Some(why) => Err(why),
+            None => give_way::before(&context, &self.settings.journal_dir, &plan, &model).await,
         };
         let (plan, way) = match way {
             Ok(Some(again)) => (again, Ok(())),
@@ -333,9 +339,6 @@ impl Executor {
     fn occupy(&self, plan: &Plan) -> Result<Occupied, Reason> {
         // What operations left and where they are is believed from there.
         crate::private::trusted(&self.settings.journal_dir).map_err(|why| Code::StateFolder.because(why))?;
-        if self.locked.load(Ordering::Relaxed) {
-            return Err(Code::ReadOnly.because(format!("cluster {} is open read-only: unlock it first", plan.cluster)));
-        }
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shard) = plan.impact.shards.iter().find(|shard| busy.contains(shard)) {
             let says = format!("an operation is under way in shard {shard}: wait until it has ended");

@@ -10,6 +10,7 @@ mod context;
 mod executor;
 mod failover;
 mod give_way;
+mod lock;
 mod membership;
 mod preflight;
 mod read;
@@ -20,6 +21,7 @@ mod running;
 mod slots;
 
 pub use executor::{Executor, ExecutorSettings};
+pub use lock::Lock;
 pub use record::journal::{under_way, unfinished};
 pub use record::ledger::LEDGER;
 pub use running::{Control, Controls, Running};

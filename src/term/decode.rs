@@ -124,6 +124,8 @@ impl Decoder {
             State::Escape => self.escape(byte),
             State::Introduced { introducer, told } => self.introduced(introducer, told, byte, at),
             State::Csi(bytes) => self.csi(bytes, byte, at),
+            // Neither has control characters: somebody is at the keyboard.
+            State::OldMouse(_) | State::Console if byte < 0x20 => self.ground(byte, at),
             State::OldMouse(left) => self.state = if left > 1 { State::OldMouse(left - 1) } else { State::Ground },
             State::Console => self.ready.extend(keys::console(byte)),
             State::Text { escaped } => self.text(escaped, byte, at),

@@ -167,6 +167,11 @@ fn the_mouse_is_told() {
     assert_eq!(kinds(b"\x1b[<64;10;5M"), Some((MouseEventKind::ScrollUp, 9, 4)));
     assert_eq!(kinds(b"\x1b[<0;33;7m"), Some((MouseEventKind::Up(crossterm::event::MouseButton::Left), 32, 6)));
     assert_eq!(at_once(b"\x1b[M !!"), []);
+    // One that is cut off does not take the keys after it.
+    let ctrl_c = key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(at_once(b"\x1b[M\x03"), [ctrl_c.clone()]);
+    assert_eq!(at_once(b"\x9bM \x03"), [ctrl_c.clone()]);
+    assert_eq!(at_once(b"\x1b[[\x03"), [ctrl_c]);
 }
 
 proptest! {

@@ -119,8 +119,10 @@ impl EffectHandler for ClusterEffects {
         });
     }
 
-    fn unlock(&mut self) {
-        self.executor.lock(false);
+    fn unlock(&mut self, name: &str) {
+        if let Err(why) = self.executor.unlock(name) {
+            log::warn!("{why}");
+        }
     }
 }
 

@@ -75,5 +75,5 @@ pub trait EffectHandler {
     /// Before the first frame: what was left unfinished is looked for, and told with `Event::Unfinished`.
     fn begin(&mut self, _cluster: &str, _to: &EventSender) {}
     /// The operator has typed the cluster's name: operations may be done from now on.
-    fn unlock(&mut self) {}
+    fn unlock(&mut self, _name: &str) {}
 }

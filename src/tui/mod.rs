@@ -221,7 +221,7 @@ fn carry_out<B: Surface>(
         Effect::Survey(intent) => console.handler.survey(intent, &console.app.model, to),
         Effect::Execute(id, plan) => {
             if console.app.unlocked {
-                console.handler.unlock();
+                console.handler.unlock(&console.app.model.name);
             }
             console.handler.execute(id, *plan, &console.app.model, to);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rgc_tui::cluster::{Address, Model, key_slot};
-use rgc_tui::exec::{Executor, ExecutorSettings};
+use rgc_tui::exec::{Executor, ExecutorSettings, Lock};
 use rgc_tui::link::{Clock, Command, Failure, Lane, LinkSettings, Links, Reply};
 use rgc_tui::plan::{Intent, Outcome, Plan, Refusal, Report};
 use tempfile::TempDir;
@@ -35,9 +35,17 @@ impl Desk {
     }
 
     pub async fn in_folder(cluster: &Cluster, settings: LinkSettings, fuse: Option<u32>, folder: Arc<TempDir>) -> Self {
+        Self::open(cluster, settings, fuse, folder, Lock::Open).await
+    }
+
+    pub async fn locked(cluster: &Cluster, lock: Lock) -> Self {
+        Self::open(cluster, LinkSettings::default(), None, Arc::new(tempfile::tempdir().unwrap()), lock).await
+    }
+
+    async fn open(cluster: &Cluster, settings: LinkSettings, fuse: Option<u32>, folder: Arc<TempDir>, lock: Lock) -> Self {
         let clock = Clock::start();
         let links = Links::new(settings, clock);
-        let place = ExecutorSettings { journal_dir: folder.path().to_owned(), read_only: false };
+        let place = ExecutorSettings { journal_dir: folder.path().to_owned(), cluster: "test".into(), lock };
         let mut executor = Executor::new(links.clone(), clock, place);
         if let Some(fuse) = fuse {
             executor = executor.with_fuse(fuse);

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream;
 use rgc_tui::cluster::{Address, parse};
 use rgc_tui::config::Config;
-use rgc_tui::exec::{Executor, ExecutorSettings};
+use rgc_tui::exec::{Executor, ExecutorSettings, Lock};
 use rgc_tui::keys::Chord;
 use rgc_tui::link::{AddressMap, ByteStream, Clock, Command, Dialer, Lane, LinkSettings, Links};
 use rgc_tui::plan::entry::Entry;
@@ -121,7 +121,7 @@ pub fn journal(bytes: &[u8]) {
     let runtime = runtime();
     runtime.block_on(async {
         let clock = Clock::start();
-        let settings = ExecutorSettings { journal_dir: folder.path().to_path_buf(), read_only: false };
+        let settings = ExecutorSettings { journal_dir: folder.path().to_path_buf(), cluster: "test".into(), lock: Lock::Open };
         let executor = Executor::new(Links::new(LinkSettings::default(), clock), clock, settings);
         let _ = executor.unfinished("prod");
     });

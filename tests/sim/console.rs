@@ -13,7 +13,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use rgc_tui::app::{App, Settings as AppSettings};
 use rgc_tui::cluster::Model;
-use rgc_tui::exec::{Executor, ExecutorSettings};
+use rgc_tui::exec::{Executor, ExecutorSettings, Lock};
 use rgc_tui::keys::{Chord, Keymap};
 use rgc_tui::link::Clock;
 use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
@@ -85,7 +85,7 @@ pub(crate) fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
         watch: WatchSettings { seeds: sim.seeds(), rooms: rooms.then(|| "room:{CODE}:state".into()), ..WatchSettings::default() },
         journal_dir: std::env::temp_dir(),
         memory_dir: None,
-        read_only: false,
+        lock: rgc_tui::exec::Lock::Open,
     }
 }
 
@@ -99,7 +99,7 @@ where
     let spec = spec(sim, rooms);
     let journal = tempfile::tempdir().expect("a folder for the journal");
     let session = Session::open(spec.clone(), clock);
-    let settings = ExecutorSettings { journal_dir: journal.path().to_path_buf(), read_only: false };
+    let settings = ExecutorSettings { journal_dir: journal.path().to_path_buf(), cluster: "test".into(), lock: Lock::Open };
     let executor = Executor::new(session.links().clone(), clock, settings);
     let seen = Rc::new(RefCell::new(None));
     let (keys, typed) = mpsc::unbounded_channel();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rgc_tui::cluster::Model;
-use rgc_tui::exec::{Controls, Executor, ExecutorSettings};
+use rgc_tui::exec::{Controls, Executor, ExecutorSettings, Lock};
 use rgc_tui::link::{Clock, Links};
 use rgc_tui::plan::{Intent, Outcome, Report};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -53,7 +53,7 @@ pub(crate) struct Console {
 
 fn executor(sim: &Sim, host: Host, folder: &Path, blind: bool) -> Executor {
     let clock = Clock::start();
-    let settings = ExecutorSettings { journal_dir: folder.to_path_buf(), read_only: false };
+    let settings = ExecutorSettings { journal_dir: folder.to_path_buf(), cluster: "test".into(), lock: Lock::Open };
     let executor = Executor::new(Links::new(sim.link_from(host), clock), clock, settings);
     if blind { executor.unannounced() } else { executor }
 }

@@ -12,6 +12,7 @@ use crate::cli::context::picture::{Measured, Picture};
 use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
 use crate::config::{Config, Kind};
 use crate::escape;
+use crate::exec::Lock;
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
 use crate::monitor::{LOOKED_AT_AGAIN, Monitor};
 use crate::session::{ClusterSpec, Session, TopologyKind};
@@ -71,7 +72,12 @@ pub(crate) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
         standalone: topology == TopologyKind::Standalone,
     };
     let (journal_dir, memory_dir) = (in_force::state_dir(&cluster.name), Some(in_force::memory_dir()));
-    Ok(ClusterSpec { name: cluster.name.clone(), topology, link, watch, journal_dir, memory_dir, read_only })
+    let lock = match (read_only, cluster.protected) {
+        (true, _) => Lock::ReadOnly,
+        (false, true) => Lock::Protected,
+        (false, false) => Lock::Open,
+    };
+    Ok(ClusterSpec { name: cluster.name.clone(), topology, link, watch, journal_dir, memory_dir, lock })
 }
 
 /// A session with what it has seen so far.

@@ -18,6 +18,7 @@ use crate::cli::context::look::Sight;
 use crate::cli::context::out;
 use crate::cli::operate::progress::Teller;
 use crate::cli::operate::saved::Saved;
+use crate::exec::Lock;
 use crate::plan::shell;
 use crate::plan::{self, Code, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
@@ -93,10 +94,9 @@ impl Operation<'_> {
         if self.act.dry_run || self.act.save_plan.is_some() {
             return Ok(Exit::Done);
         }
-        if let Some(refusal) = self.locked() {
+        if let Err(refusal) = self.unlock() {
             return self.refused(&refusal);
         }
-        self.sight.session.executor().lock(false);
         match self.asked(&plan) {
             Ok(true) => self.carry_out(plan).await,
             Ok(false) => {
@@ -135,27 +135,23 @@ impl Operation<'_> {
         Ok(())
     }
 
-    /// Read-only, or protected and not unlocked.
-    fn locked(&self) -> Option<Refusal> {
-        let cluster = &self.sight.config.cluster;
-        if self.global.read_only {
-            return Some(Refusal::because(Code::ReadOnly.because("--read-only refuses every operation; --dry-run shows the plan")));
+    /// A locked cluster is opened by its name, said or typed; one that is open for looking only is not opened from a shell.
+    fn unlock(&self) -> Result<(), Refusal> {
+        let executor = self.sight.session.executor();
+        if executor.lock() == Lock::ReadOnly {
+            return Err(Refusal::because(Code::ReadOnly.because("--read-only refuses every operation; --dry-run shows the plan")));
         }
-        if let Some(unlock) = &self.act.unlock {
-            // A name that is not this cluster's was meant for another, whether this one needs it or not.
-            let wrong = || {
-                Refusal::because(Code::WrongName.because(format!("--unlock {unlock}: this cluster's name is `{}`", cluster.name)))
-            };
-            return (*unlock != cluster.name).then(wrong);
+        let name = &self.sight.config.cluster.name;
+        if let Some(said) = &self.act.unlock {
+            return executor.unlock(said).map_err(|why| Refusal::because(Code::WrongName.because(format!("--unlock {why}"))));
         }
-        if !cluster.protected {
-            return None;
+        if executor.lock() == Lock::Open {
+            return Ok(());
         }
-        let question = format!("cluster `{}` is protected; type its name to unlock it:", cluster.name);
+        let question = format!("cluster `{name}` is protected; type its name to unlock it:");
         let typed = if out::can_ask() { out::ask(&question) } else { None };
-        (typed.as_deref() != Some(&cluster.name)).then(|| {
-            let name = shell::word(&cluster.name);
-            let says = format!("cluster `{}` is protected: --unlock {name} unlocks it for this command", cluster.name);
+        executor.unlock(&typed.unwrap_or_default()).map_err(|_why| {
+            let says = format!("cluster `{name}` is protected: --unlock {} unlocks it for this command", shell::word(name));
             Refusal::because(Code::Protected.because(says))
         })
     }
