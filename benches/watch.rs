@@ -77,7 +77,7 @@ async fn cost(nodes: &[Address], rooms: bool, span: Duration) -> (f64, String) {
         },
         journal_dir: PathBuf::new(),
         memory_dir: None,
-        read_only: false,
+        lock: rgc_tui::exec::Lock::Open,
     };
     let mut session = Session::open(spec, Clock::start());
     let mut model = Model::new("bench");
