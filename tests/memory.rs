@@ -332,6 +332,33 @@ async fn rooms_that_an_older_snapshot_does_not_have_are_said_however_few_they_ar
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_took_over_is_said_by_whoever_comes_later() {
+    let cluster = Cluster::start(3, 1).await;
+    with_rooms(&cluster, 60).await;
+    let state = tempfile::tempdir().unwrap();
+    let program = Program::new(cluster.seed(), state.path());
+    wait_until("a well picture is written down", async || program.status().await["verdict"] == "ok").await;
+    let mut watching = Watching::start(&program);
+    watching.knows(&cluster, 4).await;
+    let (old, new) = (cluster.at(1), cluster.at(4));
+    cluster.fault(&old, LocalFault::Kill).await.unwrap();
+    watching.until(&["node.role", &new.to_string(), "replica → master"]).await;
+    drop(watching);
+    let told = format!("  happened: {new} took over from {old} at ");
+    wait_until("it is said who took over", async || program.run("status").await.stdout.contains(&told)).await;
+    let check = program.run("check").await.stdout;
+    assert!(check.lines().nth(1).unwrap().starts_with(&told), "{check}");
+    // Back as a replica: it stays said for some minutes.
+    cluster.fault(&old, LocalFault::Restart).await.unwrap();
+    wait_until("all is well", async || program.status().await["verdict"] == "ok").await;
+    let status = program.run("status").await.stdout;
+    assert!(status.contains(" OK  ") && status.contains(&told), "{status}");
+    // Who has never seen it knows nothing of it.
+    let other = tempfile::tempdir().unwrap();
+    assert!(!Program::new(cluster.seed(), other.path()).run("status").await.stdout.contains("took over"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_cluster_that_joins_is_an_alarm_within_a_poll() {
     let small: &[&str] = &["--maxmemory", "64mb", "--cluster-node-timeout", "5000"];
     let (ours, theirs) = (Cluster::start_with(3, 1, small).await, Cluster::start_with(3, 1, small).await);

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use super::look::clock;
+use super::rules::NOISE;
 use super::words::{list, people};
 use super::{Cause, Finding, Severity, Subject};
 use crate::cluster::{Health, Model, SLOTS, Shard, ShardName};
-use crate::quantity::count;
+use crate::quantity::{bytes, count};
 
 /// What the verdict line says, in its parts: the most important first, because a narrow screen cuts the rest off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Headline {
     pub cause: String,
     /// What it costs: `5461 slots unserved`, `61 rooms, 204 players`.
     pub effect: Vec<String>,
+    /// What has happened by itself: who took over, when, with what missing.
+    pub past: Option<String>,
     /// What happens by itself, and by when.
     pub outlook: Option<String>,
     /// What to do.
@@ -27,9 +31,9 @@ impl Headline {
         parts.join(" · ")
     }
 
-    /// The second line: what happens by itself, and the next step. None while all is well.
+    /// The second line: what has happened and what happens by itself, and the next step. None while all is well.
     pub fn second(&self) -> Option<String> {
-        let parts: Vec<&str> = [&self.outlook, &self.next].into_iter().flatten().map(String::as_str).collect();
+        let parts: Vec<&str> = [&self.past, &self.outlook, &self.next].into_iter().flatten().map(String::as_str).collect();
         (!parts.is_empty()).then(|| parts.join(" · "))
     }
 }
@@ -59,11 +63,13 @@ pub fn headline(model: &Model, findings: &[Finding], lead: Option<&Cause>) -> He
         return "no node has been asked yet".to_string().into();
     }
     let Some(chosen) = leading(findings, lead) else {
-        return unknown(model).unwrap_or_else(|| healthy(model)).into();
+        let line = unknown(model).map_or_else(|| healthy(model), Headline::from);
+        return Headline { past: past(model), ..line };
     };
     let tree = tree(findings, chosen);
     let mut line = told(model, findings, chosen, &tree);
     line.effect.extend(effect(model, &tree));
+    line.past = past(model);
     let worst = tree.iter().copied().max_by_key(|finding| finding.severity);
     line.outlook = tree.iter().find_map(|finding| finding.outlook.clone());
     let remedy = [Some(chosen), worst].into_iter().flatten().find(|finding| !finding.remedy.is_empty());
@@ -156,6 +162,24 @@ fn told(model: &Model, findings: &[Finding], chosen: &Finding, tree: &[&Finding]
     if more { format!("{sentence} · {same} more").into() } else { sentence.into() }
 }
 
+/// `10.0.0.6:7005 took over from 10.0.0.3:7002 at 12:01:20Z, no write is known to be missing`
+fn past(model: &Model) -> Option<String> {
+    let mut takeovers = model.history().takeovers();
+    let last = takeovers.next()?;
+    let when = match last.after {
+        Some(after) => format!("after {}Z", clock(after)),
+        None => format!("at {}Z", clock(last.at)),
+    };
+    let missing = match last.behind {
+        Some(behind) if behind > NOISE => format!(", at least {} behind", bytes(behind)),
+        Some(_) => ", no write is known to be missing".to_string(),
+        None => String::new(),
+    };
+    let more = takeovers.count();
+    let others = if more > 0 { format!("; {} before", count(more, "more failover")) } else { String::new() };
+    Some(format!("{} took over from {} {when}{missing}{others}", last.to_address, last.from_address))
+}
+
 fn owns(model: &Model, finding: &Finding) -> bool {
     model.nodes().any(|node| finding.subject == Subject::Node(node.id) && node.is_master() && node.slot_count > 0)
 }
@@ -218,27 +242,30 @@ fn unknown(model: &Model) -> Option<String> {
     (!waiting.is_empty()).then(|| format!("asking {} …", list(&waiting)))
 }
 
-fn healthy(model: &Model) -> String {
+fn healthy(model: &Model) -> Headline {
     let nodes = model.nodes().count();
     let topology = model.topology();
     if topology.assigned.is_empty() {
-        return format!("{} answer{}", count(nodes, "node"), if nodes == 1 { "s" } else { "" });
+        return format!("{} answer{}", count(nodes, "node"), if nodes == 1 { "s" } else { "" }).into();
     }
     let owning: Vec<&Shard> = topology.shards.iter().filter(|shard| shard.slot_count > 0).collect();
-    let backed = owning.iter().all(|shard| !shard.replicas.is_empty());
-    let mut text = format!("all {SLOTS} slots served · {}", count(owning.len(), "shard"));
-    if !model.unserved().0.is_empty() {
+    let mut line = Headline::from(if model.unserved().0.is_empty() {
+        format!("all {SLOTS} slots served")
+    } else {
         // What is wrong has not stood for long enough to count.
-        text = format!("{} of {SLOTS} slots served · {}", topology.served.len(), count(owning.len(), "shard"));
-    }
-    if backed {
-        text += if owning.len() == 1 { ", it has a replica" } else { ", every one with a replica" };
-    }
+        format!("{} of {SLOTS} slots served", topology.served.len())
+    });
+    let backed = match owning.len() {
+        _ if owning.iter().any(|shard| shard.replicas.is_empty()) => "",
+        1 => ", it has a replica",
+        _ => ", every one with a replica",
+    };
+    line.effect.push(format!("{}{backed}", count(owning.len(), "shard")));
     let total = model.rooms().total();
     if let Some(people) = people(&total) {
         let masters = owning.iter().filter_map(|shard| Some(&model.node(shard.master?)?.address));
         let about = if model.rooms().complete(masters) { "" } else { "at least " };
-        text += &format!(" · {about}{people}");
+        line.effect.push(format!("{about}{people}"));
     }
-    text
+    line
 }

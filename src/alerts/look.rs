@@ -103,7 +103,12 @@ impl<'a> Look<'a> {
             Outlook::Overdue { winner, by } => {
                 Some(format!("{} was expected to be elected by {}: that did not happen", winner.address, clock(by)))
             }
-            Outlook::Nobody(_) => None,
+            Outlook::Nobody(_) if self.partition.is_some() => None,
+            Outlook::Nobody(Hopeless::NoMajority(votes)) => Some(no_majority(votes)),
+            Outlook::Nobody(_) => {
+                let master = self.master(shard)?;
+                Some(format!("nothing changes by itself before {} is back", master.address))
+            }
         }
     }
 
@@ -208,6 +213,17 @@ fn forgets(master: &Node) -> Option<String> {
     let info = master.info.as_ref()?;
     let changes = info.unsaved_changes.filter(|changes| *changes > 0 && info.aof_enabled == Some(false))?;
     Some(format!("it keeps no append-only file and comes back without its last {}", count(changes, "write")))
+}
+
+/// `nothing changes by itself before 1 more master answers: 1 of 3 can vote, 2 must`
+pub(super) fn no_majority(votes: Votes) -> String {
+    let missing = votes.needed.saturating_sub(votes.alive);
+    let answer = if missing == 1 { "answers" } else { "answer" };
+    let (alive, voters, needed) = (votes.alive, votes.voters, votes.needed);
+    format!(
+        "nothing changes by itself before {} {answer}: {alive} of {voters} can vote, {needed} must",
+        count(missing, "more master")
+    )
 }
 
 /// While nodes do not see each other, whatever is done on one side is undone by the other.

@@ -13,6 +13,8 @@ mod resync;
 mod shards;
 mod slots;
 
+pub(super) use loss::NOISE;
+
 use super::{Finding, Rule};
 use crate::cluster::Incident;
 

@@ -145,6 +145,16 @@ impl Info {
     }
 
     /// Nothing but figures differs.
+    /// Bytes of its stream that it had written by this word of it, and that whoever took its place does not have; None where
+    /// that is not known, as when the other's stream is not its own.
+    pub fn not_had_by(&self, successor: &Self) -> Option<u64> {
+        if self.replid.is_none() || self.replid != successor.replid_before {
+            return None;
+        }
+        let parted = u64::try_from(successor.second_repl_offset?).ok()?;
+        Some(self.master_offset?.saturating_sub(parted.saturating_sub(1)))
+    }
+
     pub(super) fn stands_like(&self, other: &Self) -> bool {
         let standing = |info: &Self| {
             let state = (info.loading, info.rdb_last_save_ok, info.aof_last_write_ok);

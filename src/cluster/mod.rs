@@ -29,7 +29,7 @@ pub use address::Address;
 pub use health::{Health, Trouble};
 pub use history::{
     GoneRooms, History, Incident, JoinedNode, KnownNode, KnownRoom, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture,
-    ShardPicture, Sighting, VERSION, What,
+    ShardPicture, Sighting, Takeover, VERSION, What,
 };
 pub use info::{ClusterInfo, Info, ReplicaLink, Server};
 pub use metric::{METRICS, Metric, MetricSpec};

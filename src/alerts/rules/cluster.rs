@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::look::Look;
+use super::super::look::{Look, no_majority};
 use super::super::words::{list, people};
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::election::Votes;
@@ -72,7 +72,8 @@ fn quorum(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     // Nobody counts as lost before each of them surely is.
     let masters = look.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.is_down());
     let hold = masters.map(|node| super::nodes::hold(look, node)).max().unwrap_or_default();
-    found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy).held_for(hold));
+    let finding = rule.on_cluster(look.model.name.clone(), Severity::Critical, message, remedy).held_for(hold);
+    found.push(finding.expecting(look.partition.is_none().then(|| no_majority(votes))));
 }
 
 pub(super) const MINORITY: Rule = Rule {

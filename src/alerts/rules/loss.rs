@@ -37,7 +37,7 @@ impl Lost {
 }
 
 /// Pings and acknowledgements that are in every stream: no player's write.
-const NOISE: u64 = 1024;
+pub(in crate::alerts) const NOISE: u64 = 1024;
 
 /// What this node, a master until another took over, has and its successor has not: between its last word and the first
 /// byte that the successor did not share. None while nothing is known of it.
@@ -48,12 +48,8 @@ pub(super) fn lost_by(look: &Look<'_>, node: &Node) -> Option<Lost> {
     let old = node.info.as_deref()?;
     let shard = look.owning().find(|shard| shard.former.contains(&node.id))?;
     let new = look.master(shard)?.info.as_deref()?;
-    if old.replid.is_none() || old.replid != new.replid_before {
-        return None;
-    }
-    let parted = u64::try_from(new.second_repl_offset?).ok()?;
-    let written = old.master_offset?;
-    let bytes = written.saturating_sub(parted.saturating_sub(1));
+    let bytes = old.not_had_by(new)?;
+    let (written, parted) = (old.master_offset?, u64::try_from(new.second_repl_offset?).ok()?);
     (bytes > NOISE).then_some(Lost { bytes, written, parted })
 }
 

@@ -18,6 +18,9 @@ use crate::escape;
 pub enum Part {
     /// Cause and effect.
     First,
+    /// What has happened by itself.
+    Past,
+    /// What happens by itself.
     Outlook,
     Next,
     /// What could not be shown any more.
@@ -73,7 +76,8 @@ impl Heading {
         let clock = room(start) > taken + CLOCK + 20;
         let right = taken + if clock { CLOCK } else { 0 };
         let most = match (verdict, size.1) {
-            (Verdict::Ok | Verdict::Unknown, _) | (_, ..16) => 1,
+            (_, ..16) => 1,
+            (Verdict::Ok | Verdict::Unknown, _) => 3,
             (_, ..24) => 4,
             _ => 6,
         };
@@ -141,17 +145,18 @@ impl Wrap {
         if self.most == 1 {
             return lines;
         }
-        if let Some(outlook) = &headline.outlook {
-            let outlook = escape::line(outlook);
-            if !tight || lines.len() == 1 || self.left(&lines) < outlook.width() + BETWEEN.len() {
+        let below = [(Part::Past, headline.past.as_deref()), (Part::Outlook, headline.outlook.as_deref())];
+        for (part, says) in below.into_iter().filter_map(|(part, says)| Some((part, escape::line(says?)))) {
+            if !tight || lines.len() == 1 || self.left(&lines) < says.width() + BETWEEN.width() {
                 lines.push(Vec::new());
             }
-            self.add(&mut lines, Part::Outlook, &outlook, BETWEEN);
+            self.add(&mut lines, part, &says, BETWEEN);
         }
         if let Some(next) = &headline.next {
             // What to do stands beside what happens by itself where both are short enough.
             let next = format!("{STEP}{}", escape::line(next));
-            let beside = headline.outlook.is_some() && self.left(&lines) >= next.width() + BESIDE.len();
+            let beside =
+                lines.len() > 1 && below.iter().any(|(_, says)| says.is_some()) && self.left(&lines) >= next.width() + BESIDE.len();
             if !beside {
                 lines.push(Vec::new());
             }
@@ -285,6 +290,7 @@ mod tests {
         let headline = Headline {
             cause: "shard C has no master".into(),
             effect: vec!["5461 slots unserved".into(), "65 rooms, 212 players".into()],
+            past: None,
             outlook: Some("10.0.0.6:7005 is being elected, expected by 12:01:20".into()),
             next: Some("nothing to do yet; at once, with what it has: `rgc-tui failover 10.0.0.6:7005 --mode force`".into()),
         };

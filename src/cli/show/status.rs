@@ -26,7 +26,7 @@ pub(crate) fn verdict_line(picture: &Picture, paint: Paint) -> String {
     let word = format!("{} {}", verdict_glyph(picture.verdict), picture.verdict.word().to_uppercase());
     let headline = &picture.monitor.headline;
     let mut text = format!("{}  {}  {}", picture.model.name, paint.verdict(picture.verdict, &word), headline.first());
-    let below = [("expected", &headline.outlook), ("next", &headline.next)];
+    let below = [("happened", &headline.past), ("expected", &headline.outlook), ("next", &headline.next)];
     for (title, says) in below.into_iter().filter_map(|(title, says)| Some((title, says.as_ref()?))) {
         text.push_str(&format!("\n  {title}: {says}"));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::incident::Incident;
+use super::takeover::Takeover;
 use crate::cluster::names::Letters;
 use crate::cluster::{Address, NodeId, Role, ShardName, SlotSet, Time};
 
@@ -34,6 +35,8 @@ pub struct Memory {
     pub letters_seen: Vec<(ShardName, Time)>,
     pub picture: Option<Picture>,
     pub incidents: Vec<Incident>,
+    #[serde(default)]
+    pub takeovers: Vec<Takeover>,
     #[serde(default)]
     pub sightings: Vec<Sighting>,
 }
@@ -224,6 +227,12 @@ impl Memory {
         self.incidents.sort_by_key(|incident| incident.at);
         let surplus = self.incidents.len().saturating_sub(INCIDENTS);
         self.incidents.drain(..surplus);
+        for takeover in &written.takeovers {
+            if !self.takeovers.iter().any(|ours| ours.is(takeover)) {
+                self.takeovers.push(takeover.clone());
+            }
+        }
+        self.takeovers.sort_by_key(|takeover| takeover.at);
         for seed in &written.seeds {
             if !self.seeds.contains(seed) {
                 self.seeds.push(seed.clone());

@@ -12,6 +12,7 @@ mod incident;
 mod memory;
 mod picture;
 mod returned;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 pub use incident::{GoneRooms, Incident, JoinedNode, Lost, Owner, What};
 pub use memory::{KnownNode, KnownRoom, Memory, Picture, RoomsPicture, ShardPicture, Sighting, VERSION};
+
+pub use takeover::Takeover;
 
 use super::{Address, Model, NodeId, Time};
 use compare::Suspicion;
@@ -89,6 +92,9 @@ pub struct History {
     /// Masters that came back and whose rooms have not been looked for yet; and the processes of which that is over.
     returned: Vec<returned::Returned>,
     held: BTreeSet<String>,
+    takeovers: Vec<Takeover>,
+    /// Of those that are told, who was replaced and when.
+    told: BTreeSet<(NodeId, Time)>,
     recall: Option<Recall>,
     /// What did not hold when the cluster was looked at before this program was there.
     sightings: Vec<Sighting>,
@@ -226,6 +232,7 @@ impl History {
             letters_seen: letters.seen().collect(),
             picture: self.newest(model, now),
             incidents: self.incidents.clone(),
+            takeovers: self.takeovers.clone(),
             sightings: self.sighted.clone(),
         })
     }
@@ -258,6 +265,7 @@ pub(super) fn recognise(model: &mut Model) {
             None => history.incidents.push(incident.clone()),
         }
     }
+    history.adopt_takeovers(&memory.takeovers);
     if first {
         for seed in &memory.seeds {
             if !history.seeds.contains(seed) {
@@ -280,8 +288,10 @@ pub(super) fn observe(model: &mut Model, now: Time) {
     let mut history = std::mem::take(&mut model.history);
     history.know(model);
     if let Some(picture) = history.picture.clone() {
+        history.take_note(model, &picture, now);
         history.compare(model, &picture, now);
     }
+    history.follow_takeovers(model, now);
     history.picture_when_well(model, now);
     model.history = history;
 }

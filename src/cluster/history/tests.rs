@@ -134,6 +134,41 @@ fn where_the_game_has_deleted_as_many_the_loss_is_a_doubt() {
 }
 
 #[test]
+fn who_took_over_is_told_until_the_old_master_is_back_and_for_some_minutes() {
+    let told = |sample: &Sample| -> Vec<String> {
+        let takeovers = sample.model.history().takeovers();
+        takeovers.map(|one| format!("{} {} {:?}", one.to_address, one.from_address, one.behind)).collect()
+    };
+    let mut sample = watched(0);
+    sample.promote(3);
+    sample.seconds(3);
+    assert!(told(&sample).is_empty(), "its master was well: that is another story");
+    let mut sample = watched(0);
+    sample.kill(2);
+    sample.seconds(3);
+    sample.promote(5);
+    sample.seconds(2);
+    let seen = sample.model.history().takeovers().next().unwrap().clone();
+    assert!(seen.after.is_none() && sample.now - seen.at <= chrono::TimeDelta::seconds(2), "{seen:?}");
+    sample.seconds(600);
+    assert_eq!(told(&sample).len(), 1, "it is down still");
+    sample.revive(2);
+    sample.seconds(3);
+    assert_eq!(told(&sample), Vec::<String>::new(), "{seen:?}");
+    // Back within those minutes.
+    let mut sample = watched(0);
+    sample.kill(2);
+    sample.seconds(3);
+    sample.promote(5);
+    sample.seconds(2);
+    sample.revive(2);
+    sample.seconds(100);
+    assert_eq!(told(&sample).len(), 1);
+    sample.seconds(250);
+    assert_eq!(told(&sample).len(), 0);
+}
+
+#[test]
 fn what_somebody_wanted_or_what_ends_by_itself_is_no_incident() {
     // FLUSHALL, without and with a restart.
     let mut sample = watched(50);
