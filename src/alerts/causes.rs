@@ -91,13 +91,15 @@ fn nearest(findings: &[Finding], at: usize, look: &Look<'_>) -> Option<usize> {
             let master = shard(*name)?.master?;
             node(&["node.down", "node.busy", "node.loading", "node.misconf", "writes.refused", "node.full"], master)
         }
+        // Nobody owns them by the word of who was reset; or the others do not know the owner.
+        ("slots.unserved" | "views.differ", Subject::Cluster) if any(&["node.unknown"]).is_some() => any(&["node.unknown"]),
         // A master that is busy or loading does not answer the cluster's questions either.
         ("cluster.down", _) => {
             let dead = look.owning().filter_map(|shard| shard.master).find_map(|master| node(&["node.down"], master));
             let unserved = || find("slots.unserved", &|subject| *subject == Subject::Cluster);
             // Its replica has been elected, and not every master has heard of that yet: still the same incident.
             let succeeded = || deposed().find_map(|dead| node(&["node.down"], dead.id));
-            any(&["quorum.lost"]).or(dead).or_else(unserved).or_else(succeeded)
+            any(&["quorum.lost"]).or_else(|| any(&["node.unknown"])).or(dead).or_else(unserved).or_else(succeeded)
         }
         ("shard.no_replica" | "shard.lost_writes", Subject::Shard(name)) => {
             let shard = shard(*name)?;

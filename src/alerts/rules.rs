@@ -3,6 +3,7 @@
 mod announce;
 mod answers;
 mod cluster;
+mod estranged;
 mod history;
 mod load;
 mod loss;
@@ -27,6 +28,7 @@ pub const RULES: &[Rule] = &[
     history::VANISHED,
     cluster::QUORUM,
     announce::ANNOUNCED,
+    estranged::UNKNOWN,
     nodes::DOWN,
     shards::NO_MASTER,
     slots::UNSERVED,

@@ -4,6 +4,7 @@
 
 mod address;
 pub mod election;
+mod estranged;
 mod health;
 mod history;
 mod info;
@@ -26,6 +27,7 @@ mod view;
 mod written;
 
 pub use address::Address;
+pub use estranged::{Estranged, estranged, former_owners};
 pub use health::{Health, Trouble};
 pub use history::{
     GoneRooms, History, Incident, JoinedNode, KnownNode, KnownRoom, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture,

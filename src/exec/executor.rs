@@ -12,14 +12,14 @@ use super::preflight::presence::Presence;
 use super::preflight::turn::{NoTurn, Turn};
 use super::record::journal::{self, Burnt, Fuse, Journal};
 use super::running::{Controls, Running};
-use crate::cluster::{Address, Model, ShardName, SlotSet};
+use crate::cluster::{Address, Model, ShardName, SlotSet, former_owners};
 use crate::exec::preflight;
 use crate::exec::preflight::trial;
 use crate::exec::read;
 use crate::exec::read::survey;
 use crate::exec::record::ledger;
 use crate::exec::repair;
-use crate::exec::{failover, give_way, membership, reshard, slots};
+use crate::exec::{failover, give_way, meet, membership, reshard, slots};
 use crate::link::{Clock, Links};
 use crate::plan::protocol::Direction;
 use crate::plan::{self, Code, Facts, Intent, Outcome, Plan, Progress, Reason, Refusal, Report, Unfinished};
@@ -107,10 +107,21 @@ impl Executor {
             );
             return Err(Refusal::because(Code::OperationRunning.because(says)));
         }
+        self.ask_former_owners(intent, &mut model).await;
         let surveyed = survey::slots(&self.links, &model, intent).await;
         let facts = Facts { model: &model, slots: surveyed.as_ref() };
         let plan = plan::plan_again(intent, agreed, &facts, self.clock.now())?;
         preflight::foresee(&self.links, &model, plan, !self.unannounced).await
+    }
+
+    /// Whoever owned slots that nobody owns now may live, and have their keys: a repair does not go by the members alone.
+    async fn ask_former_owners(&self, intent: &Intent, model: &mut Model) {
+        if let Intent::Fix { .. } = intent {
+            let places: Vec<Address> = former_owners(model).into_iter().map(|(_, address, _)| address).collect();
+            if !places.is_empty() {
+                read::ask_all(model, &self.links, self.clock, &places).await;
+            }
+        }
     }
 
     /// Operations on this cluster that did not come to their end: offer them to `fix` at the start. Those whose console
@@ -244,6 +255,7 @@ impl Executor {
     ) -> (Report, Option<Journal>) {
         let mut now = model.clone();
         read::refresh(&mut now, &self.links, self.clock).await;
+        self.ask_former_owners(&plan.intent, &mut now).await;
         if let Err(refusal) = plan::drift(plan, &now, self.clock.now()) {
             return (context.report(Outcome::Refused(refusal.reasons), Vec::new()), None);
         }
@@ -256,6 +268,7 @@ impl Executor {
         }
         let report = match plan.intent {
             Intent::Failover { .. } => failover::run(context, plan, &now).await,
+            Intent::Fix { .. } if plan.introduces() => meet::run(context, plan, &now).await,
             Intent::Fix { roll_back, .. } => {
                 let report = repair::run(context, plan, &now, roll_back).await;
                 self.put_away_repaired(&now).await;

@@ -11,6 +11,7 @@ mod executor;
 mod failover;
 mod give_way;
 mod lock;
+mod meet;
 mod membership;
 mod preflight;
 mod read;

@@ -4,7 +4,7 @@ use crate::cluster::{Model, SlotSet, Time};
 
 use crate::plan::membership;
 use crate::plan::preflight::contradiction;
-use crate::plan::repair::fix;
+use crate::plan::repair::{fix, meet};
 use crate::plan::slots::moves;
 use crate::plan::{Code, Danger, Facts, Intent, Plan, Refusal, Step, StepKind, planner};
 
@@ -50,6 +50,11 @@ pub fn drift(plan: &Plan, model: &Model, now: Time) -> Result<(), Refusal> {
                 }
             }
             Err(Refusal::all(Code::ClusterChanged.each(reasons)))
+        }
+        Intent::Fix { .. } if plan.introduces() => {
+            let says = "who knows whom is not as it was when the plan was made: nothing was done, plan again";
+            let changed = || Refusal::because(Code::ClusterChanged.because(says));
+            if meet::fingerprint(model) == plan.fingerprint { Ok(()) } else { Err(changed()) }
         }
         Intent::Fix { .. } => {
             let repaired = |step: &Step| match &step.kind {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::look::Look;
 use super::super::words::{list, people, slots};
 use super::super::{Finding, Remedy, Rule, Severity};
-use crate::cluster::{Direction, NodeId, Opinion, Refusal, SLOTS, Shard, SlotSet};
+use crate::cluster::{Direction, NodeId, Opinion, Refusal, SLOTS, Shard, SlotSet, former_owners};
 use crate::plan::Intent;
 use crate::quantity::count;
 
@@ -48,7 +48,12 @@ fn unserved(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     }
     let orphaned = SlotSet::all().minus(&topology.assigned);
     if !orphaned.is_empty() {
-        let message = format!("{}, nobody owns them", impact(look, &orphaned));
+        let mut message = format!("{}, nobody owns them", impact(look, &orphaned));
+        let former: Vec<String> = former_owners(look.model).iter().map(|(_, address, _)| address.to_string()).collect();
+        if !former.is_empty() {
+            let verb = if former.len() == 1 { "which is" } else { "which are" };
+            message += &format!("; they were owned by {}, {verb} not among the nodes any more", list(&former));
+        }
         let remedy = fix("`rgc-tui fix` finds who has their keys, and gives them an owner");
         found.push(rule.on_slots(&orphaned, Severity::Critical, message, remedy));
     }

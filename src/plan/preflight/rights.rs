@@ -145,6 +145,7 @@ pub fn markdown() -> String {
 pub fn purpose(plan: &Plan) -> Option<Purpose> {
     match (&plan.intent, plan.engine) {
         (Intent::Failover { .. }, _) => Some(Failover),
+        (Intent::Fix { .. }, _) if plan.introduces() => None,
         (Intent::Fix { .. }, _) => Some(MoveByKeys),
         (_, Some(Engine::Keys)) => Some(MoveByKeys),
         (_, Some(Engine::ValkeyAtomic)) => Some(MoveByServer),

@@ -98,8 +98,10 @@ impl SlotEvidence {
         let richest = holders().max_by_key(|(_, count)| **count).map(|(id, _)| *id);
         // A move that had got as far as leaving the slot without an owner ends at its target.
         let target = self.importing.iter().map(|(id, _)| *id).find(|id| self.serving.contains_key(id));
+        // One that was reset does not know that it is theirs to all others: they have not to be told.
+        let named = self.named.values().flatten().copied().find(|id| self.serving.contains_key(id));
         let idle = self.serving.iter().min_by_key(|(_, slots)| (**slots == 0, **slots)).map(|(id, _)| *id);
-        let owner = richest.or(target).or(idle).ok_or(Obstacle::NobodyServes)?;
+        let owner = richest.or(target).or(named).or(idle).ok_or(Obstacle::NobodyServes)?;
         let open = self.migrating.iter().chain(&self.importing).map(|(id, _)| *id);
         let mut told: Vec<NodeId> = holders().map(|(id, _)| *id).chain(open).filter(|id| *id != owner).collect();
         told.sort_unstable();

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Model, NodeId, SlotSet};
+use crate::cluster::{Model, NodeId, SlotSet, former_owners};
 
 use crate::plan::fingerprint::Fingerprint;
 use crate::plan::protocol::{Direction, Repair, SlotEvidence};
 use crate::plan::repair::lookup::{course, evidence};
+use crate::plan::repair::meet;
 use crate::plan::report::shown;
 use crate::plan::{
     Code, Danger, Facts, Impact, Intent, OPEN, Pace, Plan, Prediction, Reason, Refusal, Step, StepKind, impact, migrate_patience,
@@ -47,6 +48,9 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         let says = format!("{trouble}: a repair that overlooks keys loses them, so try again when it does");
         return Err(Refusal::because(Code::NotCounted.because(says)));
     }
+    if let Some(first) = meet::plan(named, roll_back, facts)? {
+        return Ok(first);
+    }
     let needy = in_need(facts);
     let slots: SlotSet = needy.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
     if slots.is_empty() {
@@ -85,6 +89,12 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     if adopts {
         warnings.push("who owns a slot is decided here, by where the keys are: read the steps before saying yes".into());
     }
+    for (_, address, left) in former_owners(model).iter().filter(|(_, _, left)| left.iter().any(|slot| repaired.contains(slot))) {
+        warnings.push(format!(
+            "{left} were {address}'s when all was well, which is no member any more and does not answer: what keys it has of them is not \
+             counted"
+        ));
+    }
     if repairs.iter().any(|repair| matches!(repair, Repair::Return { .. })) {
         warnings.push("keys that are brought to their owner cannot be seen by players for a moment".into());
     }
@@ -113,7 +123,10 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
 fn touched(facts: &Facts<'_>, slots: &SlotSet) -> Impact {
     let mut impact = impact::of_slots(facts.model, slots, facts.slots);
     let holders = slots.iter().filter_map(|slot| facts.slots?.holders.get(&slot));
-    impact.tally.keys = impact.tally.keys.max(holders.flat_map(|holders| holders.values()).sum());
+    let counted = holders.flat_map(|holders| holders.values()).sum();
+    // Keys are counted for a repair, and not measured.
+    impact.bytes_in_part |= impact.tally.keys < counted;
+    impact.tally.keys = impact.tally.keys.max(counted);
     impact
 }
 

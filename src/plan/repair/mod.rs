@@ -2,3 +2,4 @@
 
 pub(crate) mod fix;
 pub(crate) mod lookup;
+pub(crate) mod meet;

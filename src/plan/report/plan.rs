@@ -194,6 +194,11 @@ impl Plan {
         }
     }
 
+    /// It begins by making nodes known to each other; as a repair it does nothing else.
+    pub fn introduces(&self) -> bool {
+        self.steps.first().is_some_and(|step| step.commands.iter().any(|command| command.starts_with("CLUSTER MEET")))
+    }
+
     /// The first step that follows when all slots have moved and that was read back; None where that is the end.
     pub fn after_moves(&self) -> Option<usize> {
         let verified = self.steps.iter().position(|step| step.kind == StepKind::Verify).filter(|_| !self.moves.is_empty())?;
