@@ -82,6 +82,11 @@ impl Scene {
 
     async fn fix(&mut self, roll_back: bool) -> Report {
         let plan = self.desk.plan(Intent::Fix { slots: None, roll_back }).await.unwrap();
+        // Keys are counted for a repair, and not measured: that is not nothing.
+        let json = rgc_tui::plan::json::plan(&plan, &self.desk.model);
+        let (keys, bytes) = (plan.impact.tally.keys, &json["impact"]["bytes"]);
+        assert!(keys == 0 || bytes.is_null() || bytes.as_u64() > Some(0), "{keys} keys, {bytes} bytes");
+        assert!(keys == 0 || plan.impact.bytes() != "0 B", "{plan:#?}");
         for step in &plan.steps {
             println!("{}\n    {}", step.says, step.commands.join("\n    "));
         }

@@ -29,11 +29,6 @@ pub(super) fn is_estimated(model: &Model, slots: &SlotSet, facts: Option<&SlotFa
     parts(model, slots, facts).iter().any(guessed)
 }
 
-/// Whether somebody knows how many bytes these slots have, measured or estimated.
-pub(super) fn is_known(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> bool {
-    !of_slots(model, slots, facts).bytes_in_part
-}
-
 /// What is known of the slots of one owner.
 #[derive(Default)]
 struct Part {
@@ -156,10 +151,28 @@ mod tests {
             let (slots, facts) = survey(bytes);
             let intent = Intent::MoveSlots { slots, to: "C".into() };
             let plan = plan(&intent, &Facts::with(&model, &facts), crate::plan::testing::at(0)).unwrap();
-            assert_eq!(plan.moves.iter().map(|part| part.bytes).sum::<u64>(), plan.impact.tally.bytes);
+            assert_eq!(plan.moves.iter().map(|part| part.bytes).sum::<Option<u64>>(), Some(plan.impact.tally.bytes));
             plan.prediction.notes.join("\n")
         };
         assert!(notes(0).contains("bytes are estimated from the masters' averages"));
         assert!(!notes(7).contains("estimated"));
+    }
+
+    #[test]
+    fn a_move_whose_size_nobody_knows_says_so() {
+        use crate::plan::testing::{at, info_text, nodes_text, speak};
+        // The masters do not tell what their data takes, and no key was measured.
+        let mut unknown = three_shards();
+        for n in 1..=6 {
+            speak(&mut unknown, n, &nodes_text(n, ""), &info_text(n, "").replace("used_memory_dataset", "used_memory_other"), 1);
+        }
+        unknown.settle(at(1));
+        let (slots, facts) = survey(0);
+        let intent = Intent::MoveSlots { slots, to: "C".into() };
+        let plan = plan(&intent, &Facts::with(&unknown, &facts), at(1)).unwrap();
+        assert!(plan.moves.iter().all(|part| part.bytes.is_none() && part.size() == "size not known"), "{plan:#?}");
+        assert_eq!((plan.impact.bytes().as_str(), plan.prediction.takes), ("size not known", None));
+        let json = crate::plan::json::plan(&plan, &unknown);
+        assert!(json["moves"][0]["bytes"].is_null() && json["impact"]["bytes"].is_null(), "{json:#}");
     }
 }

@@ -85,7 +85,7 @@ fn rebalance(scene: &Scene) -> Plan {
         to: sample.id(to),
         to_address: sample.address(to),
         keys: u64::from(end - start) * 590,
-        bytes: u64::from(end - start) * 200_000,
+        bytes: Some(u64::from(end - start) * 200_000),
         rooms: 31,
         players: 92,
     };

@@ -43,7 +43,7 @@ fn moves(plan: &Plan, lines: &mut Vec<String>) {
             part.to_address,
             count(part.slots.len(), "slot"),
             count(part.keys, "key"),
-            bytes(part.bytes),
+            part.size(),
             rooms(plan, part.rooms),
             cut(&part.slots.to_string()),
         ));

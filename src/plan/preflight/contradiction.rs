@@ -88,7 +88,7 @@ pub(crate) fn of(plan: &Plan, model: &Model, now: Time) -> Option<Contradiction>
 /// Targets that would have to drop keys for what comes, as a sentence.
 fn evicting(plan: &Plan, model: &Model) -> Option<String> {
     let mut incoming: BTreeMap<NodeId, u64> = BTreeMap::new();
-    plan.moves.iter().for_each(|part| *incoming.entry(part.to).or_default() += part.bytes);
+    plan.moves.iter().for_each(|part| *incoming.entry(part.to).or_default() += part.bytes.unwrap_or(0));
     let says = |(id, bytes): (NodeId, u64)| {
         let node = model.node(id)?;
         let info = node.info.as_ref()?;

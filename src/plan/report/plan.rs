@@ -69,7 +69,8 @@ pub struct Move {
     pub to: NodeId,
     pub to_address: Address,
     pub keys: u64,
-    pub bytes: u64,
+    /// None: somebody's share of it was not measured, and there is nothing to estimate it by.
+    pub bytes: Option<u64>,
     pub rooms: u64,
     pub players: u64,
 }
@@ -135,6 +136,9 @@ pub struct Prediction {
     pub notes: Vec<String>,
 }
 
+/// Where nobody measured how many bytes there are.
+const NO_SIZE: &str = "size not known";
+
 /// What a plan touches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impact {
@@ -147,12 +151,19 @@ pub struct Impact {
     pub bytes_in_part: bool,
 }
 
+impl Move {
+    /// Its bytes in words.
+    pub fn size(&self) -> String {
+        self.bytes.map_or_else(|| NO_SIZE.into(), crate::quantity::bytes)
+    }
+}
+
 impl Impact {
     /// The bytes in words, as far as they are known.
     pub fn bytes(&self) -> String {
         match (self.bytes_in_part, self.tally.bytes) {
             (false, bytes) => crate::quantity::bytes(bytes),
-            (true, 0) => "unknown bytes".into(),
+            (true, 0) => NO_SIZE.into(),
             (true, bytes) => format!("at least {}", crate::quantity::bytes(bytes)),
         }
     }

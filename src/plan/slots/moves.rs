@@ -35,14 +35,15 @@ pub(crate) fn group(facts: &Facts<'_>, targets: &Targets) -> Vec<Move> {
         }
     }
     let part = |((from, to), slots): ((NodeId, NodeId), SlotSet)| {
-        let tally = impact::of_slots(facts.model, &slots, facts.slots).tally;
+        let touched = impact::of_slots(facts.model, &slots, facts.slots);
+        let tally = touched.tally;
         Some(Move {
             from,
             from_address: facts.model.node(from)?.address.clone(),
             to,
             to_address: facts.model.node(to)?.address.clone(),
             keys: tally.keys,
-            bytes: tally.bytes,
+            bytes: (!touched.bytes_in_part).then_some(tally.bytes),
             rooms: tally.rooms,
             players: tally.players,
             slots,
@@ -240,7 +241,8 @@ pub(crate) fn imports_from_itself(model: &Model, id: NodeId) -> bool {
 }
 
 fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> Prediction {
-    let (slots, bytes): (u64, u64) = moves.iter().fold((0, 0), |(s, b), part| (s + part.slots.len() as u64, b + part.bytes));
+    let slots: u64 = moves.iter().map(|part| part.slots.len() as u64).sum();
+    let bytes: Option<u64> = moves.iter().map(|part| part.bytes).sum();
     let keys: u64 = moves.iter().map(|part| part.keys).sum();
     let biggest =
         moves.iter().flat_map(|part| part.slots.iter()).filter_map(|slot| facts.slots.map(|f| f.slot(slot).biggest_bytes)).max();
@@ -251,7 +253,7 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
         Engine::Keys => (0.4, 0.018, 1.0 / 60_000.0),
         Engine::ValkeyAtomic => (0.02, 0.002, 1.0 / 150_000.0),
     };
-    let takes = 5.0 + slots as f64 * per_slot + keys as f64 * per_key + bytes as f64 * per_byte;
+    let takes = bytes.map(|bytes| 5.0 + slots as f64 * per_slot + keys as f64 * per_key + bytes as f64 * per_byte);
     let mut notes = Vec::new();
     let pause = match engine {
         Engine::Keys => {
@@ -286,7 +288,7 @@ fn prediction(facts: &Facts<'_>, moves: &[Move], engine: Engine, pace: Pace) -> 
         // Atomic moves end when the target's side has it all; MIGRATE knows nothing of replicas, and WAIT counts the writes of
         // its own connection alone.
         bytes_at_risk: if engine == Engine::Keys { None } else { Some(0) },
-        takes: Some(Duration::from_secs_f64(takes / 1000.0)),
+        takes: takes.map(|takes| Duration::from_secs_f64(takes / 1000.0)),
         notes,
     }
 }
@@ -340,8 +342,10 @@ fn room_for(facts: &Facts<'_>, moves: &[Move], warnings: &mut Vec<String>, reaso
     let mut incoming: BTreeMap<NodeId, (u64, bool)> = BTreeMap::new();
     for part in moves {
         let (bytes, known) = incoming.entry(part.to).or_insert((0, true));
-        *bytes += part.bytes;
-        *known &= impact::is_known(facts.model, &part.slots, facts.slots);
+        // What is known of them may be too much already.
+        let coming = impact::of_slots(facts.model, &part.slots, facts.slots);
+        *bytes += coming.tally.bytes;
+        *known &= !coming.bytes_in_part;
     }
     for (id, (bytes, known)) in incoming {
         let Some(node) = facts.model.node(id) else { continue };

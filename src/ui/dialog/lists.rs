@@ -59,7 +59,8 @@ pub(super) fn targets(
         quantity::count(slots.len(), "slot"),
         quantity::count(tally.rooms, "room"),
         quantity::count(tally.players, "player"),
-        quantity::bytes(tally.bytes)
+        // No room takes nothing: none of these is known, or none was looked at.
+        if tally.bytes == 0 { "size not known".into() } else { quantity::bytes(tally.bytes) }
     );
     doc.fact("moves", text, Role::Text);
     if rooms > 0 && tally.rooms > rooms as u64 {

@@ -120,7 +120,7 @@ fn moves(ui: &Ui<'_>, plan: &Plan, doc: &mut Doc<'_, '_>) {
             ui.glyphs.arrow,
             one.to_address,
             format::counted_short(one.keys, "key"),
-            quantity::bytes(one.bytes)
+            one.size()
         );
         doc.text(&text, Role::Text);
     }
