@@ -56,7 +56,7 @@
 //! # Life of a failover
 //!
 //! `F` is looked up in [`keys::TABLE`] and becomes an action; [`app::update`] turns it into a [`plan::Intent`] and asks for
-//! a plan with [`app::Effect::Survey`]. The console's effect handler ([`tui::ClusterEffects`]) has [`exec::Executor::plan`] read the
+//! a plan with [`app::Effect::Plan`]. The console's effect handler ([`tui::ClusterEffects`]) has [`exec::Executor::plan`] read the
 //! facts anew and call [`plan::plan()`], which answers with a [`plan::Plan`] or a [`plan::Refusal`]. Either comes back as
 //! [`app::Event::Planned`] and is a dialog, with the cursor on Cancel. Confirmed, [`app::Effect::Execute`] hands the plan
 //! to [`exec::Executor::execute`]: the facts are read again, the fingerprint must be the same, `CLUSTER FAILOVER` goes to

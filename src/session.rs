@@ -9,10 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cluster::{Address, Fact, Model, Observation};
-use crate::exec::{Executor, ExecutorSettings, Lock, Running};
+use crate::exec::{Executor, ExecutorSettings, Lock};
 use crate::link::{Clock, LinkSettings, Links};
 use crate::memory::{self, Keeper, Store};
-use crate::plan::{Intent, Plan, Refusal};
 use crate::watch::{self, Watch, WatchSettings};
 
 /// How the servers are arranged.
@@ -149,27 +148,17 @@ impl Session {
         &self.executor
     }
 
-    /// Gathers what the intent needs to be known beside the model, and plans.
-    pub async fn plan(&self, intent: Intent, model: &Model) -> Result<Plan, Refusal> {
-        self.executor.plan(&intent, model).await
-    }
-
-    /// Starts carrying a plan out; see [`Running`].
-    pub fn execute(&self, plan: Plan, model: Arc<Model>) -> Running {
-        self.executor.execute(plan, model)
-    }
-
     /// Feeds the model until every known node has answered or is known not to and the views agree on who is in the
     /// cluster (with `rooms`, also until every master's keys have been gone through), or `within` has passed.
-    pub async fn survey(&mut self, model: &mut Model, within: Duration, rooms: bool) {
+    pub async fn discover(&mut self, model: &mut Model, within: Duration, rooms: bool) {
         let end = Instant::now() + within;
         if self.keeper.is_some() {
             model.expect_memory();
         }
-        self.feed(model, end, None, is_surveyed).await;
+        self.feed(model, end, None, is_discovered).await;
         // Whoever is asked second has as long to answer as who was asked first.
         if model.awaits_memory() || model.awaits_recall() || model.history().recall().is_some_and(|recall| !recall.in_vain) {
-            self.feed(model, Instant::now() + within, None, is_surveyed).await;
+            self.feed(model, Instant::now() + within, None, is_discovered).await;
         }
         if rooms {
             self.feed(model, end, None, is_scanned).await;
@@ -228,7 +217,7 @@ impl Session {
 }
 
 /// Nothing more to wait for before the picture can be shown.
-fn is_surveyed(model: &Model) -> bool {
+fn is_discovered(model: &Model) -> bool {
     if !model.is_known() || model.awaits_memory() || model.awaits_recall() {
         return false;
     }

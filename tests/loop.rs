@@ -25,7 +25,7 @@ use rgc_tui::tui::{Console, EffectHandler, Ended, EventChannel, EventSender, Fac
 /// What the loop asked the handler to do.
 #[derive(Clone, Debug, PartialEq)]
 enum Asked {
-    Survey(Intent),
+    Plan(Intent),
     Execute(Intent),
     Inject(Address, Fault),
     Stop(OperationId),
@@ -62,8 +62,8 @@ fn plan(intent: Intent, danger: Danger) -> Plan {
 }
 
 impl EffectHandler for FakeHandler {
-    fn survey(&mut self, intent: Intent, _model: &Model, to: &EventSender) {
-        self.note(Asked::Survey(intent.clone()));
+    fn plan(&mut self, intent: Intent, _model: &Model, to: &EventSender) {
+        self.note(Asked::Plan(intent.clone()));
         let forced = matches!(&intent, Intent::Failover { mode, .. } if *mode != rgc_tui::plan::Mode::Graceful);
         let danger = if forced { Danger::Typed } else { Danger::Normal };
         match &intent {
@@ -212,7 +212,7 @@ async fn a_failover_is_planned_shown_confirmed_and_reported() {
     let seen = play("j F tab enter", plain()).await;
     let asked: Vec<_> = seen.asked.iter().map(std::mem::discriminant).collect();
     assert_eq!(asked.len(), 2, "{:?}", seen.asked);
-    assert!(matches!(&seen.asked[0], Asked::Survey(Intent::Failover { .. })));
+    assert!(matches!(&seen.asked[0], Asked::Plan(Intent::Failover { .. })));
     assert!(matches!(&seen.asked[1], Asked::Execute(Intent::Failover { .. })));
     assert_eq!(seen.app.operations.len(), 1);
     assert!(seen.app.operations[0].report.is_some());
@@ -223,7 +223,7 @@ async fn a_failover_is_planned_shown_confirmed_and_reported() {
 async fn cancel_has_the_focus_first_and_esc_leaves() {
     for script in ["F enter enter", "F enter esc tab enter", "F enter q tab enter", "F enter y enter"] {
         let seen = play(script, plain()).await;
-        assert!(seen.asked.iter().all(|asked| matches!(asked, Asked::Survey(_))), "{script}: {:?}", seen.asked);
+        assert!(seen.asked.iter().all(|asked| matches!(asked, Asked::Plan(_))), "{script}: {:?}", seen.asked);
         assert!(!seen.asked.is_empty(), "{script}");
     }
 }
@@ -231,7 +231,7 @@ async fn cancel_has_the_focus_first_and_esc_leaves() {
 #[tokio::test(start_paused = true)]
 async fn dangerous_modes_want_the_clusters_name() {
     let wrong = play(":failover+10.0.0.4:7003+--mode+force enter tab enter \"pro enter tab enter", plain()).await;
-    assert!(wrong.asked.iter().all(|asked| matches!(asked, Asked::Survey(_))), "{:?}", wrong.asked);
+    assert!(wrong.asked.iter().all(|asked| matches!(asked, Asked::Plan(_))), "{:?}", wrong.asked);
     let name = wrong.app.model.name.clone();
     let right = play(&format!(":failover+10.0.0.4:7003+--mode+force enter \"{name} enter"), plain()).await;
     assert!(right.asked.iter().any(|asked| matches!(asked, Asked::Execute(_))), "{:?}", right.asked);
@@ -270,7 +270,7 @@ async fn the_demo_kills_a_node_from_its_menu_after_asking() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_done_says_why() {
     let seen = play(":drain+10.0.0.1:7000 enter", plain()).await;
-    assert!(matches!(&seen.asked[..], [Asked::Survey(Intent::Drain { node })] if node == "10.0.0.1:7000"));
+    assert!(matches!(&seen.asked[..], [Asked::Plan(Intent::Drain { node })] if node == "10.0.0.1:7000"));
     assert!(seen.app.operations.is_empty());
 }
 
@@ -326,7 +326,7 @@ async fn a_plan_can_be_asked_for_in_another_way() {
         .asked
         .iter()
         .map(|asked| match asked {
-            Asked::Survey(Intent::Failover { mode, .. }) => mode.word(),
+            Asked::Plan(Intent::Failover { mode, .. }) => mode.word(),
             other => panic!("{other:?}"),
         })
         .collect();

@@ -398,7 +398,7 @@ async fn rooms_of_every_shape_are_found_and_gone_ones_do_not_come_back() {
         write(&cluster, &format!("filler:{number}"), &["SET", "x"]).await;
     }
     let mut watching = Watching::open(&[cluster.at(0)], true, LinkSettings::default());
-    watching.session.survey(&mut watching.model, Duration::from_secs(20), true).await;
+    watching.session.discover(&mut watching.model, Duration::from_secs(20), true).await;
     let room = |watching: &Watching, code: &str| {
         let room = watching.model.rooms().get(code)?;
         Some((room.phase.to_string(), room.players, room.keys))
@@ -439,13 +439,13 @@ async fn rooms_of_every_shape_are_found_and_gone_ones_do_not_come_back() {
 async fn a_survey_ends_though_a_node_hangs_and_soon_when_none_does() {
     let cluster = Cluster::start(3, 1).await;
     let mut calm = Watching::plain(&[cluster.at(0)]);
-    calm.session.survey(&mut calm.model, Duration::from_secs(30), false).await;
+    calm.session.discover(&mut calm.model, Duration::from_secs(30), false).await;
     assert_eq!(calm.model.nodes().filter(|node| node.health.is_well() && node.info.is_some()).count(), 6);
 
     cluster.fault(&cluster.at(4), LocalFault::Freeze).await.unwrap();
     let mut troubled = Watching::plain(&[cluster.at(4), cluster.at(0)]);
     let began = Instant::now();
-    troubled.session.survey(&mut troubled.model, Duration::from_secs(30), false).await;
+    troubled.session.discover(&mut troubled.model, Duration::from_secs(30), false).await;
     assert!(began.elapsed() < Duration::from_secs(30), "it ends when everybody has answered or been given up");
     assert_eq!(troubled.health(&cluster.at(4)), Some(Health::Frozen));
     assert_eq!(troubled.model.nodes().filter(|node| node.health.is_well()).count(), 5);
@@ -458,7 +458,7 @@ async fn a_server_without_cluster_mode_is_watched_without_noise() {
     let address = server.address().clone();
     assert!(told(&server, "SET room:{A}:state x").await.is_ok());
     let mut watching = Watching::open(std::slice::from_ref(&address), true, LinkSettings::default());
-    watching.session.survey(&mut watching.model, Duration::from_secs(20), true).await;
+    watching.session.discover(&mut watching.model, Duration::from_secs(20), true).await;
     let node = watching.model.node_at(&address).unwrap();
     assert!(node.health.is_well() && node.info.is_some(), "{:?}", node.trouble);
     let errors = told(&server, "INFO errorstats").await;
@@ -473,7 +473,7 @@ async fn other_servers_are_read_alike() {
         let cluster = Cluster::start_on(name, 3, 1).await;
         write(&cluster, "room:{A}:state", &["HSET", "phase", "playing", "players", "2"]).await;
         let mut watching = Watching::open(&[cluster.at(0)], true, LinkSettings::default());
-        watching.session.survey(&mut watching.model, Duration::from_secs(20), true).await;
+        watching.session.discover(&mut watching.model, Duration::from_secs(20), true).await;
         let model = &watching.model;
         assert_eq!(model.nodes().count(), 6, "{name}");
         for node in model.nodes() {

@@ -25,7 +25,7 @@ pub enum Event {
         text: String,
         bad: bool,
     },
-    /// The answer to `Effect::Survey`, with its intent.
+    /// The answer to `Effect::Plan`, with its intent.
     Planned(Intent, Box<Result<Plan, Refusal>>),
     /// Operations that did not come to their end, found at the start; some may be about another cluster of this name.
     Unfinished(Vec<Unfinished>),
@@ -50,7 +50,7 @@ pub enum Effect {
     ReadLedger,
     /// Plans that need more facts than the model has (bytes of slots, keys of a room) are made by the session, which
     /// gathers them and answers with `Event::Planned`.
-    Survey(Intent),
+    Plan(Intent),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -121,7 +121,7 @@ pub struct App {
     rooms_due: bool,
     rooms_listed: Option<Time>,
     /// The intent whose plan is awaited, or shown.
-    surveying: Option<Intent>,
+    planning: Option<Intent>,
     /// Not told yet: whether they are about this cluster is known when its nodes are.
     unfinished: Vec<Unfinished>,
 }
@@ -149,7 +149,7 @@ impl App {
             sampled: None,
             rooms_due: true,
             rooms_listed: None,
-            surveying: None,
+            planning: None,
             unfinished: Vec::new(),
         }
     }

@@ -52,14 +52,14 @@ pub(super) fn intend(app: &mut App, intent: Intent, now: Time) -> Vec<Effect> {
         return Vec::new();
     }
     app.dialog = Some(Dialog::new(DialogKind::Planning { title: intent.to_string() }));
-    app.surveying = Some(intent.clone());
-    vec![Effect::Survey(intent)]
+    app.planning = Some(intent.clone());
+    vec![Effect::Plan(intent)]
 }
 
 /// The answer to [`intend`]; one that nobody waits for any more is dropped.
 pub(super) fn planned(app: &mut App, intent: &Intent, result: Result<Plan, Refusal>) {
     let waits = |dialog: &Dialog| dialog.replanning || matches!(dialog.kind, DialogKind::Planning { .. });
-    if !app.dialog.as_ref().is_some_and(waits) || app.surveying.as_ref() != Some(intent) {
+    if !app.dialog.as_ref().is_some_and(waits) || app.planning.as_ref() != Some(intent) {
         return;
     }
     app.dialog = Some(Dialog::new(match result {

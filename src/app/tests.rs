@@ -116,7 +116,7 @@ impl Bench {
                     assert!(!self.app.locked(), "a plan was carried out on a read-only cluster");
                     self.running.push(*id);
                 }
-                Effect::Survey(intent) => {
+                Effect::Plan(intent) => {
                     assert!(pressed && !self.app.locked());
                     self.asked = Some(intent.clone());
                 }
@@ -252,7 +252,7 @@ fn a_frozen_screen_keeps_its_facts_lets_the_operator_look_and_refuses_deeds() {
 fn an_answer_that_nobody_waits_for_opens_nothing() {
     let mut bench = Bench::new(Settings::default());
     let asked = press(&mut bench, "F enter esc");
-    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    let [Effect::Plan(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     assert!(bench.app.dialog.is_none());
 }
@@ -294,7 +294,7 @@ fn what_was_left_unfinished_is_offered_and_later_is_what_enter_says() {
         let one = unfinished(&bench);
         tell_unfinished(&mut bench, one.clone());
         assert!(matches!(&bench.app.dialog, Some(Dialog { kind: DialogKind::Leftover { way: Way::Later, .. }, .. })), "{keys}");
-        let wanted = asked.map(|roll_back| Effect::Survey(Intent::Fix { slots: Some(one.in_flight.clone()), roll_back }));
+        let wanted = asked.map(|roll_back| Effect::Plan(Intent::Fix { slots: Some(one.in_flight.clone()), roll_back }));
         assert_eq!(press(&mut bench, keys), wanted.into_iter().collect::<Vec<_>>(), "{keys}");
         // It is told once.
         assert_eq!(bench.app.dialog.is_some(), asked.is_some());
@@ -325,7 +325,7 @@ fn one_operation_at_a_time_where_they_would_meet() {
     let mut bench = Bench::new(Settings::default());
     let mut go = |moves: bool| {
         let asked = press(&mut bench, "F enter");
-        let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+        let [Effect::Plan(intent)] = &asked[..] else { panic!("{asked:?}") };
         let mut plan = plan(intent.clone(), Danger::Normal);
         plan.impact.shards = vec![crate::cluster::ShardName(0)];
         let _ = moves;
@@ -384,17 +384,17 @@ fn a_dead_node_s_menu_leads_to_its_replacement() {
     bench.app.screen.prompt.as_mut().unwrap().insert("10.0.0.9:7009");
     let asked = press(&mut bench, "enter");
     let address: crate::cluster::Address = "10.0.0.9:7009".parse().unwrap();
-    assert_eq!(asked, [Effect::Survey(Intent::Replace { address, node: dead.to_string() })]);
+    assert_eq!(asked, [Effect::Plan(Intent::Replace { address, node: dead.to_string() })]);
 }
 
 #[test]
 fn a_dialog_stays_while_its_deed_is_planned_in_another_way_and_does_not_do_the_old_one() {
     let mut bench = Bench::new(Settings::default());
     let asked = press(&mut bench, "F enter");
-    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    let [Effect::Plan(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     let asked = press(&mut bench, "tab m");
-    let [Effect::Survey(other)] = &asked[..] else { panic!("{asked:?}") };
+    let [Effect::Plan(other)] = &asked[..] else { panic!("{asked:?}") };
     assert!(matches!(&bench.app.dialog, Some(Dialog { kind: DialogKind::Confirm(_), replanning: true, .. })));
     assert_eq!(press(&mut bench, "m tab enter y"), [], "nothing is done with what is not meant any more");
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
@@ -429,7 +429,7 @@ fn enter_takes_the_completion_that_was_chosen_and_up_is_up() {
         let mut bench = Bench::new(Settings::default());
         press(&mut bench, "B");
         match &press(&mut bench, keys)[..] {
-            [Effect::Survey(Intent::Rebalance { by, .. })] => by.word(),
+            [Effect::Plan(Intent::Rebalance { by, .. })] => by.word(),
             other => panic!("{keys}: {other:?}"),
         }
     };
@@ -444,7 +444,7 @@ fn enter_takes_the_completion_that_was_chosen_and_up_is_up() {
 fn the_footer_says_resume_while_an_operation_is_paused() {
     let mut bench = Bench::new(Settings::default());
     let asked = press(&mut bench, "F enter");
-    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    let [Effect::Plan(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     press(&mut bench, "tab enter");
     let id = bench.running[0];

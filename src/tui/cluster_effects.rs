@@ -49,7 +49,7 @@ fn end_of(path: &Path, most: u64) -> io::Result<String> {
 }
 
 impl EffectHandler for ClusterEffects {
-    fn survey(&mut self, intent: Intent, model: &Model, to: &EventSender) {
+    fn plan(&mut self, intent: Intent, model: &Model, to: &EventSender) {
         let (executor, model, to) = (self.executor.clone(), model.clone(), to.clone());
         tokio::spawn(async move {
             let result = executor.plan(&intent, &model).await;

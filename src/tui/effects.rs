@@ -64,7 +64,7 @@ impl Default for EventChannel {
 /// None of these may wait: they start a task and answer later.
 pub trait EffectHandler {
     /// Gather what the plan needs, plan, and answer with `Event::Planned`.
-    fn survey(&mut self, intent: Intent, model: &Model, to: &EventSender);
+    fn plan(&mut self, intent: Intent, model: &Model, to: &EventSender);
     /// Carry the plan out; the answers are `Event::Progress`, the last one `Ended`.
     fn execute(&mut self, id: OperationId, plan: Plan, model: &Model, to: &EventSender);
     fn control(&mut self, id: OperationId, control: Control);

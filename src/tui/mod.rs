@@ -218,7 +218,7 @@ fn carry_out<B: Surface>(
                 console.theme = theme;
             }
         }
-        Effect::Survey(intent) => console.handler.survey(intent, &console.app.model, to),
+        Effect::Plan(intent) => console.handler.plan(intent, &console.app.model, to),
         Effect::Execute(id, plan) => {
             if console.app.unlocked {
                 console.handler.unlock(&console.app.model.name);

@@ -55,7 +55,7 @@ impl Scene {
         self.app.saw(Shown { buttons: true, entries: (0..30).collect() });
         for effect in update(&mut self.app, event, self.now) {
             // What the session would do: plan what was asked for.
-            if let Effect::Survey(intent) = effect {
+            if let Effect::Plan(intent) = effect {
                 let plan = plan(&intent, &Facts::of(&self.app.model), self.now);
                 update(&mut self.app, Event::Planned(intent, Box::new(plan)), self.now);
             }

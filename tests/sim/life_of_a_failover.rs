@@ -1,7 +1,7 @@
 //! IO. The life of a failover, top to bottom: key → intent → plan → dialog → operation → what every node says → frame.
 //!
 //! ```text
-//!  F ─► keys ─► app::update ─► Effect::Survey ─► exec reads the facts ─► plan ─► Event::Planned ─► dialog
+//!  F ─► keys ─► app::update ─► Effect::Plan ─► exec reads the facts ─► plan ─► Event::Planned ─► dialog
 //!  tab enter ─► Effect::Execute ─► exec: CLUSTER FAILOVER, then every node is read back ─► Event::Progress ─► operation
 //!  watch ─► observations ─► model ─► alerts ─► frame: the new master, all slots served
 //! ```

@@ -106,7 +106,7 @@ fn minority(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 
 pub(super) const THIN: Rule = Rule {
     id: "quorum.thin",
-    title: "no death of a master can be survived",
+    title: "too few masters for a failover",
     holds: "the death of any one master leaves a majority",
     says: "One or two masters have slots: when one of them dies no majority is left, and nobody elects its replica.",
     for_: Duration::ZERO,

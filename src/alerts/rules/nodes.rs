@@ -31,14 +31,14 @@ fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let owner = node.is_master() && node.slot_count > 0;
         // A configured address that no member of the cluster goes by: nobody misses it.
         if !node.id.is_member() && look.nodes().any(|other| other.id.is_member()) {
-            let message = format!("{}; a seed that no member of the cluster goes by", lasting(node.health, downtime));
+            let message = format!("{}; configured in `nodes`, and no member of this cluster", lasting(node.health, downtime));
             let remedy = "take it out of `nodes` if it is not to come back".to_string();
             found.push(rule.on_node(node, Severity::Info, message, remedy));
             continue;
         }
         let mut message = match condemned {
             _ if node.has_no_address() => "has no address any more: the other nodes know its id alone".to_string(),
-            true => "failed by the others' word, this console has not reached it".to_string(),
+            true => "marked fail by the other nodes; this console has not reached it".to_string(),
             false => format!("{}: {}", lasting(node.health, downtime), why(node.health)),
         };
         message += &match (owner, node.shard) {

@@ -74,7 +74,7 @@ fn nobody(master: &Node, why: &Hopeless<'_>) -> String {
 
 fn masterless(rule: &Rule, look: &Look<'_>, shard: &Shard) -> Finding {
     let names: Vec<String> = look.replicas(shard).map(|node| node.address.to_string()).collect();
-    let message = format!("{} of it follow a master that nobody knows: {}", count(names.len(), "replica"), list(&names));
+    let message = format!("{} of it point to a master that nobody knows: {}", count(names.len(), "replica"), list(&names));
     rule.on_shard(
         shard,
         Severity::Critical,
@@ -114,7 +114,7 @@ fn no_replica(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         // Seen for the first time after a failover: whose master it was is not written anywhere.
         let lost = look.nodes().find(|node| gone.is_empty() && is_deposed(node));
         let (why, certain) = match lost {
-            Some(lost) => (format!("{} is {} and may be it", lost.address, lost.health), lost.flags.failed),
+            Some(lost) => (format!("its former replica may be {}, which is {}", lost.address, lost.health), lost.flags.failed),
             None => reason(look, &gone),
         };
         let message = format!("{} has no replica to take over {}: {why}", master.address, count(shard.slot_count, "slot"));

@@ -88,7 +88,7 @@ pub(super) const CONFLICT: Rule = Rule {
     for_: Duration::from_secs(10),
     clear: Duration::from_secs(2),
     severity: Severity::Critical,
-    remedy: "`rgc-tui fix` shows who has the keys; the loser must not learn the higher epoch before its keys are moved.",
+    remedy: "`rgc-tui fix` shows who has the keys; no CLUSTER SETSLOT by hand, the losing node would delete its keys.",
     find: conflict,
 };
 

@@ -173,7 +173,7 @@ fn variants(intent: &Intent) -> &'static [(char, &'static str)] {
 /// Plans the operation of this dialog anew, in another way; it stays on the screen until the answer is there. Keys without such
 /// a meaning scroll.
 fn variant(app: &mut App, key: char, now: Time) -> Vec<Effect> {
-    let Some(mut intent) = app.surveying.clone().filter(|intent| variants(intent).iter().any(|(known, _)| *known == key)) else {
+    let Some(mut intent) = app.planning.clone().filter(|intent| variants(intent).iter().any(|(known, _)| *known == key)) else {
         if let Some(dialog) = app.dialog.as_mut() {
             scroll(dialog, Chord::new(KeyCode::Char(key), KeyModifiers::NONE));
         }
@@ -224,7 +224,7 @@ fn other_replica(app: &App, name: &str) -> String {
 
 fn cancel(app: &mut App) -> Vec<Effect> {
     app.dialog = None;
-    app.surveying = None;
+    app.planning = None;
     Vec::new()
 }
 

@@ -14,7 +14,7 @@ fn a_deed_on_a_node_may_be_spelled_as_in_the_shell() {
     let mut bench = Bench::new(Settings::default());
     let node = bench.sample.address(1).to_string();
     for line in ["node drain B", "drain B"] {
-        assert_eq!(typed(&mut bench, line), Ok(vec![Effect::Survey(Intent::Drain { node: node.clone() })]), "{line}");
+        assert_eq!(typed(&mut bench, line), Ok(vec![Effect::Plan(Intent::Drain { node: node.clone() })]), "{line}");
     }
     assert_eq!(typed(&mut bench, "node drain").unwrap_err(), "usage: node drain NODE");
     assert_eq!(commands::completions(&bench.app, "node dra"), ["node drain"]);
@@ -26,7 +26,7 @@ fn every_option_of_rebalance_is_shown_and_a_weight_is_given_once() {
     let mut bench = Bench::new(Settings::default());
     let usage = crate::grammar::usage(&["rebalance"]);
     let bare = typed(&mut bench, "rebalance").unwrap();
-    assert!(matches!(&bare[..], [Effect::Survey(Intent::Rebalance { by: crate::plan::Objective::Slots, .. })]), "{bare:?}");
+    assert!(matches!(&bare[..], [Effect::Plan(Intent::Rebalance { by: crate::plan::Objective::Slots, .. })]), "{bare:?}");
     bench.app.dialog = None;
     let offered = commands::completions(&bench.app, "rebalance --by keys ").join(" ");
     for option in ["--weight", "--threshold", "--use-empty-masters", "--pace"] {

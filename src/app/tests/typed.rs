@@ -26,7 +26,7 @@ fn a_wrong_name_is_said_and_unlocks_nothing_and_the_right_one_does() {
 fn moves_of_slots_run_until_what_comes_after_them_has_begun() {
     let mut bench = Bench::new(Settings::default());
     let asked = press(&mut bench, "F enter");
-    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    let [Effect::Plan(intent)] = &asked[..] else { panic!("{asked:?}") };
     let kinds = [StepKind::Command, StepKind::MoveSlots { index: 0 }, StepKind::MoveSlots { index: 1 }, StepKind::Verify];
     let step = |kind| {
         let (node, address) = (bench.sample.id(0), bench.sample.address(0));
@@ -59,14 +59,14 @@ fn mode_after(cluster: &str, keys: &str) -> (Option<Mode>, Vec<String>, String) 
     let mut bench = Bench::new(Settings::default());
     bench.app.model.name = cluster.into();
     let asked = press(&mut bench, "F enter");
-    let [Effect::Survey(intent)] = &asked[..] else { panic!("{asked:?}") };
+    let [Effect::Plan(intent)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(intent.clone(), Box::new(Ok(plan(intent.clone(), Danger::Normal)))));
     let asked = press(&mut bench, "m");
-    let [Effect::Survey(force)] = &asked[..] else { panic!("{asked:?}") };
+    let [Effect::Plan(force)] = &asked[..] else { panic!("{asked:?}") };
     bench.send(Event::Planned(force.clone(), Box::new(Ok(plan(force.clone(), Danger::Typed)))));
     let hints = bench.app.hints().into_iter().filter(|hint| hint.word.starts_with("other")).map(|hint| hint.chord).collect();
     let mode = match &press(&mut bench, keys)[..] {
-        [Effect::Survey(Intent::Failover { mode, .. })] => Some(*mode),
+        [Effect::Plan(Intent::Failover { mode, .. })] => Some(*mode),
         _ => None,
     };
     (mode, hints, bench.app.dialog.unwrap().input)
@@ -113,7 +113,7 @@ fn the_candidates_of_a_shard_are_chosen_from_as_far_as_they_are_seen() {
     assert!(super::update(&mut bench.app, key(KeyCode::Enter), now).is_empty());
     bench.app.saw(Shown { buttons: false, entries: vec![0] });
     let effects = super::update(&mut bench.app, key(KeyCode::Enter), now);
-    assert!(matches!(effects.as_slice(), [Effect::Survey(Intent::Failover { .. })]), "{effects:?}");
+    assert!(matches!(effects.as_slice(), [Effect::Plan(Intent::Failover { .. })]), "{effects:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! IO. One look at the cluster for commands that print and end: open, survey, conclude.
+//! IO. One look at the cluster for commands that print and end: open, discover, conclude.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl Sight {
     /// what the command line wants measured beside it.
     pub(crate) async fn take(global: &Global, measure: Measure) -> Result<Self, Stop> {
         let mut sight = Self::open(global, measure.rooms)?;
-        sight.session.survey(&mut sight.model, WITHIN, false).await;
+        sight.session.discover(&mut sight.model, WITHIN, false).await;
         sight.second_look().await;
         if sight.scans {
             sight.session.scan(&mut sight.model, SCANNED_WITHIN, SCAN_PATIENCE).await;
@@ -136,7 +136,7 @@ impl Sight {
     pub(crate) async fn before_a_deed(global: &Global, about_rooms: bool) -> Result<Self, Stop> {
         let mut sight = Self::open(global, true)?;
         let began = tokio::time::Instant::now();
-        sight.session.survey(&mut sight.model, WITHIN, false).await;
+        sight.session.discover(&mut sight.model, WITHIN, false).await;
         // Nobody is called gone who has not been looked for.
         sight.second_look().await;
         let keys = |node: &Node| node.info.as_ref().map_or(u64::MAX, |info| info.keys);

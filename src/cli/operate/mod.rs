@@ -197,7 +197,7 @@ impl Operation<'_> {
     async fn carry_out(&mut self, plan: Plan) -> Ended {
         let model = Arc::new(self.sight.model.clone());
         self.sight.session.stop_watching();
-        let mut running = self.sight.session.execute(plan.clone(), model);
+        let mut running = self.sight.session.executor().execute(plan.clone(), model);
         let told = Teller::new(self.global.format, &plan);
         let mut stopping = false;
         let mut stop = Box::pin(crate::cli::context::signals::stop());

@@ -35,7 +35,7 @@ impl Follow {
         let mut session = Session::open(spec, Clock::start());
         let monitor = Monitor::new(config.alerts.clone());
         let mut model = monitor.model(config.cluster.name.clone());
-        session.survey(&mut model, WITHIN, false).await;
+        session.discover(&mut model, WITHIN, false).await;
         let now = session.clock().now();
         let topology = config.cluster.topology.word();
         Ok(Self { session, model, monitor, topology, observations: 0, heard: now, now, began: now })
