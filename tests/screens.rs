@@ -250,7 +250,9 @@ fn in_an_incident_nothing_of_the_heading_is_cut() {
             let buffer = draw(&scene, &Theme::default(), size);
             let screen: Vec<String> = (0..8).flat_map(|y| words(&letters(&buffer, y))).collect();
             let headline = &scene.app.monitor.headline;
-            let parts = std::iter::once(&headline.cause).chain(&headline.effect).chain(&headline.outlook).chain(&headline.next);
+            let next = headline.next.as_ref().map(|next| scene.app.advised(next));
+            let told = headline.effect.iter().chain(&headline.past).chain(&headline.outlook);
+            let parts = std::iter::once(&headline.cause).chain(told).chain(&next);
             for part in parts {
                 let missing: Vec<String> = words(part).into_iter().filter(|word| !screen.contains(word)).collect();
                 assert!(missing.is_empty(), "{name} at {size:?} does not say {missing:?} of `{part}`:\n{}", screen.join(" "));

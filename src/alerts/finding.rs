@@ -119,6 +119,23 @@ impl Remedy {
     }
 }
 
+/// Replaces the commands of this program in a sentence: `says` has them as `` `rgc-tui failover …` ``, `spell` is given what
+/// stands behind the program's name, and answers with what stands there instead.
+pub fn with_commands(says: &str, mut spell: impl FnMut(&str) -> String) -> String {
+    const OPENS: &str = "`rgc-tui ";
+    let mut text = String::new();
+    let mut rest = says;
+    while let Some((before, after)) = rest.split_once(OPENS)
+        && let Some((command, after)) = after.split_once('`')
+    {
+        text.push_str(before);
+        text.push_str(&spell(command));
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
 impl From<String> for Remedy {
     fn from(says: String) -> Self {
         Self { says, intent: None }

@@ -16,6 +16,8 @@ pub struct Headline {
     pub cause: String,
     /// What it costs: `5461 slots unserved`, `61 rooms, 204 players`.
     pub effect: Vec<String>,
+    /// What else is wrong, for another reason: `10.0.0.9:7008 its link to 10.0.0.2:7001 is down`.
+    pub others: Vec<String>,
     /// What has happened by itself: who took over, when, with what missing.
     pub past: Option<String>,
     /// What happens by itself, and by when.
@@ -31,6 +33,11 @@ impl Headline {
         parts.join(" · ")
     }
 
+    /// What else is wrong, in one line: `also: …`.
+    pub fn also(&self) -> Option<String> {
+        (!self.others.is_empty()).then(|| format!("also: {}", self.others.join(" · ")))
+    }
+
     /// The second line: what has happened and what happens by itself, and the next step. None while all is well.
     pub fn second(&self) -> Option<String> {
         let parts: Vec<&str> = [&self.past, &self.outlook, &self.next].into_iter().flatten().map(String::as_str).collect();
@@ -42,6 +49,9 @@ impl Headline {
 impl fmt::Display for Headline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.first())?;
+        if let Some(also) = self.also() {
+            write!(f, " · {also}")?;
+        }
         match self.second() {
             Some(second) => write!(f, " · {second}"),
             None => Ok(()),
@@ -70,6 +80,7 @@ pub fn headline(model: &Model, findings: &[Finding], lead: Option<&Cause>) -> He
     let mut line = told(model, findings, chosen, &tree);
     line.effect.extend(effect(model, &tree));
     line.past = past(model);
+    line.others = others(model, findings, chosen);
     let worst = tree.iter().copied().max_by_key(|finding| finding.severity);
     line.outlook = tree.iter().find_map(|finding| finding.outlook.clone());
     let remedy = [Some(chosen), worst].into_iter().flatten().find(|finding| !finding.remedy.is_empty());
@@ -157,9 +168,38 @@ fn told(model: &Model, findings: &[Finding], chosen: &Finding, tree: &[&Finding]
         _ if chosen.label == model.name => chosen.message.clone(),
         _ => format!("{}: {}", chosen.label, chosen.message),
     };
-    let same = findings.iter().filter(|finding| finding.severity == chosen.severity && is_root(findings, finding)).count() - 1;
-    let more = same > 0 && chosen.rule != "cluster.unreachable";
-    if more { format!("{sentence} · {same} more").into() } else { sentence.into() }
+    sentence.into()
+}
+
+/// Other causes, each in a few words; what the first line names itself is left out.
+fn others(model: &Model, findings: &[Finding], chosen: &Finding) -> Vec<String> {
+    let of_shards = match chosen.rule {
+        "cluster.unreachable" => return Vec::new(),
+        "quorum.lost" | "node.down" if owns(model, chosen) || chosen.rule == "quorum.lost" => |model: &Model, other: &Finding| {
+            matches!(other.rule, "quorum.lost" | "shard.no_master" | "slots.unserved") || owns(model, other)
+        },
+        _ => |_: &Model, _: &Finding| false,
+    };
+    let bare = chosen.rule == "shard.no_replica" || tree(findings, chosen).iter().any(|finding| finding.rule == "shard.no_replica");
+    let said = |other: &Finding| {
+        of_shards(model, other)
+            || bare && chosen.severity < Severity::Critical && matches!(other.rule, "shard.no_replica" | "node.down")
+    };
+    let roots = findings
+        .iter()
+        .filter(|other| other.severity > Severity::Info && is_root(findings, other) && !other.is(&chosen.as_cause()));
+    roots.filter(|other| !said(other)).map(|other| short(model, other)).collect()
+}
+
+/// A finding up to its first pause.
+fn short(model: &Model, finding: &Finding) -> String {
+    let pause = [": ", "; ", " ("].into_iter().filter_map(|sign| finding.message.find(sign)).min();
+    let says = pause.and_then(|at| finding.message.get(..at)).unwrap_or(&finding.message);
+    match finding.subject {
+        Subject::Cluster if finding.label == model.name => says.to_string(),
+        Subject::Node(_) => format!("{} {says}", finding.label),
+        _ => format!("{}: {says}", finding.label),
+    }
 }
 
 /// `10.0.0.6:7005 took over from 10.0.0.3:7002 at 12:01:20Z, no write is known to be missing`

@@ -107,7 +107,7 @@ impl<'a> Look<'a> {
             Outlook::Nobody(Hopeless::NoMajority(votes)) => Some(no_majority(votes)),
             Outlook::Nobody(_) => {
                 let master = self.master(shard)?;
-                Some(format!("nothing changes by itself before {} is back", master.address))
+                Some(format!("nothing changes before {} is back", master.address))
             }
         }
     }
@@ -215,15 +215,12 @@ fn forgets(master: &Node) -> Option<String> {
     Some(format!("it keeps no append-only file and comes back without its last {}", count(changes, "write")))
 }
 
-/// `nothing changes by itself before 1 more master answers: 1 of 3 can vote, 2 must`
+/// `nothing changes before 1 more master answers: 1 of 3 can vote, 2 must`
 pub(super) fn no_majority(votes: Votes) -> String {
     let missing = votes.needed.saturating_sub(votes.alive);
     let answer = if missing == 1 { "answers" } else { "answer" };
     let (alive, voters, needed) = (votes.alive, votes.voters, votes.needed);
-    format!(
-        "nothing changes by itself before {} {answer}: {alive} of {voters} can vote, {needed} must",
-        count(missing, "more master")
-    )
+    format!("nothing changes before {} {answer}: {alive} of {voters} can vote, {needed} must", count(missing, "more master"))
 }
 
 /// While nodes do not see each other, whatever is done on one side is undone by the other.

@@ -12,7 +12,7 @@ mod rule;
 mod rules;
 mod words;
 
-pub use finding::{Cause, Finding, Remedy, Severity, Subject, Thresholds, Verdict};
+pub use finding::{Cause, Finding, Remedy, Severity, Subject, Thresholds, Verdict, with_commands};
 pub use headline::{Headline, headline, leading};
 pub use log::{Alert, AlertEvent, AlertLog, Phase};
 pub use rule::{Need, Rule};
@@ -161,6 +161,34 @@ mod tests {
         sample.revive(2);
         sample.poll();
         assert_eq!(found(&sample), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_second_cause_is_named_and_what_the_first_line_names_is_not_said_twice() {
+        let also = |sample: &Sample| headline(&sample.model, &findings(sample), None).also().unwrap_or_default();
+        let mut sample = Sample::new(3, 1);
+        sample.kill(2);
+        sample.poll();
+        assert_eq!(also(&sample), "");
+        sample.servers[3].link_up = false;
+        sample.open_slot(866, 0, 1);
+        sample.poll();
+        let others = also(&sample);
+        let both = ["10.0.0.4:7003 its link to 10.0.0.1:7000 is down for 1 min 10 s", "slots 866: 1 slot is open"];
+        assert!(both.iter().all(|other| others.contains(other)) && others.matches(" · ").count() == 1, "{others}");
+        let mut sample = Sample::new(3, 1);
+        sample.kill(0);
+        sample.kill(1);
+        sample.poll();
+        assert_eq!(also(&sample), "", "no majority, and which shards have no master, is the first line");
+        let mut sample = Sample::new(3, 1);
+        sample.kill(3);
+        sample.kill(4);
+        sample.poll();
+        assert_eq!(
+            (judge(&sample).1.as_str(), also(&sample).as_str()),
+            ("shards A B have no replica · 2 nodes are down · all 16384 slots served", "")
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! PURE. Properties of the console under random scripts: nothing panics, nothing is done unasked, nothing points nowhere.
 
+mod advice;
 mod lines;
 mod typed;
 
@@ -91,7 +92,10 @@ struct Bench {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        let sample = Sample::new(3, 1).rooms(20);
+        Self::of(Sample::new(3, 1).rooms(20), settings)
+    }
+
+    fn of(sample: Sample, settings: Settings) -> Self {
         let now = crate::cluster::sample::noon();
         let app = App::new(sample.model.clone(), settings, Keymap::default(), now);
         let mut bench = Self { sample, app, now, asked: None, running: Vec::new() };

@@ -87,7 +87,7 @@ async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster
 
 async fn follow(mut session: Session, config: &Config, style: Style) -> Ended {
     let clock = session.clock();
-    let mut monitor = Follower::new(&config.cluster.name, config.alerts.clone(), style);
+    let mut monitor = Follower::new(&config.cluster.name, config.alerts.clone(), style, in_force::to_demo(&config.cluster, 1));
     let mut ticks = interval(MOMENT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut figures = interval(FIGURES);

@@ -5,6 +5,7 @@ use super::{Context, Need, Scope};
 /// Everything a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
+    Remedy,
     Failover,
     Rebalance,
     Migrate,
@@ -117,6 +118,7 @@ macro_rules! table {
 
 table! {
     // action    id            chords           word            group scope  needs           operation  rank  help
+    Remedy       "remedy"      "r"              "remedy"        ACT Everywhere [Advice]       true  1  "begin what the top of the screen advises: its plan is shown first";
     Failover     "failover"    "F"              "Failover"      ACT Everywhere [NodeOrShard]  true  4  "fail over to a replica: plan, confirm, measure";
     Rebalance    "rebalance"   "B"              "Balance"       ACT Everywhere []             true  5  "rebalance by slots, keys, memory, ops or rooms";
     Migrate      "migrate"     "M"              "Migrate"       ACT Everywhere [RoomOrSlots]  true  6  "move the marked rooms or the marked slots to another master";

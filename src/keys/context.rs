@@ -17,6 +17,8 @@ pub struct Context {
     /// The list has columns to sort by.
     pub columns: bool,
     pub marks: bool,
+    /// Something is advised that can be begun here.
+    pub advice: bool,
     /// An operation is running.
     pub running: bool,
     /// It is paused.
@@ -37,6 +39,7 @@ pub enum Need {
     NodeOrShard,
     RoomOrSlots,
     Alert,
+    Advice,
     Running,
     Locked,
     Marks,
@@ -52,6 +55,7 @@ impl Need {
             Self::NodeOrShard => context.node || context.shard,
             Self::RoomOrSlots => context.room || context.slots,
             Self::Alert => context.alert,
+            Self::Advice => context.advice,
             Self::Running => context.running,
             Self::Locked => context.locked,
             Self::Marks => context.marks,
@@ -67,6 +71,7 @@ impl Need {
             Self::NodeOrShard => "select a node or a shard first",
             Self::RoomOrSlots => "select a room, or slots on the slot map, first",
             Self::Alert => "select an alert first",
+            Self::Advice => "nothing is advised that a key could begin",
             Self::Running => "no operation is running",
             Self::Locked => "the cluster is not locked",
             Self::Marks => "nothing is marked",

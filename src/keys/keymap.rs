@@ -113,7 +113,7 @@ impl Keymap {
     pub fn hints(&self, scopes: &[Scope], context: &Context) -> Vec<Hint> {
         let shown = TABLE.iter().filter(|spec| !spec.word.is_empty() && scopes.contains(&spec.scope));
         // Some only matter while their condition holds, and are noise otherwise.
-        let transient = |action| matches!(action, Action::Pause | Action::Abort | Action::Unlock);
+        let transient = |action| matches!(action, Action::Remedy | Action::Pause | Action::Abort | Action::Unlock);
         shown
             .map(|spec| (spec, spec.disabled(context)))
             .filter(|(spec, disabled)| !(transient(spec.action) && disabled.is_some()))

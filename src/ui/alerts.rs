@@ -115,7 +115,7 @@ fn one(ui: &Ui<'_>, alert: &Alert, label: u16, area: Rect, buf: &mut Buffer) {
     pen.reserve(u16::try_from(word.len()).map_or(0, |width| width + u16::from(width > 0)));
     pen.left(&alert.finding.label, label, style(Role::Master)).gap(2);
     pen.clauses(&alert.finding.message, style(Role::Text));
-    let remedy = &alert.finding.remedy.says;
+    let remedy = &ui.app.typed(&alert.finding.remedy.says);
     let first = remedy.split("; ").next().unwrap_or_default();
     if !over && !remedy.is_empty() && usize::from(pen.room()) > first.width() + 7 {
         pen.gap(2).put(ui.glyphs.arrow, muted).gap(1).clauses(remedy, ui.style(Role::Accent));

@@ -38,7 +38,7 @@ pub(super) fn verdict(ui: &Ui<'_>, heading: &Heading, area: Rect, buf: &mut Buff
         for (part, text) in line {
             let style = match part {
                 Part::First => first,
-                Part::Past | Part::Outlook => ui.style(Role::Text),
+                Part::Also | Part::Past | Part::Outlook => ui.style(Role::Text),
                 Part::Next => ui.style(Role::Accent),
                 Part::Cut => ui.style(Role::Muted),
             };

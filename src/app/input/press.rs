@@ -1,6 +1,7 @@
 //! PURE. What a key does where the operator is, when no dialog and no prompt is open.
 
 use crate::alerts;
+use crate::app::command::advice;
 use crate::app::command::prompt;
 use crate::app::command::run;
 use crate::app::screen::navigation::{self, Go};
@@ -21,6 +22,7 @@ impl App {
             room: !self.chosen_rooms().is_empty(),
             slots: self.on_slots(),
             alert: matches!(self.selected(), Some(crate::app::Item::Alert(_) | crate::app::Item::Follow(_))),
+            advice: self.advice().is_some(),
             list: list.is_some(),
             columns: list.is_some_and(|(kind, _)| !kind.columns().is_empty()),
             marks: list.is_some_and(|(_, list)| !list.marks.is_empty()),
@@ -59,6 +61,7 @@ pub(crate) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
 
 fn act(app: &mut App, action: Action, now: Time) -> Vec<Effect> {
     match action {
+        Action::Remedy => return advice::begin(app, now),
         Action::Failover => return requests::failover(app, Mode::Graceful, now),
         Action::Rebalance => prompt::command(app, "rebalance --by "),
         Action::Migrate => return requests::migrate(app, now),

@@ -18,6 +18,8 @@ use crate::escape;
 pub enum Part {
     /// Cause and effect.
     First,
+    /// What else is wrong.
+    Also,
     /// What has happened by itself.
     Past,
     /// What happens by itself.
@@ -81,8 +83,16 @@ impl Heading {
             (_, ..24) => 4,
             _ => 6,
         };
+        let mut headline = app.monitor.headline.clone();
+        // Where there is no line for what else is wrong it is counted.
+        if size.0 < WIDE || size.1 < 30 {
+            let more = headline.others.len();
+            headline.effect.extend((more > 0).then(|| format!("{more} more")));
+            headline.others.clear();
+        }
+        let headline = Headline { next: headline.next.as_ref().map(|next| app.advised(next)), ..headline };
         let wrap = Wrap { first: usize::from(room(start).saturating_sub(right)), rest: usize::from(room(indent)), most };
-        Self { badges, start, indent, clock, lines: wrap.lines(&app.monitor.headline) }
+        Self { badges, start, indent, clock, lines: wrap.lines(&headline) }
     }
 
     pub fn height(&self) -> u16 {
@@ -145,6 +155,10 @@ impl Wrap {
         if self.most == 1 {
             return lines;
         }
+        if let Some(also) = headline.also() {
+            lines.push(Vec::new());
+            self.whole_clauses(&mut lines, &also);
+        }
         let below = [(Part::Past, headline.past.as_deref()), (Part::Outlook, headline.outlook.as_deref())];
         for (part, says) in below.into_iter().filter_map(|(part, says)| Some((part, escape::line(says?)))) {
             if !tight || lines.len() == 1 || self.left(&lines) < says.width() + BETWEEN.width() {
@@ -163,6 +177,20 @@ impl Wrap {
             self.add(&mut lines, Part::Next, &next, BESIDE);
         }
         lines
+    }
+
+    /// As many clauses of what else is wrong as there is room for on the last line, and how many there are more.
+    fn whole_clauses(&self, lines: &mut [Vec<(Part, String)>], also: &str) {
+        let also = escape::line(also);
+        let clauses: Vec<&str> = also.split(BETWEEN).collect();
+        for shown in (1..=clauses.len()).rev() {
+            let more = clauses.len() - shown;
+            let end = if more > 0 { format!("{BETWEEN}{more} more") } else { String::new() };
+            let text = format!("{}{end}", clauses.iter().take(shown).copied().collect::<Vec<_>>().join(BETWEEN));
+            if text.width() <= self.left(lines) || shown == 1 {
+                return put(lines, Part::Also, &text);
+            }
+        }
     }
 
     /// Cells left on the last line.
@@ -290,6 +318,7 @@ mod tests {
         let headline = Headline {
             cause: "shard C has no master".into(),
             effect: vec!["5461 slots unserved".into(), "65 rooms, 212 players".into()],
+            others: Vec::new(),
             past: None,
             outlook: Some("10.0.0.6:7005 is being elected, expected by 12:01:20".into()),
             next: Some("nothing to do yet; at once, with what it has: `rgc-tui failover 10.0.0.6:7005 --mode force`".into()),
@@ -318,6 +347,24 @@ mod tests {
                 "  `rgc-tui failover 10.0.0.6:7005 --mode force`",
             ]
         );
+    }
+
+    #[test]
+    fn other_causes_have_one_line_and_end_with_a_whole_clause() {
+        let told = |rest: usize| {
+            let others = vec![
+                "10.0.0.2:7001 500 ms > 100 ms".to_string(),
+                "10.0.0.4:7003 its link is down".into(),
+                "slots 1-9: open".into(),
+            ];
+            let headline =
+                Headline { cause: "shard C has no master".into(), others, next: Some("wait".into()), ..Headline::default() };
+            let lines = Wrap { first: 60, rest, most: 6 }.lines(&headline);
+            lines.into_iter().map(|line| line.into_iter().map(|(_, text)| text).collect::<String>()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(100)[1], "also: 10.0.0.2:7001 500 ms > 100 ms · 10.0.0.4:7003 its link is down · slots 1-9: open");
+        assert_eq!(told(80)[1], "also: 10.0.0.2:7001 500 ms > 100 ms · 10.0.0.4:7003 its link is down · 1 more");
+        assert_eq!(told(50), ["shard C has no master", "also: 10.0.0.2:7001 500 ms > 100 ms · 2 more", "→ wait"]);
     }
 
     #[test]

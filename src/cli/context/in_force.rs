@@ -64,6 +64,9 @@ pub(crate) fn invocation(global: &Global) -> String {
         let nodes: Vec<String> = global.node.iter().map(|node| word(&node.to_string()).into_owned()).collect();
         words.push(format!("--node {}", nodes.join(",")));
     }
+    if let Some(user) = &global.user {
+        words.push(format!("--user {}", word(user)));
+    }
     if let Some(name) = &global.cluster {
         words.push(format!("--cluster {}", word(name)));
     }

@@ -84,6 +84,8 @@ pub(crate) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
 pub(crate) struct Sight {
     pub config: Config,
     pub session: Session,
+    /// How this cluster is named on a command line.
+    invocation: String,
     pub model: Model,
     /// What has been concluded so far: since when what does not hold has been seen.
     monitor: Monitor,
@@ -169,7 +171,7 @@ impl Sight {
         let session = Session::open(spec, Clock::start());
         let monitor = Monitor::new(config.alerts.clone());
         let model = monitor.model(config.cluster.name.clone());
-        Ok(Self { config, session, model, monitor, scans, rated: false })
+        Ok(Self { config, session, invocation: in_force::invocation(global), model, monitor, scans, rated: false })
     }
 
     /// What has to stand for a moment only is watched for that moment; what takes longer is shown as pending.
@@ -292,6 +294,6 @@ impl Sight {
         let rated = |node: &Node| node.rates.cpu_percent.is_some();
         let rates = self.rated && model.nodes().filter(|node| node.health.is_well()).all(rated);
         let measured = Measured { rates, rooms: self.scans, rooms_complete };
-        Picture { monitor, verdict, topology, measured, now, model }
+        Picture { monitor, verdict, topology, measured, invocation: self.invocation.clone(), now, model }
     }
 }

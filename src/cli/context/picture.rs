@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::alerts::{Finding, Need, Phase, Rule, Severity, Verdict};
+use crate::alerts::{Finding, Need, Phase, Rule, Severity, Verdict, with_commands};
 use crate::cluster::{Model, Node, NodeId, ShardName, Time};
 use crate::monitor::Monitor;
 use crate::quantity::count;
@@ -41,6 +41,8 @@ pub(crate) struct Picture {
     /// `cluster` or `standalone`.
     pub topology: &'static str,
     pub measured: Measured,
+    /// How this cluster is named on a command line.
+    pub invocation: String,
     pub now: Time,
 }
 
@@ -94,7 +96,14 @@ impl Picture {
     }
 
     pub(crate) fn finding_json(&self, finding: &Finding) -> Json {
-        finding_json(finding, self.monitor.phase(finding))
+        let mut json = finding_json(finding, self.monitor.phase(finding));
+        json["remedy"] = self.pasted(&finding.remedy.says).into();
+        json
+    }
+
+    /// A sentence whose commands can be pasted into the shell that this one was given to.
+    pub(crate) fn pasted(&self, says: &str) -> String {
+        with_commands(says, |command| format!("`{} {command}`", self.invocation))
     }
 }
 

@@ -26,9 +26,10 @@ pub(crate) fn verdict_line(picture: &Picture, paint: Paint) -> String {
     let word = format!("{} {}", verdict_glyph(picture.verdict), picture.verdict.word().to_uppercase());
     let headline = &picture.monitor.headline;
     let mut text = format!("{}  {}  {}", picture.model.name, paint.verdict(picture.verdict, &word), headline.first());
-    let below = [("happened", &headline.past), ("expected", &headline.outlook), ("next", &headline.next)];
+    let others = (!headline.others.is_empty()).then(|| headline.others.join(" · "));
+    let below = [("also", &others), ("happened", &headline.past), ("expected", &headline.outlook), ("next", &headline.next)];
     for (title, says) in below.into_iter().filter_map(|(title, says)| Some((title, says.as_ref()?))) {
-        text.push_str(&format!("\n  {title}: {says}"));
+        text.push_str(&format!("\n  {title}: {}", picture.pasted(says)));
     }
     text
 }
@@ -68,7 +69,7 @@ pub(crate) fn one(picture: &Picture, finding: &Finding, paint: Paint) -> String 
             text.push_str(&format!("    expected: {outlook}\n"));
         }
         if !finding.remedy.is_empty() {
-            text.push_str(&format!("    → {}\n", finding.remedy));
+            text.push_str(&format!("    → {}\n", picture.pasted(&finding.remedy.says)));
         }
     }
     text

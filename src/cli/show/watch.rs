@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::alerts::Thresholds;
+use crate::alerts::{Thresholds, with_commands};
 use crate::cli::args::Global;
 use crate::cli::context::exit::{Ended, Exit};
 use crate::cli::context::in_force;
@@ -25,7 +25,7 @@ pub(crate) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
     let spec = look::spec(&config, true)?;
     let mut session = Session::open(spec, Clock::start());
     let style = Style { format: global.format, paint: Paint(out::colours()) };
-    let mut follower = Follower::new(&config.cluster.name, config.alerts.clone(), style);
+    let mut follower = Follower::new(&config.cluster.name, config.alerts.clone(), style, in_force::invocation(global));
     let end = duration.map(|duration| Instant::now() + duration);
     let mut ticks = interval(MOMENT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -63,13 +63,15 @@ pub(crate) struct Follower {
     pub model: Model,
     monitor: Monitor,
     style: Style,
+    /// How this cluster is named on a command line.
+    invocation: String,
     gap_told: bool,
 }
 
 impl Follower {
-    pub(crate) fn new(name: &str, thresholds: Thresholds, style: Style) -> Self {
+    pub(crate) fn new(name: &str, thresholds: Thresholds, style: Style, invocation: String) -> Self {
         let monitor = Monitor::new(thresholds);
-        Self { model: monitor.model(name), monitor, style, gap_told: false }
+        Self { model: monitor.model(name), monitor, style, invocation, gap_told: false }
     }
 
     fn print(&self, line: &str) -> bool {
@@ -91,12 +93,16 @@ impl Follower {
     pub(crate) fn moment(&mut self, now: Time) -> bool {
         // Until the first verdict, the picture is being drawn and not yet changing.
         let begun = self.monitor.has_told();
-        let news = self.monitor.conclude(&mut self.model, now);
+        let mut news = self.monitor.conclude(&mut self.model, now);
+        let pasted = |says: &str| with_commands(says, |command| format!("`{} {command}`", self.invocation));
+        for event in &mut news.alerts {
+            event.alert.finding.remedy.says = pasted(&event.alert.finding.remedy.says);
+        }
         let changes = news.changes.iter().filter(|_| begun);
         let mut lines: Vec<String> = changes.map(|change| self.style.change(change)).collect();
         lines.extend(news.alerts.iter().map(|event| self.style.alert(event)));
         if let Some(verdict) = news.verdict {
-            lines.push(self.style.verdict(now, &self.model.name, verdict, &self.monitor.headline.to_string()));
+            lines.push(self.style.verdict(now, &self.model.name, verdict, &pasted(&self.monitor.headline.to_string())));
         }
         lines.iter().all(|line| self.print(line))
     }

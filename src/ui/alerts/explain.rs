@@ -7,8 +7,6 @@ use ratatui::text::Span;
 use super::super::doc::{self, Doc};
 use super::super::{Ui, format, signs};
 use crate::alerts::Alert;
-use crate::keys::Action;
-use crate::plan::Intent;
 use crate::theme::Role;
 
 /// The alert under the cursor in full, where the list leaves room: what, why, and what to do.
@@ -20,9 +18,11 @@ pub(super) fn draw(ui: &Ui<'_>, alert: &Alert, free: Rect, buf: &mut Buffer) {
     doc.fact("whom", finding.label.clone(), Role::Text);
     doc.fact("what", finding.message.clone(), Role::Text);
     doc.known("by itself", finding.outlook.clone());
-    let key = finding.remedy.intent.as_ref().and_then(action).map(|action| ui.app.keymap.chord(action));
-    let key = key.filter(|key| !key.is_empty()).map_or_else(String::new, |key| format!(" [{key}]"));
-    doc.fact("what to do", format!("{}{key}", finding.remedy), Role::Accent);
+    let says = &finding.remedy.says;
+    // What the top of the screen advises has a key.
+    let leads = ui.app.monitor.headline.next.as_ref() == Some(says);
+    let says = if leads { ui.app.advised(says) } else { ui.app.typed(says) };
+    doc.fact("what to do", says, Role::Accent);
     for line in &finding.evidence {
         doc.fact("evidence", line.clone(), Role::Muted);
     }
@@ -31,15 +31,5 @@ pub(super) fn draw(ui: &Ui<'_>, alert: &Alert, free: Rect, buf: &mut Buffer) {
     if free.height > height {
         let at = Rect { y: free.bottom() - height, height, ..inside };
         doc::show(ui, &doc.lines, 0, at, buf);
-    }
-}
-
-/// The key that starts this operation.
-fn action(intent: &Intent) -> Option<Action> {
-    match intent {
-        Intent::Failover { .. } => Some(Action::Failover),
-        Intent::Rebalance { .. } => Some(Action::Rebalance),
-        Intent::Fix { .. } => Some(Action::Fix),
-        _ => None,
     }
 }

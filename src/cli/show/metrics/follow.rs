@@ -22,6 +22,8 @@ pub(super) struct Follow {
     pub monitor: Monitor,
     /// What the configuration calls the arrangement of servers.
     pub topology: &'static str,
+    /// How this cluster is named on a command line.
+    pub invocation: String,
     observations: u64,
     heard: Time,
     now: Time,
@@ -38,7 +40,8 @@ impl Follow {
         session.discover(&mut model, WITHIN, false).await;
         let now = session.clock().now();
         let topology = config.cluster.topology.word();
-        Ok(Self { session, model, monitor, topology, observations: 0, heard: now, now, began: now })
+        let invocation = in_force::invocation(global);
+        Ok(Self { session, model, monitor, topology, invocation, observations: 0, heard: now, now, began: now })
     }
 
     /// Waits for facts and takes in all that are there.

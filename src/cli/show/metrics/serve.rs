@@ -93,6 +93,7 @@ fn picture(follow: &Follow) -> Picture {
         monitor: follow.monitor.clone(),
         topology: follow.topology,
         measured,
+        invocation: follow.invocation.clone(),
         now: follow.now(),
         model: follow.model.clone(),
     }
