@@ -18,7 +18,7 @@ fn what_is_advised_has_a_key_and_is_begun_by_it() {
     let says = advised(&bench);
     assert!(says.contains(&format!("`r` (`:failover {replica} --mode force`)")) && !says.contains("rgc-tui"), "{says}");
     let effects = press(&mut bench, "r");
-    assert_eq!(effects, [Effect::Survey(Intent::Failover { node: replica.clone(), mode: Mode::Force })]);
+    assert_eq!(effects, [Effect::Plan(Intent::Failover { node: replica.clone(), mode: Mode::Force })]);
     // Another key, another word; none, and there is the line alone.
     bench.app.dialog = None;
     bench.app.keymap = Keymap::with([("remedy", "ctrl-r"), ("command", "ctrl-p")]).unwrap();
