@@ -488,6 +488,53 @@ async fn a_saved_rebalance_is_carried_out_under_traffic_and_once() {
     assert_eq!(other.code, 64, "{}{}", other.stdout, other.stderr);
 }
 
+/// Whatever command is given a plan: it carries out its own, or says what the file is and which command does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_carried_out_by_its_own_command_alone() {
+    let cluster = Cluster::start(3, 1).await;
+    let (seed, folder) = (cluster.seed(), tempfile::tempdir().unwrap());
+    let (to, replica) = (cluster.at(1).to_string(), cluster.at(3).to_string());
+    let moving = format!("move-slots 0-9 --to {to}");
+    let commands = [
+        "fix".to_owned(),
+        "fix 0-9".to_owned(),
+        moving.clone(),
+        format!("move-slots 0-8 --to {to}"),
+        // It is there already: no word on what a file holds.
+        format!("move-slots 5461 --to {to}"),
+        "rebalance".to_owned(),
+        "rebalance --weight A=3".to_owned(),
+        format!("failover {replica}"),
+        format!("node drain {to}"),
+        format!("node replicate {replica} --master {}", cluster.at(0)),
+        "node forget C".to_owned(),
+        "node remove C".to_owned(),
+    ];
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let said = async |line: &str, more: &[&str]| {
+        let words = words(line);
+        run(&[&["--node", &seed], &words.iter().map(String::as_str).collect::<Vec<_>>()[..], more].concat()).await
+    };
+    for plan in
+        [moving.clone(), "rebalance --by slots --weight A=3".into(), format!("failover {replica}"), format!("node drain {to}")]
+    {
+        let file = folder.path().join("plan.json");
+        let file = file.to_str().unwrap();
+        let saved = said(&plan, &["--save-plan", file]).await;
+        assert_eq!(saved.code, 0, "{plan}: {}", saved.stderr);
+        for command in &commands {
+            let ran = said(command, &["--plan", file, "--dry-run"]).await;
+            // Its weights may be left to the file.
+            let own = plan == *command || (plan.starts_with("rebalance") && command.starts_with("rebalance"));
+            let holds = format!("{file} holds a plan for `{plan}`, not for `");
+            let other = ran.stderr.contains(&holds)
+                && ran.stderr.contains(&format!("--plan {file}"))
+                && ran.stderr.contains("` carries it out");
+            assert!(if own { ran.code == 0 } else { ran.code == 64 && other }, "{plan} / {command}: {}{}", ran.stdout, ran.stderr);
+        }
+    }
+}
+
 /// A move says more than a pipe holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipe_that_nobody_reads_leaves_no_slot_open() {

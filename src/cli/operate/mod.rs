@@ -18,6 +18,7 @@ use crate::cli::context::look::Sight;
 use crate::cli::context::out;
 use crate::cli::operate::progress::Teller;
 use crate::cli::operate::saved::Saved;
+use crate::cluster::Model;
 use crate::exec::Lock;
 use crate::plan::shell;
 use crate::plan::{self, Code, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
@@ -44,6 +45,10 @@ pub(crate) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
         .and_then(|saved| intents::read(&saved.intent))
         .filter(|its| matches!(its, Intent::Rebalance { .. }));
     let intent = its.unwrap_or(intent);
+    // Another command would look for work of its own, and may find none: that would be no word on what the file holds.
+    if let Some(saved) = saved.as_ref().filter(|saved| !saved.is_for(&intent)) {
+        return Err(other_intent(saved, &intent, act, global));
+    }
     let by_rooms = matches!(intent, Intent::Rebalance { by: Objective::Rooms, .. });
     let sight = Sight::before_a_deed(global, by_rooms).await.map_err(|stop| told(&intent, global, stop))?;
     if let Some(stop) = sight.unreachable() {
@@ -62,6 +67,38 @@ fn told(intent: &Intent, global: &Global, stop: Stop) -> Stop {
     stop
 }
 
+/// What the file is, and the command that carries it out.
+fn other_intent(saved: &Saved, intent: &Intent, act: &Act, global: &Global) -> Stop {
+    let path = act.plan.as_deref().unwrap_or(Path::new("the file")).display();
+    let file = shell::word(&path.to_string()).into_owned();
+    // Behind the words of a command there may be what is no option.
+    let name = intents::read(&saved.intent).map_or("", |its| its.name());
+    let rest = saved.intent.strip_prefix(name).unwrap_or_default();
+    let command = match name {
+        "" => format!("{} {} --plan {file}", in_force::invocation(global), saved.intent),
+        name => format!("{} {name} --plan {file}{rest}", in_force::invocation(global)),
+    };
+    let says = format!("{path} holds a plan for `{}`, not for `{intent}`: `{command}` carries it out", saved.intent);
+    told(intent, global, Stop::usage(says))
+}
+
+/// The intent with its nodes' addresses, as plans are saved; None where planning chooses a node.
+fn named(intent: &Intent, model: &Model) -> Option<String> {
+    let at = |name: &String| plan::resolve_node(model, name).map_or_else(|_| name.clone(), |node| node.address.to_string());
+    let mut named = intent.clone();
+    match &mut named {
+        Intent::Failover { .. } | Intent::Rebalance { .. } => return None,
+        Intent::Fix { .. } => {}
+        Intent::MoveSlots { to: node, .. } | Intent::MigrateRooms { to: node, .. } => *node = at(node),
+        Intent::AddNode { replica_of, .. } => *replica_of = replica_of.as_ref().map(at),
+        Intent::Replicate { node, master } => (*node, *master) = (at(node), at(master)),
+        Intent::Replace { node, .. } | Intent::Drain { node } | Intent::Remove { node } | Intent::Forget { node } => {
+            *node = at(node)
+        }
+    }
+    Some(named.to_string())
+}
+
 impl Operation<'_> {
     /// `saved`: the plan that shall be carried out, or with --dry-run be shown.
     async fn run(mut self, saved: Option<Saved>) -> Ended {
@@ -74,7 +111,14 @@ impl Operation<'_> {
         }
         let plan = match self.sight.session.executor().plan_again(&self.intent, agreed, &self.sight.model).await {
             Ok(plan) => plan,
-            Err(refusal) => return self.not_planned(refusal).await,
+            Err(refusal) => {
+                // What is asked for may need nothing where the file's plan does.
+                let named = named(&self.intent, &self.sight.model);
+                if let Some(saved) = saved.as_ref().filter(|saved| named.as_ref().is_some_and(|named| saved.intent != *named)) {
+                    return Err(self.other_intent(saved, &self.intent));
+                }
+                return self.not_planned(refusal).await;
+            }
         };
         // Names are resolved by planning: `B` may have been another node when the plan was saved.
         if let Some(saved) = &saved
@@ -111,9 +155,7 @@ impl Operation<'_> {
     }
 
     fn other_intent(&self, saved: &Saved, intent: &Intent) -> Stop {
-        let path = self.act.plan.as_deref().unwrap_or(Path::new("the file")).display();
-        let stop = Stop::usage(format!("{path} holds a plan for `{}`, not for `{intent}`", saved.intent));
-        told(intent, self.global, stop)
+        other_intent(saved, intent, self.act, self.global)
     }
 
     fn is_json(&self) -> bool {

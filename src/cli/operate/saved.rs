@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::exit::{Exit, Stop};
 use crate::cluster::{Address, SlotSet};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Intent, Plan};
 use crate::{escape, private};
 
 /// What of a saved plan has to be the same when it is carried out.
@@ -19,6 +19,11 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
+    /// It is a plan of this command, whatever it names.
+    pub(crate) fn is_for(&self, intent: &Intent) -> bool {
+        self.intent.strip_prefix(intent.name()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    }
+
     /// The plan as it would be made now relies on the same facts.
     pub(crate) fn is(&self, plan: &Plan) -> bool {
         self.fingerprint == format!("{:016x}", plan.fingerprint)
