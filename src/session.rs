@@ -236,7 +236,7 @@ fn is_discovered(model: &Model) -> bool {
 fn is_scanned(model: &Model) -> bool {
     let scanned = |node: &&crate::cluster::Node| node.is_master() && (node.slot_count > 0 || is_standalone(node));
     let masters = model.nodes().filter(|node| node.health.is_well()).filter(scanned).map(|node| &node.address);
-    model.rooms().complete(masters)
+    model.rooms().ended(masters)
 }
 
 fn is_standalone(node: &crate::cluster::Node) -> bool {

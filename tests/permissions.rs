@@ -127,3 +127,34 @@ async fn operator_without_a_right_is_refused(cluster: &Cluster, rights: &str, ot
     }
     assert_calm(cluster).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_asked_is_not_known_and_never_nothing() {
+    let cluster = Cluster::start(3, 0).await;
+    let all = "~* &* +@all";
+    let said = async |rights: &str, words: &str| {
+        let output = admit(&cluster, &format!("{all} {rights}")).await.run(words).await;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap(), text)
+    };
+    // Without views nobody owns anything, as far as one can see: no slot is given away for that.
+    for (rights, rule) in [
+        ("-cluster|nodes", "this user needs +cluster|nodes there"),
+        ("-cluster|countkeysinslot", "this user needs +cluster|countkeysinslot there"),
+    ] {
+        let (code, text) = said(rights, "fix --dry-run").await;
+        assert!(code == 3 && text.contains(rule) && !text.contains("ADDSLOTS"), "{rights}: {text}");
+    }
+    // A repair counts without them; rooms are not found without them, and nobody waits for them.
+    let blind = "-dbsize -scan";
+    let (code, text) = said(blind, "fix --dry-run").await;
+    assert!(code == 0 && text.contains("nothing to do"), "{text}");
+    let (_, text) = said(blind, "status --rooms").await;
+    assert!(text.contains("rooms are not known: ") && text.contains("it needs +scan on each of them"), "{text}");
+    let (_, text) = said(blind, "status --rooms --format json").await;
+    assert!(text.contains(r#""rooms":{"total":null,"players":null,"complete":false}"#), "{text}");
+    let (_, text) = said(blind, "check --rooms").await;
+    assert!(text.lines().any(|line| line.starts_with("? slots.astray") && line.contains("+scan")), "{text}");
+    let (code, text) = said(blind, "rebalance --by rooms --dry-run").await;
+    assert!(code == 3 && text.contains("rooms are not known") && text.contains("(+scan)"), "{text}");
+}

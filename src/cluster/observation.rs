@@ -57,6 +57,8 @@ pub struct RoomScan {
     pub gone: Vec<Arc<str>>,
     /// The scan has been through every key: rooms of this source that it did not see are gone.
     pub done: bool,
+    /// This user may not go through the keys of this source (SCAN): nothing is known of its rooms.
+    pub denied: bool,
     /// Keys looked at so far in this scan.
     pub keys_seen: u64,
     /// When the scan began; told when it is done.

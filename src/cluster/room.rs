@@ -86,6 +86,7 @@ pub struct Rooms {
     scanned: BTreeMap<Address, Time>,
     /// When the last scan that is through began.
     begun: BTreeMap<Address, Time>,
+    denied: BTreeSet<Address>,
     /// Changes whenever a room does: lists built from this index are valid as long as it stays.
     revision: u64,
 }
@@ -98,6 +99,7 @@ impl Default for Rooms {
             total: RoomTally::default(),
             scanned: BTreeMap::new(),
             begun: BTreeMap::new(),
+            denied: BTreeSet::new(),
             revision: 0,
         }
     }
@@ -143,6 +145,16 @@ impl Rooms {
         masters.into_iter().all(|address| self.scanned.contains_key(address))
     }
 
+    /// Masters whose keys this user may not go through.
+    pub fn denied(&self) -> impl Iterator<Item = &Address> {
+        self.denied.iter()
+    }
+
+    /// There is nothing to wait for: each of these masters has been scanned through, or does not let this user.
+    pub fn ended<'a>(&self, masters: impl IntoIterator<Item = &'a Address>) -> bool {
+        masters.into_iter().all(|address| self.scanned.contains_key(address) || self.denied.contains(address))
+    }
+
     /// This master has been scanned through from the first key to the last since then.
     pub fn scanned_since(&self, master: &Address, then: Time) -> bool {
         self.begun.get(master).is_some_and(|began| *began >= then)
@@ -151,6 +163,11 @@ impl Rooms {
     /// Takes one batch in. `slots` are those the source owns, None outside of a cluster: when it has been scanned through,
     /// rooms in them that it did not show are gone, even if it was another one that told of them before a failover.
     pub fn apply(&mut self, source: &Address, batch: &RoomScan, slots: Option<&[SlotRange]>, at: Time) {
+        if batch.denied {
+            self.denied.insert(source.clone());
+            return;
+        }
+        self.denied.remove(source);
         for room in &batch.rooms {
             self.put(Entry { room: room.clone(), source: source.clone(), scan: batch.scan });
         }

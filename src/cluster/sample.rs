@@ -398,7 +398,15 @@ impl Sample {
         for (number, server) in masters() {
             let rooms = found.get_mut(number).map(std::mem::take).unwrap_or_default();
             let keys_seen = rooms.iter().map(|room| u64::from(room.keys)).sum();
-            let batch = RoomScan { scan: self.scan, rooms, gone: Vec::new(), done: true, keys_seen, began: Some(self.now) };
+            let batch = RoomScan {
+                scan: self.scan,
+                rooms,
+                gone: Vec::new(),
+                done: true,
+                keys_seen,
+                began: Some(self.now),
+                ..RoomScan::default()
+            };
             self.model.apply(&Observation { source: server.address.clone(), at: self.now, fact: Fact::Rooms(batch) });
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::alerts::{Finding, Need, Phase, Rule, Severity, Verdict, with_commands};
 use crate::cluster::{Model, Node, NodeId, ShardName, Time};
 use crate::monitor::Monitor;
-use crate::quantity::count;
+use crate::quantity::{count, list};
 
 /// What has been measured beside one sample of every node. What has not is null and no rule is said to hold for it.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +66,18 @@ impl Picture {
 
     /// Null: not counted.
     pub(crate) fn rooms_json(&self) -> Json {
-        let counted = self.measured.rooms.then(|| self.model.rooms().total());
+        let counted = (self.measured.rooms && self.rooms_denied().is_none()).then(|| self.model.rooms().total());
         let complete = self.measured.rooms.then_some(self.measured.rooms_complete);
         json!({"total": counted.map(|total| total.rooms), "players": counted.map(|total| total.players), "complete": complete})
+    }
+
+    /// Why rooms are not known, where this user may not look for them.
+    pub(crate) fn rooms_denied(&self) -> Option<String> {
+        let at: Vec<String> = self.model.rooms().denied().map(ToString::to_string).collect();
+        (!at.is_empty()).then(|| {
+            let (verb, there) = if at.len() == 1 { ("does", "there") } else { ("do", "on each of them") };
+            format!("{} {verb} not let this user go through keys: it needs +scan {there}", list(&at))
+        })
     }
 
     /// `at least 12 rooms, 30 players`.
@@ -77,8 +86,12 @@ impl Picture {
             return "rooms are not counted (--rooms counts them)".to_owned();
         }
         let total = self.model.rooms().total();
+        if let Some(why) = self.rooms_denied().filter(|_| total.rooms == 0) {
+            return format!("rooms are not known: {why}");
+        }
         let about = if self.measured.rooms_complete { "" } else { "at least " };
-        format!("{about}{}, {}", count(total.rooms, "room"), count(total.players, "player"))
+        let why = self.rooms_denied().map(|why| format!(" ({why})")).unwrap_or_default();
+        format!("{about}{}, {}{why}", count(total.rooms, "room"), count(total.players, "player"))
     }
 
     pub(crate) fn slots_json(&self) -> Json {

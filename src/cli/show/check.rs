@@ -28,6 +28,9 @@ impl State {
             _ if !found.is_empty() => Self::Broken,
             Some(need) if !picture.measured.covers(rule) => Self::NotMeasured(match need {
                 Need::Rates => "not measured: --rates does".into(),
+                Need::Rooms if picture.rooms_denied().is_some() => {
+                    format!("not known: {}", picture.rooms_denied().unwrap_or_default())
+                }
                 Need::Rooms if picture.measured.rooms => "not known: not every master could be gone through".into(),
                 Need::Rooms => "not measured: --rooms does".into(),
             }),

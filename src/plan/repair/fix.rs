@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Model, NodeId, SlotSet, former_owners};
+use crate::cluster::{Health, Model, Node, NodeId, SlotSet, former_owners};
 
 use crate::plan::fingerprint::Fingerprint;
 use crate::plan::protocol::{Direction, Repair, SlotEvidence};
@@ -47,6 +47,10 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     if let Some(trouble) = facts.slots.and_then(|slots| slots.trouble.as_ref()) {
         let says = format!("{trouble}: a repair that overlooks keys loses them, so try again when it does");
         return Err(Refusal::because(Code::NotCounted.because(says)));
+    }
+    let untold = untold(model);
+    if !untold.is_empty() {
+        return Err(Refusal::all(untold));
     }
     if let Some(first) = meet::plan(named, roll_back, facts)? {
         return Ok(first);
@@ -117,6 +121,22 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         warnings,
         danger: if adopts { Danger::Typed } else { Danger::Normal },
     })
+}
+
+/// Nodes that answer, and do not tell who owns which slots: what they own is not known, and not nobody's.
+fn untold(model: &Model) -> Vec<Reason> {
+    let silent = model.nodes().filter(|node| node.view.is_none() && node.health.is_alive());
+    let asked = silent.filter(|node| node.is_master() || !node.id.is_member());
+    let says = |node: &Node| {
+        let why =
+            node.trouble.as_ref().map(|trouble| format!(" ({})", trouble.detail)).filter(|why| why.len() > 3).unwrap_or_default();
+        let what = format!("{} answers and does not tell who owns which slots: CLUSTER NODES{why}", node.address);
+        match node.health {
+            Health::NoPerm => Code::NotAllowed.because(format!("{what}; this user needs +cluster|nodes there")),
+            _ => Code::ClusterUnknown.because(format!("{what}; what it owns is not known, and not nobody's")),
+        }
+    };
+    asked.map(says).collect()
 }
 
 /// Keys are counted wherever they are: those of a slot in need may be with nobody's owner.

@@ -180,7 +180,12 @@ fn ground(facts: &Facts<'_>, masters: &[&Node], by: Objective) -> Vec<Reason> {
         }
         Objective::Rooms => {
             let addresses = masters.iter().filter(|node| node.slot_count > 0).map(|node| &node.address);
-            if !facts.model.rooms().complete(addresses) {
+            let denied: Vec<String> = facts.model.rooms().denied().map(ToString::to_string).collect();
+            if !denied.is_empty() {
+                let says =
+                    format!("rooms are not known: this user may not go through the keys of {} (+scan)", quantity::list(&denied));
+                reasons.push(Code::NotAllowed.because(says));
+            } else if !facts.model.rooms().complete(addresses) {
                 let says = "rooms have not been counted yet: wait for the first scan of every master";
                 reasons.push(Code::NotCounted.because(says));
             }

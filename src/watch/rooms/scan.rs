@@ -44,7 +44,10 @@ pub(crate) async fn scan(place: Place, template: Template) {
     while !scanner.closed {
         match scanner.once().await {
             Ok(()) => sleep(REST).await,
-            Err(failure) if failure.trouble().health == Health::NoPerm => sleep(FORBIDDEN).await,
+            Err(failure) if failure.trouble().health == Health::NoPerm => {
+                scanner.say(Fact::Rooms(RoomScan { scan: scanner.number, denied: true, ..RoomScan::default() })).await;
+                sleep(FORBIDDEN).await;
+            }
             Err(_) => sleep(AGAIN).await,
         }
     }
