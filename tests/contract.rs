@@ -8,6 +8,8 @@
 mod common;
 mod sim;
 
+#[path = "contract/channels.rs"]
+mod channels;
 #[path = "contract/ground.rs"]
 mod ground;
 #[path = "contract/valkey.rs"]

@@ -24,13 +24,14 @@ pub(crate) enum Servers {
 pub(crate) struct Ground {
     pub(crate) servers: Servers,
     pub(crate) links: BTreeMap<String, Raw>,
+    ears: BTreeMap<String, Raw>,
     ids: Vec<(String, String)>,
     pub(crate) transcript: Vec<String>,
 }
 
 impl Ground {
     pub(crate) async fn new(servers: Servers) -> Self {
-        let mut ground = Self { servers, links: BTreeMap::new(), ids: Vec::new(), transcript: Vec::new() };
+        let mut ground = Self { servers, links: BTreeMap::new(), ears: BTreeMap::new(), ids: Vec::new(), transcript: Vec::new() };
         for name in NAMES {
             let id = ground.quietly(name, "CLUSTER MYID").await.text().unwrap();
             ground.ids.push((id, name.into()));
@@ -97,6 +98,19 @@ impl Ground {
         let said = self.named(&reply.show());
         self.transcript.push(format!("{name}> {line}\n    {said}"));
         reply
+    }
+
+    /// Puts a connection aside for what comes unasked; the next question to this node goes by a new one.
+    pub(crate) fn listens(&mut self, name: &str) {
+        let link = self.links.remove(name).unwrap();
+        self.ears.insert(name.into(), link);
+    }
+
+    /// Waits for what comes unasked, and writes it down.
+    pub(crate) async fn hear(&mut self, name: &str) {
+        let heard = self.ears.get_mut(name).unwrap().next().await.unwrap();
+        let said = self.named(&heard.show());
+        self.transcript.push(format!("{name} hears\n    {said}"));
     }
 
     /// What a node says of everybody, heartbeat times aside, sorted by name.

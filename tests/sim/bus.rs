@@ -54,6 +54,8 @@ pub enum Message {
     Vote {
         epoch: u64,
     },
+    /// What was published on the sender: a channel, and the words.
+    Publish(Arc<[Vec<u8>; 2]>),
     /// A replica asks its master to stop writes.
     StartManual,
     /// The master has stopped writes at this offset.
@@ -144,9 +146,17 @@ impl World {
 
     /// To everybody the node knows.
     pub fn broadcast(&mut self, from: Id, kind: &Message) {
-        let known: Vec<Id> = self.nodes[from].mind.members.keys().copied().collect();
+        let members = self.nodes[from].mind.members.iter();
+        let known: Vec<Id> = members.filter(|(_, member)| !member.handshake).map(|(id, _)| *id).collect();
         for to in known {
             self.send(from, to, kind.clone());
+        }
+    }
+
+    /// What it has claimed and not said yet.
+    pub(super) fn say_claims(&mut self, id: Id) {
+        if std::mem::take(&mut self.nodes[id].claims_unsaid) {
+            self.broadcast(id, &Message::Pong);
         }
     }
 
@@ -161,7 +171,9 @@ impl World {
         {
             let Some((_, packet)) = self.bus.remove(at) else { return };
             if reads(self, packet.to) && self.nodes[packet.from].faults.side == self.nodes[packet.to].faults.side {
+                let to = packet.to;
                 self.deliver(packet);
+                self.say_claims(to);
             }
         }
     }
@@ -199,6 +211,7 @@ impl World {
             }
             Message::AskVote { epoch, forced } if known => self.consider_vote(to, from, epoch, forced),
             Message::Vote { epoch } if known => self.count_vote(to, from, epoch),
+            Message::Publish(said) if known => drop(self.tell_listeners(to, &said[0], &said[1])),
             Message::StartManual if known => self.stop_writes_for(to, from),
             Message::Paused(offset) if known && self.nodes[to].manual.until > now => {
                 self.nodes[to].manual.master_offset = Some(offset);

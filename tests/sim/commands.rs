@@ -2,6 +2,7 @@
 
 use rgc_tui::cluster::key_slot;
 
+use super::bus::Message;
 use super::keys::text;
 use super::node::Id;
 use super::resp::Value;
@@ -44,7 +45,7 @@ pub struct Client {
 }
 
 /// Name, arity as the servers write it (negative: at least), first key (0: none), last key (negative: from the end), flags:
-/// `w` writes, `l` while loading, `b` while busy, `a` without authentication.
+/// `w` writes, `p` waits like writes while those are paused, `l` while loading, `b` while busy, `a` without authentication.
 type Row = (&'static str, i32, usize, i32, &'static str);
 
 const TABLE: &[Row] = &[
@@ -87,6 +88,7 @@ const TABLE: &[Row] = &[
     ("PEXPIRE", -3, 1, 1, "w"),
     ("PING", -1, 0, 0, ""),
     ("PTTL", 2, 1, 1, ""),
+    ("PUBLISH", 3, 0, 0, "lp"),
     ("PUBSUB", -2, 0, 0, "l"),
     ("QUIT", -1, 0, 0, "lba"),
     ("READONLY", 1, 0, 0, "l"),
@@ -107,6 +109,7 @@ const TABLE: &[Row] = &[
     ("TTL", 2, 1, 1, ""),
     ("TYPE", 2, 1, 1, ""),
     ("UNLINK", -2, 1, -1, "w"),
+    ("UNSUBSCRIBE", -1, 0, 0, "l"),
     ("WAIT", 3, 0, 0, ""),
 ];
 
@@ -152,7 +155,12 @@ fn wrong_arity(name: &str) -> Value {
 impl World {
     /// Runs a command and keeps the books: journal, commandstats, errorstats.
     pub fn receive(&mut self, me: Id, client: &mut Client, words: &[Vec<u8>]) -> Outcome {
+        let unsaid = std::mem::take(&mut self.nodes[me].claims_unsaid);
         let outcome = self.admit(me, client, words);
+        if unsaid {
+            self.broadcast(me, &Message::Pong);
+            self.pump();
+        }
         if let Outcome::Reply(reply) | Outcome::Later(_, reply) | Outcome::Close(reply) = &outcome {
             let mut line: Vec<String> = words.iter().map(|word| if word.is_empty() { "\"\"".into() } else { text(word) }).collect();
             if line.first().is_some_and(|name| name.eq_ignore_ascii_case("AUTH")) {
@@ -213,6 +221,9 @@ impl World {
         if let Some(error) = self.route(me, client, &name, &keys, asking, has('w')) {
             return Outcome::Reply(Value::Error(error));
         }
+        if let Some(error) = self.only_listens(client, &name, words) {
+            return Outcome::Reply(Value::Error(error));
+        }
         let node = &self.nodes[me];
         if node.faults.loading && !has('l') {
             return Outcome::Reply(Value::error(LOADING));
@@ -220,7 +231,7 @@ impl World {
         if node.faults.busy && !has('b') {
             return Outcome::Reply(Value::error(BUSY));
         }
-        if node.paused_until > now && has('w') {
+        if node.paused_until > now && (has('w') || has('p')) {
             return Outcome::Wait;
         }
         if !["MULTI", "EXEC", "DISCARD", "QUIT", "RESET"].contains(&&*name)
@@ -286,6 +297,7 @@ impl World {
             "HELLO" => self.hello(me, client, words),
             "QUIT" => return Outcome::Close(Value::ok()),
             "RESET" => {
+                self.channels.retain(|(_, of, _)| *of != client.id);
                 *client = Client { id: client.id, ..Client::default() };
                 Value::Simple("RESET".into())
             }
@@ -315,10 +327,8 @@ impl World {
             "DISCARD" => Value::error("ERR DISCARD without MULTI"),
             "ACL" => acl(words),
             "PUBSUB" => self.pubsub(me, words),
-            "SUBSCRIBE" => {
-                self.channels.extend(words[1..].iter().map(|channel| (me, client.id, channel.clone())));
-                Value::Array(vec![Value::bulk("subscribe"), Value::bulk(&words[1]), Value::Int(1)])
-            }
+            "PUBLISH" => self.publish(me, &words[1], &words[2]),
+            "SUBSCRIBE" | "UNSUBSCRIBE" => self.subscribe(me, client, name, &words[1..]),
             "COMMAND" if words.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"INFO")) => {
                 Value::Array(words[2..].iter().map(|name| command_info(&text(name))).collect())
             }
@@ -579,26 +589,6 @@ impl World {
 }
 
 impl World {
-    fn pubsub(&self, me: Id, words: &[Vec<u8>]) -> Value {
-        let here = self.channels.iter().filter(|(node, _, _)| *node == me).map(|(_, _, channel)| channel);
-        match text(&words[1]).to_ascii_uppercase().as_str() {
-            "CHANNELS" => {
-                let wanted = |channel: &&Vec<u8>| words.get(2).is_none_or(|pattern| super::keys::glob(pattern, channel));
-                let found: std::collections::BTreeSet<_> = here.filter(wanted).collect();
-                Value::bulks(found)
-            }
-            "NUMSUB" => Value::Array(
-                words[2..]
-                    .iter()
-                    .flat_map(|name| {
-                        [Value::bulk(name), Value::Int(here.clone().filter(|channel| *channel == name).count() as i64)]
-                    })
-                    .collect(),
-            ),
-            _ => unknown_subcommand("PUBSUB", &words[1]),
-        }
-    }
-
     /// The fault that refuses a command, when it is its turn.
     fn denied(&mut self, me: Id, words: &[Vec<u8>]) -> Option<String> {
         let line = words.iter().map(|word| text(word).to_ascii_uppercase()).collect::<Vec<_>>().join(" ");
@@ -650,7 +640,7 @@ fn command_info(name: &str) -> Value {
     }
 }
 
-fn unknown_subcommand(command: &str, subcommand: &[u8]) -> Value {
+pub(super) fn unknown_subcommand(command: &str, subcommand: &[u8]) -> Value {
     Value::Error(format!("ERR unknown subcommand '{}'. Try {command} HELP.", text(subcommand)))
 }
 

@@ -23,6 +23,7 @@ mod migrate;
 mod migrations;
 mod net;
 mod node;
+mod pubsub;
 pub mod raw;
 pub mod resp;
 mod slots;

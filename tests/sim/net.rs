@@ -11,12 +11,13 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use rgc_tui::link::{ByteStream, Dialer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::sleep;
 
 use super::Shared;
 use super::commands::{Client, Outcome};
 use super::node::{Id, Process};
-use super::resp::take_command;
+use super::resp::{Value, take_command};
 use super::world::World;
 
 /// How long a command that must wait waits before it is tried again.
@@ -111,16 +112,19 @@ enum After {
 
 /// One connection, from its acceptance to its end.
 async fn serve(shared: Arc<Shared>, from: Host, id: Id, mut stream: DuplexStream, was_reset: Arc<AtomicBool>) {
+    let (inbox, mut unasked) = mpsc::unbounded_channel();
     let client_id = {
         let mut world = shared.world();
         world.nodes[id].stats.connections += 1;
         world.nodes[id].stats.clients += 1;
         world.next_client += 1;
-        world.next_client
+        let client_id = world.next_client;
+        world.inboxes.insert(client_id, inbox);
+        client_id
     };
     let ending = Gone(Arc::clone(&shared), id, client_id);
     let client = Client { id: client_id, ..Client::default() };
-    if let After::Reset = converse(&shared, from, id, &mut stream, client).await {
+    if let After::Reset = converse(&shared, from, id, &mut stream, client, &mut unasked).await {
         was_reset.store(true, Ordering::SeqCst);
     }
     drop(ending);
@@ -135,12 +139,20 @@ impl Drop for Gone {
         let clients = &mut world.nodes[self.1].stats.clients;
         *clients = clients.saturating_sub(1);
         world.channels.retain(|(_, client, _)| *client != self.2);
+        world.inboxes.remove(&self.2);
     }
 }
 
-async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexStream, mut client: Client) -> After {
+async fn converse(
+    shared: &Arc<Shared>,
+    from: Host,
+    id: Id,
+    stream: &mut DuplexStream,
+    mut client: Client,
+    unasked: &mut UnboundedReceiver<Value>,
+) -> After {
     let mut changes = shared.faults.subscribe();
-    let mut buffer = Vec::new();
+    let (mut buffer, mut waiting) = (Vec::new(), Vec::new());
     let life = shared.world().nodes[id].run_id.clone();
     let is_gone = |world: &World| {
         let node = &world.nodes[id];
@@ -165,10 +177,13 @@ async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexS
             let _ = stream.write_all(b"-ERR max number of clients reached\r\n").await;
             return After::Close;
         }
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut waiting);
         let mut close = false;
         let mut delay = 0;
         let mut lost = false;
+        while let Ok(said) = unasked.try_recv() {
+            said.write(client.resp3, &mut out);
+        }
         while !close && let Some(words) = take_command(&mut buffer) {
             if words.is_empty() {
                 continue;
@@ -230,6 +245,11 @@ async fn converse(shared: &Arc<Shared>, from: Host, id: Id, stream: &mut DuplexS
             }
         }
         tokio::select! {
+            said = unasked.recv() => {
+                if let Some(said) = said {
+                    said.write(client.resp3, &mut waiting);
+                }
+            }
             read = stream.read_buf(&mut buffer) => {
                 if !matches!(read, Ok(count) if count > 0) {
                     return After::Close;

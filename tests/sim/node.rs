@@ -288,6 +288,8 @@ pub struct Node {
     pub missed: bool,
     /// Writes wait until then (a manual failover, CLIENT PAUSE).
     pub paused_until: u64,
+    /// It has claimed slots, and says so when it has read what comes next.
+    pub claims_unsaid: bool,
     /// A blocking command (MIGRATE) holds everybody up until then.
     pub blocked_until: u64,
     pub stats: Stats,

@@ -39,6 +39,11 @@ impl Raw {
             out.push_str(&format!("${}\r\n{}\r\n", word.len(), if *word == "\"\"" { "" } else { word }));
         }
         self.stream.write_all(out.replace("$2\r\n\r\n", "$0\r\n\r\n").as_bytes()).await?;
+        self.next().await
+    }
+
+    /// The next thing that the server says, up to ten seconds.
+    pub async fn next(&mut self) -> std::io::Result<Value> {
         timeout(Duration::from_secs(10), async {
             loop {
                 if let Some(reply) = take_reply(&mut self.buffer) {

@@ -12,6 +12,8 @@ pub enum Value {
     Text(String),
     Nil,
     Array(Vec<Value>),
+    /// What comes unasked: out of band under RESP3, an array before.
+    Push(Vec<Value>),
     Map(Vec<(Value, Value)>),
 }
 
@@ -47,7 +49,7 @@ impl Value {
 
     pub fn items(&self) -> &[Value] {
         match self {
-            Self::Array(items) => items,
+            Self::Array(items) | Self::Push(items) => items,
             _ => &[],
         }
     }
@@ -57,7 +59,7 @@ impl Value {
         match self {
             Self::Int(number) => number.to_string(),
             Self::Nil => "(nil)".into(),
-            Self::Array(items) => format!("({} items)", items.len()),
+            Self::Array(items) | Self::Push(items) => format!("({} items)", items.len()),
             Self::Map(items) => format!("({} pairs)", items.len()),
             _ => self.text().unwrap_or_default().lines().next().unwrap_or_default().chars().take(80).collect(),
         }
@@ -72,7 +74,7 @@ impl Value {
             Self::Int(number) => format!(":{number}"),
             Self::Nil => "nil".into(),
             Self::Bulk(_) | Self::Text(_) => format!("{:?}", self.text().unwrap_or_default()),
-            Self::Array(items) => format!("[{}]", list(items)),
+            Self::Array(items) | Self::Push(items) => format!("[{}]", list(items)),
             Self::Map(pairs) => format!("[{}]", list(&pairs.iter().flat_map(|(a, b)| [a.clone(), b.clone()]).collect::<Vec<_>>())),
         }
     }
@@ -91,8 +93,9 @@ impl Value {
                 out.extend_from_slice(bytes);
                 out.extend_from_slice(b"\r\n");
             }
-            Self::Array(items) => {
-                line(format!("*{}\r\n", items.len()));
+            Self::Array(items) | Self::Push(items) => {
+                let kind = if resp3 && matches!(self, Self::Push(_)) { '>' } else { '*' };
+                line(format!("{kind}{}\r\n", items.len()));
                 items.iter().for_each(|item| item.write(resp3, out));
             }
             Self::Map(pairs) => {
@@ -159,7 +162,7 @@ fn reply_at(buffer: &[u8], from: usize) -> Option<(Value, usize)> {
             buffer.get(at + length..at + length + 2)?;
             Some((Value::Bulk(bytes), at + length + 2))
         }
-        b'*' | b'%' => {
+        b'*' | b'>' | b'%' => {
             let count = number(rest)? * if *kind == b'%' { 2 } else { 1 };
             if count < 0 {
                 return Some((Value::Nil, at));

@@ -79,7 +79,7 @@ impl World {
             Err(error) => return Outcome::Reply(error),
         };
         if !self.settings.kind.is_valkey() {
-            return Outcome::Reply(self.obey(me, order));
+            return Outcome::Reply(self.obey(me, order, true));
         }
         let follows = |id: &Id| self.me(*id).is_replica && self.me(*id).master == Some(me) && self.nodes[*id].link == Link::Up;
         let replicas: Vec<Id> = (0..self.nodes.len()).filter(follows).collect();
@@ -98,13 +98,14 @@ impl World {
             && self.nodes[me].mind.slots_of(me).eq([slot])
             && self.nodes[to].mind.owner(slot) == Some(to));
         if last && !replicas.is_empty() && !in_transaction && (deaf || self.rng.below(2) == 0) {
-            self.obey(me, order);
+            self.obey(me, order, true);
             return Outcome::Reply(Value::error(UNBLOCKED));
         }
         if deaf && !in_transaction {
             return Outcome::Later(SETSLOT_WAITS_MS, Value::error("NOREPLICAS Not enough good replicas to write."));
         }
-        Outcome::Reply(self.obey(me, order))
+        // Whoever has waited for its replicas goes on when this round of its loop has spoken on the bus already.
+        Outcome::Reply(self.obey(me, order, in_transaction || replicas.is_empty()))
     }
 
     /// A replica does what its master was told.
@@ -129,7 +130,7 @@ impl World {
         }
     }
 
-    fn obey(&mut self, me: Id, order: SlotOrder) -> Value {
+    fn obey(&mut self, me: Id, order: SlotOrder, said_at_once: bool) -> Value {
         let mind = &mut self.nodes[me].mind;
         match order {
             SlotOrder::Stable(slot) => {
@@ -138,13 +139,13 @@ impl World {
             }
             SlotOrder::Migrating(slot, to) => drop(mind.migrating.insert(slot, to)),
             SlotOrder::Importing(slot, from) => drop(mind.importing.insert(slot, from)),
-            SlotOrder::Node(slot, to) => return self.give_slot(me, slot, to),
+            SlotOrder::Node(slot, to) => return self.give_slot(me, slot, to, said_at_once),
         }
         mind.version += 1;
         Value::ok()
     }
 
-    fn give_slot(&mut self, me: Id, slot: u16, to: Id) -> Value {
+    fn give_slot(&mut self, me: Id, slot: u16, to: Id, said_at_once: bool) -> Value {
         let was_mine = self.nodes[me].mind.owner(slot) == Some(me);
         let keys = self.nodes[me].keys.count_everywhere(slot);
         let valkey = self.settings.kind.is_valkey();
@@ -158,7 +159,11 @@ impl World {
         mind.set_owner(slot, Some(to));
         if to == me && mind.importing.remove(&slot).is_some() {
             self.bump_epoch(me);
-            self.broadcast(me, &Message::Pong);
+            if said_at_once {
+                self.broadcast(me, &Message::Pong);
+            } else {
+                self.nodes[me].claims_unsaid = true;
+            }
         } else if was_mine && to != me && !self.nodes[me].mind.owns_any(me) {
             // A master that gave its last slot away follows whoever took it.
             self.become_replica(me, to);

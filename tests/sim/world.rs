@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use super::bus::Packet;
 use super::keys::{Data, Entry, Keyspace};
 use super::kind::Kind;
 use super::node::{Election, Faults, Id, Link, Manual, Member, Mind, Node, Process, Stats};
+use super::resp::Value;
 
 /// What `INFO` calls unix time when the simulation starts.
 pub const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -109,6 +111,8 @@ pub struct World {
     pub cut: BTreeSet<(super::Host, Id)>,
     /// Node, client, channel: who listens to what.
     pub(super) channels: Vec<(Id, u64, Vec<u8>)>,
+    /// What goes to a client unasked, by the client.
+    pub(super) inboxes: BTreeMap<u64, UnboundedSender<Value>>,
     /// Packets and when they arrive; in the order of sending between two nodes.
     pub(super) bus: VecDeque<(u64, Packet)>,
     /// MIGRATE's keys that wait in the socket of a hung target.
@@ -130,6 +134,7 @@ impl World {
             journal: Vec::new(),
             cut: BTreeSet::new(),
             channels: Vec::new(),
+            inboxes: BTreeMap::new(),
             bus: VecDeque::new(),
             in_flight: BTreeMap::new(),
             migrations: Vec::new(),
@@ -178,6 +183,7 @@ impl World {
             link_heard: now,
             missed: false,
             paused_until: 0,
+            claims_unsaid: false,
             blocked_until: 0,
             stats: Stats::default(),
         };
@@ -318,6 +324,7 @@ impl World {
         for id in 0..self.nodes.len() {
             if self.nodes[id].is_up() && self.nodes[id].blocked_until <= now {
                 self.nodes[id].keys.expire(now);
+                self.say_claims(id);
                 self.bus_cron(id, self.crons.is_multiple_of(10));
                 self.pump();
                 self.replication_cron(id);

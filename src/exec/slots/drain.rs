@@ -3,6 +3,9 @@
 //! What a node says unasked goes to another by one connection, in order; what is published on it goes the same way. So who
 //! has heard what was published now has heard everything before it. What a node answers to pings goes by the connection of
 //! who asked, who has one question out at a time: once it awaits none, there is no answer from before under way.
+//!
+//! Valkey with replicas answers a claim before it says it on the bus, and says it when it has read what comes next: so
+//! whoever is to publish is asked something first, and is past that when it has answered.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,7 +59,11 @@ async fn published(links: &Links, of: &Nodes, by: &Nodes, channel: &str) -> Resu
     let ears = try_join_all(by.values().map(|at| listen(at.clone()))).await?;
     let publish = |(id, at): (NodeId, Address)| async move {
         let command = Command::words(&format!("PUBLISH {channel} {}", word(id)));
-        let answer = links.get(&at, Lane::Work).call_within(&command, WITHIN).await;
+        let link = links.get(&at, Lane::Work);
+        let answer = match link.call_within(&Command::words("PING"), WITHIN).await {
+            Err(failure) if failure.server().is_none() => Err(failure),
+            _ => link.call_within(&command, WITHIN).await,
+        };
         answer.map(drop).map_err(|failure| match failure.server() {
             Some(error) if error.code == "NOPERM" => format!("this user may not PUBLISH at {at}"),
             _ => format!("{at} does not publish: {failure}"),
