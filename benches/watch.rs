@@ -16,7 +16,7 @@ use std::time::Duration;
 use rgc_tui::cluster::{Address, Model, key_slot, parse};
 use rgc_tui::link::{Clock, Command, Lane, LinkSettings, Links};
 use rgc_tui::local::{LocalCluster, LocalSpec};
-use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
+use rgc_tui::session::{ClusterSpec, Session};
 use rgc_tui::watch::WatchSettings;
 use tokio::time::{Instant, timeout_at};
 
@@ -68,7 +68,7 @@ async fn fill(nodes: &[Address]) {
 async fn cost(nodes: &[Address], rooms: bool, span: Duration) -> (f64, String) {
     let spec = ClusterSpec {
         name: "bench".to_owned(),
-        topology: TopologyKind::Cluster,
+        topology: rgc_tui::cluster::TopologyKind::Cluster,
         link: LinkSettings::default(),
         watch: WatchSettings {
             seeds: nodes.to_vec(),

@@ -35,7 +35,7 @@
 //! | [`local`] | IO | real servers on this machine, for the demo and the tests | link cluster |
 //! | [`play`] | IO | the demo's players, who keep account of every write | link cluster |
 //! | [`config`] | pure but `load` | the one TOML file, checked as a whole | keys theme plan alerts cluster nearest |
-//! | [`term`] | IO | the terminal, taken and given back once; its bytes as keys | app escape |
+//! | [`term`] | IO | the terminal, taken and given back once; its bytes as keys | app theme escape |
 //! | [`tui`] | IO | the console's loop: events in, effects out, frames when something changed | app ui keys theme term session exec config alerts cluster plan local play link watch private memory |
 //! | [`cli`] | IO | the command line: one command a file, and an exit code | tui term session config local play exec watch link grammar keys theme plan alerts monitor metrics cluster app ui quantity escape private memory nearest |
 //!

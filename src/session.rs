@@ -8,30 +8,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::cluster::{Address, Fact, Model, Observation};
+use crate::cluster::{Address, Fact, Model, Observation, TopologyKind};
 use crate::exec::{Executor, ExecutorSettings, Lock};
 use crate::link::{Clock, LinkSettings, Links};
 use crate::memory::{self, Keeper, Store};
 use crate::watch::{self, Watch, WatchSettings};
-
-/// How the servers are arranged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TopologyKind {
-    #[default]
-    Cluster,
-    Sentinel,
-    Standalone,
-}
-
-impl TopologyKind {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Cluster => "cluster",
-            Self::Sentinel => "sentinel",
-            Self::Standalone => "standalone",
-        }
-    }
-}
 
 /// Everything needed to open one cluster.
 #[derive(Clone, Debug)]

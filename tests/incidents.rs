@@ -23,7 +23,7 @@ use network::Network;
 use rgc_tui::cluster::{Address, Model};
 use rgc_tui::link::{Clock, Command, LinkSettings};
 use rgc_tui::local::{LocalFault, LocalSpec};
-use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
+use rgc_tui::session::{ClusterSpec, Session};
 use rgc_tui::watch::WatchSettings;
 
 fn never_says(look: &Look, words: &[&str]) {
@@ -356,7 +356,7 @@ impl Watching {
             WatchSettings { seeds: vec![cluster.at(2)], rooms: Some("room:{CODE}:state".into()), ..WatchSettings::default() };
         let spec = ClusterSpec {
             name: "prod".into(),
-            topology: TopologyKind::Cluster,
+            topology: rgc_tui::cluster::TopologyKind::Cluster,
             link: LinkSettings::default(),
             watch,
             journal_dir: state.path().to_path_buf(),

@@ -20,7 +20,7 @@ use common::{Cluster, server, wait_until};
 use rgc_tui::cluster::{Address, Fact, Health, Model, Observation, Role, key_slot};
 use rgc_tui::link::{Clock, Command, Lane, LinkSettings, Links, Reply, TlsSettings};
 use rgc_tui::local::{LocalFault, LocalServer, ask};
-use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
+use rgc_tui::session::{ClusterSpec, Session};
 use rgc_tui::watch::WatchSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -39,7 +39,7 @@ impl Watching {
         let rooms = rooms.then(|| "room:{CODE}:state".to_owned());
         let spec = ClusterSpec {
             name: "test".to_owned(),
-            topology: TopologyKind::Cluster,
+            topology: rgc_tui::cluster::TopologyKind::Cluster,
             link,
             watch: WatchSettings { seeds: seeds.to_vec(), interval: Duration::from_millis(500), rooms, ..WatchSettings::default() },
             journal_dir: PathBuf::new(),

@@ -3,9 +3,9 @@
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::OperationId;
-use crate::cluster::{NodeId, Observation};
+use crate::cluster::{Fault, NodeId, Observation};
 use crate::plan::entry::Entry;
-use crate::plan::{Intent, Plan, Progress, Refusal, Unfinished};
+use crate::plan::{Control, Intent, Plan, Progress, Refusal, Unfinished};
 
 /// Something happened.
 #[derive(Debug)]
@@ -51,34 +51,4 @@ pub enum Effect {
     /// Plans that need more facts than the model has (bytes of slots, keys of a room) are made by the session, which
     /// gathers them and answers with `Event::Planned`.
     Plan(Intent),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
-    Pause,
-    Resume,
-    /// Stop at the next safe point.
-    Abort,
-}
-
-/// What the demo can do to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    Kill,
-    Freeze,
-    Thaw,
-    Restart,
-}
-
-impl Fault {
-    pub const ALL: [Fault; 4] = [Self::Kill, Self::Freeze, Self::Thaw, Self::Restart];
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Freeze => "freeze",
-            Self::Thaw => "thaw",
-            Self::Restart => "restart",
-        }
-    }
 }

@@ -10,11 +10,13 @@ mod screen;
 mod settle;
 mod update;
 
+pub use crate::cluster::Fault;
+pub use crate::plan::Control;
 pub use command::commands;
 pub use dialog::leftover::{Way, in_flight};
 pub use dialog::menu::MenuItem;
 pub use dialog::{Button, Dialog, DialogKind, Shown};
-pub use event::{Control, Effect, Event, Fault};
+pub use event::{Effect, Event};
 pub use operation::{Operation, OperationId, Stage};
 pub use screen::alert_rows::{following, is_caused};
 pub use screen::heading::{Badge, Heading, Part};

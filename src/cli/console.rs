@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::args::Global;
 use super::context::exit::{Ended, Exit, Stop};
-use crate::app::{App, Fault, Settings};
+use crate::app::{App, Settings};
 use crate::cli::context::in_force;
 use crate::cli::context::look;
 use crate::cli::operate::shutdown;
 use crate::cluster::Model;
 use crate::config::Config;
 use crate::link::Clock;
-use crate::local::{LocalCluster, LocalFault};
+use crate::local::LocalCluster;
 use crate::play::{self, PlaySpec};
 use crate::session::Session;
 use crate::term;
@@ -91,12 +91,6 @@ fn themes(config: &Config) -> Themes {
 fn faults(local: Arc<LocalCluster>) -> Faults {
     Arc::new(move |node, fault| {
         let local = local.clone();
-        let kind = match fault {
-            Fault::Kill => LocalFault::Kill,
-            Fault::Freeze => LocalFault::Freeze,
-            Fault::Thaw => LocalFault::Thaw,
-            Fault::Restart => LocalFault::Restart,
-        };
-        Box::pin(async move { local.fault(&node, kind).await.map_err(|error| error.to_string()) })
+        Box::pin(async move { local.fault(&node, fault).await.map_err(|error| error.to_string()) })
     })
 }

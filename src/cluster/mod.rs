@@ -5,6 +5,7 @@
 mod address;
 pub mod election;
 mod estranged;
+mod fault;
 mod health;
 mod history;
 mod info;
@@ -28,6 +29,7 @@ mod written;
 
 pub use address::Address;
 pub use estranged::{Estranged, estranged, former_owners};
+pub use fault::Fault;
 pub use health::{Health, Trouble};
 pub use history::{
     GoneRooms, History, Incident, JoinedNode, KnownNode, KnownRoom, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture,
@@ -46,7 +48,7 @@ pub use series::{Ring, Series};
 pub use settings::ServerSettings;
 pub use slot::{SLOTS, SlotRange, SlotSet, hash_tag, key_slot};
 pub use standing::{Standing, standing};
-pub use topology::{Conflict, OpenSlot, Shard, Topology};
+pub use topology::{Conflict, OpenSlot, Shard, Topology, TopologyKind};
 pub use view::{Direction, Flags, Member, Open, Opinion, View, opinions};
 
 /// A point in time, always passed in: pure modules never read a clock.

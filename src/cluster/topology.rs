@@ -8,6 +8,25 @@ use std::collections::BTreeMap;
 use super::view::Direction;
 use super::{NodeId, SLOTS, ShardName, SlotRange, SlotSet, Time};
 
+/// How the servers are arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TopologyKind {
+    #[default]
+    Cluster,
+    Sentinel,
+    Standalone,
+}
+
+impl TopologyKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Sentinel => "sentinel",
+            Self::Standalone => "standalone",
+        }
+    }
+}
+
 /// A master and its replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {

@@ -6,7 +6,8 @@ use toml::de::DeTable;
 
 use super::problem::place;
 use super::value::{Reader, found, spanned, unknown};
-use super::{Config, ConfigError, Kind, Outside, Problem, SECTIONS, SETTINGS, Setting};
+use super::{Config, ConfigError, Outside, Problem, SECTIONS, SETTINGS, Setting};
+use crate::cluster::TopologyKind;
 use crate::nearest::nearest;
 
 impl Config {
@@ -109,12 +110,12 @@ fn whole(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &Config) {
     let section = document.get("cluster");
     let at = section.map_or(0, |section| section.span().start);
     let given = |key: &str| section.and_then(|section| section.get_ref().as_table()).and_then(|table| spanned(table, key));
-    if let Some(tls) = given("tls").filter(|_| config.cluster.topology == Kind::Sentinel && config.cluster.tls.is_some()) {
+    if let Some(tls) = given("tls").filter(|_| config.cluster.topology == TopologyKind::Sentinel && config.cluster.tls.is_some()) {
         reader.wrong(tls, "`tls`: not supported with topology = \"sentinel\"");
     }
     let (key, missing) = match config.cluster.topology {
-        Kind::Sentinel => ("sentinels", config.cluster.sentinels.is_empty()),
-        Kind::Cluster | Kind::Standalone => ("nodes", config.cluster.nodes.is_empty()),
+        TopologyKind::Sentinel => ("sentinels", config.cluster.sentinels.is_empty()),
+        TopologyKind::Cluster | TopologyKind::Standalone => ("nodes", config.cluster.nodes.is_empty()),
     };
     // A list that is there and did not fit has been complained about already; so has a misspelt [cluster].
     let noted = (section.is_none() && !reader.problems.is_empty())

@@ -20,7 +20,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::alerts::Thresholds;
-use crate::cluster::Address;
+use crate::cluster::{Address, TopologyKind};
 #[cfg(feature = "console")]
 use crate::{keys::Keymap, theme::Theme};
 
@@ -53,7 +53,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Cluster {
     pub name: String,
-    pub topology: Kind,
+    pub topology: TopologyKind,
     /// Seeds: any one alive is enough.
     pub nodes: Vec<Address>,
     pub sentinels: Vec<Address>,
@@ -63,25 +63,6 @@ pub struct Cluster {
     pub address_map: Vec<Mapping>,
     /// Read-only until its name has been typed.
     pub protected: bool,
-}
-
-/// How the servers are arranged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    #[default]
-    Cluster,
-    Sentinel,
-    Standalone,
-}
-
-impl Kind {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Cluster => "cluster",
-            Self::Sentinel => "sentinel",
-            Self::Standalone => "standalone",
-        }
-    }
 }
 
 /// Files in PEM, relative to the configuration file. Without `ca` the system's own roots are trusted.
@@ -122,7 +103,7 @@ impl Default for Config {
             path: None,
             cluster: Cluster {
                 name: "cluster".into(),
-                topology: Kind::Cluster,
+                topology: TopologyKind::Cluster,
                 nodes: Vec::new(),
                 sentinels: Vec::new(),
                 username: None,

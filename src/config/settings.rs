@@ -5,8 +5,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
+use super::Config;
 use super::value::{Shape, Value};
-use super::{Config, Kind};
+use crate::cluster::TopologyKind;
 
 /// One key of the file.
 pub struct Setting {
@@ -76,7 +77,9 @@ pub const SETTINGS: &[Setting] = &[
         says: "cluster, sentinel or standalone.",
         put: |config, value| {
             if let Value::Text(word) = value {
-                let known = [Kind::Cluster, Kind::Sentinel, Kind::Standalone].into_iter().find(|kind| kind.word() == word);
+                let known = [TopologyKind::Cluster, TopologyKind::Sentinel, TopologyKind::Standalone]
+                    .into_iter()
+                    .find(|kind| kind.word() == word);
                 config.cluster.topology = known.unwrap_or_default();
             }
         },

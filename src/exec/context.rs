@@ -9,10 +9,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::record::ledger::Transcript;
-use super::running::Control;
 use crate::cluster::{Address, NodeId};
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
-use crate::plan::{Figure, Outcome, Progress, Report};
+use crate::plan::{Control, Figure, Outcome, Progress, Report};
 
 /// While paused, between two looks whether somebody asks it to stop.
 const LOOK: Duration = Duration::from_millis(100);

@@ -25,4 +25,4 @@ pub use executor::{Executor, ExecutorSettings};
 pub use lock::Lock;
 pub use record::journal::{under_way, unfinished};
 pub use record::ledger::LEDGER;
-pub use running::{Control, Controls, Running};
+pub use running::{Controls, Running};

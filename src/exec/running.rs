@@ -3,16 +3,7 @@
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::plan::{Code, Outcome, Progress, Report};
-
-/// What an operation is asked to do at its next safe point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Control {
-    #[default]
-    Run,
-    Pause,
-    Abort,
-}
+use crate::plan::{Code, Control, Outcome, Progress, Report};
 
 /// Steers an operation; clones steer the same one.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use super::fleet::{Fleet, Kept, LocalNode};
 use super::process::Process;
 use super::ready::{self, Condition, wait};
 use super::{LocalError, binary, layout, ports};
-use crate::cluster::Address;
+use crate::cluster::{Address, Fault};
 
 /// Ready-made members agree within two seconds; more time is for machines that do something else at the same moment.
 const FORM_WITHIN: Duration = Duration::from_secs(60);
@@ -52,20 +52,6 @@ impl Default for LocalSpec {
             args: Vec::new(),
         }
     }
-}
-
-/// What can be done to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LocalFault {
-    /// SIGKILL.
-    Kill,
-    /// SIGSTOP: the port accepts and nothing answers.
-    Freeze,
-    /// SIGCONT.
-    Thaw,
-    /// Starts the node again from its folder: the same node id. A master that has a living replica comes back only
-    /// after that one has taken over, as its replica: before, it would come back empty and empty the replica, too.
-    Restart,
 }
 
 /// A running cluster. Dropped, no server and no folder is left, unless they are to be kept.
@@ -124,18 +110,18 @@ impl LocalCluster {
     ///
     /// # Errors
     /// The address is none of this cluster's, its process does not run, or it does not come back.
-    pub async fn fault(&self, address: &Address, fault: LocalFault) -> Result<(), LocalError> {
+    pub async fn fault(&self, address: &Address, fault: Fault) -> Result<(), LocalError> {
         match fault {
-            LocalFault::Kill => {
+            Fault::Kill => {
                 let mut fleet = self.fleet();
                 let at = fleet.find(address)?;
                 running(&mut fleet, at, "kill")?;
                 fleet.kill(at);
                 Ok(())
             }
-            LocalFault::Freeze => self.signal(address, "STOP", "freeze"),
-            LocalFault::Thaw => self.signal(address, "CONT", "thaw"),
-            LocalFault::Restart => self.restart(address).await,
+            Fault::Freeze => self.signal(address, "STOP", "freeze"),
+            Fault::Thaw => self.signal(address, "CONT", "thaw"),
+            Fault::Restart => self.restart(address).await,
         }
     }
 

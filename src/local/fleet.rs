@@ -17,7 +17,7 @@ pub struct LocalNode {
     pub address: Address,
     /// None when its process does not run.
     pub pid: Option<u32>,
-    /// Stopped by [`super::LocalFault::Freeze`].
+    /// Stopped by [`Fault::Freeze`](crate::cluster::Fault::Freeze).
     pub frozen: bool,
     /// Its folder: `log`, `pid`, `nodes.conf`.
     pub folder: PathBuf,

@@ -14,8 +14,9 @@ mod ready;
 mod server;
 mod talk;
 
+pub use crate::cluster::Fault as LocalFault;
 pub use binary::{Binary, find as find_binary};
-pub use cluster::{LocalCluster, LocalFault, LocalSpec};
+pub use cluster::{LocalCluster, LocalSpec};
 pub use error::LocalError;
 pub use fleet::{Kept, LocalNode};
 pub use server::LocalServer;

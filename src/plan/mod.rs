@@ -37,7 +37,9 @@ pub use preflight::{Answers, Asked, Other, foresee, obstacles, wanted};
 pub use repair::fix::in_need;
 pub use repair::lookup::{GoneOver, LOOKS, evidence, is_heard, repair, way_back};
 pub use report::figures::Figure;
-pub use report::plan::{Danger, Engine, Impact, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind};
+pub use report::plan::{
+    Control, Danger, Engine, Impact, Load, Move, Outcome, Plan, Prediction, Progress, Refusal, Report, Step, StepKind,
+};
 pub(crate) use report::plan::{LISTED, OPEN};
 pub use report::reason::{Code, Reason};
 pub use report::shown::shown;

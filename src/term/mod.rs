@@ -16,29 +16,22 @@ pub use log_pane::{collect_log, install_log};
 pub use signals::{Signal, Signals};
 pub use writer::FrameWriter;
 
-/// How many colours the terminal says it shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Colours {
-    None,
-    Sixteen,
-    Cube,
-    True,
-}
+use crate::theme::ColorDepth;
 
-/// Reads `NO_COLOR`, `COLORTERM` and `TERM`, as given by `variable`.
-pub fn colours(variable: impl Fn(&str) -> Option<String>) -> Colours {
+/// How many colours the terminal says it shows. Reads `NO_COLOR`, `COLORTERM` and `TERM`, as given by `variable`.
+pub fn colours(variable: impl Fn(&str) -> Option<String>) -> ColorDepth {
     let term = variable("TERM").unwrap_or_default();
     if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) || term == "dumb" {
-        return Colours::None;
+        return ColorDepth::None;
     }
     let colorterm = variable("COLORTERM").unwrap_or_default().to_lowercase();
     if colorterm.contains("truecolor") || colorterm.contains("24bit") || term.ends_with("-direct") {
-        return Colours::True;
+        return ColorDepth::True;
     }
     if term.contains("256") || term.starts_with("alacritty") || term.starts_with("xterm-kitty") || !colorterm.is_empty() {
-        return Colours::Cube;
+        return ColorDepth::Ansi256;
     }
-    Colours::Sixteen
+    ColorDepth::Ansi16
 }
 
 #[cfg(test)]
@@ -50,11 +43,11 @@ mod tests {
         let with = |pairs: &'static [(&'static str, &'static str)]| {
             colours(move |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string()))
         };
-        assert_eq!(with(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Colours::True);
-        assert_eq!(with(&[("TERM", "xterm-256color")]), Colours::Cube);
-        assert_eq!(with(&[("TERM", "linux")]), Colours::Sixteen);
-        assert_eq!(with(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]), Colours::None);
-        assert_eq!(with(&[("TERM", "screen"), ("NO_COLOR", "")]), Colours::Sixteen);
-        assert_eq!(with(&[("TERM", "dumb")]), Colours::None);
+        assert_eq!(with(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), ColorDepth::True);
+        assert_eq!(with(&[("TERM", "xterm-256color")]), ColorDepth::Ansi256);
+        assert_eq!(with(&[("TERM", "linux")]), ColorDepth::Ansi16);
+        assert_eq!(with(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]), ColorDepth::None);
+        assert_eq!(with(&[("TERM", "screen"), ("NO_COLOR", "")]), ColorDepth::Ansi16);
+        assert_eq!(with(&[("TERM", "dumb")]), ColorDepth::None);
     }
 }

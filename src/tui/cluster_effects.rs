@@ -81,7 +81,7 @@ impl EffectHandler for ClusterEffects {
         let Some(controls) = self.controls.get(&id) else { return };
         match control {
             Control::Pause => controls.pause(),
-            Control::Resume => controls.resume(),
+            Control::Run => controls.resume(),
             Control::Abort => controls.abort(),
         }
     }

@@ -9,7 +9,7 @@ use ratatui::backend::CrosstermBackend;
 use super::{Console, EffectHandler, EventChannel, Facts, Themes, run};
 use crate::app::App;
 use crate::link::Clock;
-use crate::term::{self, Colours, FrameWriter, Input, Signals};
+use crate::term::{self, FrameWriter, Input, Signals};
 use crate::theme::ColorDepth;
 
 /// What a console is started with.
@@ -21,7 +21,7 @@ pub struct Start {
     pub facts: Facts,
     pub handler: Box<dyn EffectHandler>,
     pub mouse: bool,
-    pub colours: Colours,
+    pub colours: ColorDepth,
 }
 
 /// Runs the console on the terminal until it ends; the terminal is then as it was. What is left of the console is
@@ -31,13 +31,7 @@ pub struct Start {
 /// When there is no terminal, or signals cannot be caught.
 pub async fn start(start: Start) -> io::Result<Console> {
     let Start { app, themes, clock, facts, handler, mouse, colours } = start;
-    let depth = match colours {
-        Colours::None => ColorDepth::None,
-        Colours::Sixteen => ColorDepth::Ansi16,
-        Colours::Cube => ColorDepth::Ansi256,
-        Colours::True => ColorDepth::True,
-    };
-    let themes: Themes = Box::new(move |name| themes(name).map(|theme| theme.limit(depth)));
+    let themes: Themes = Box::new(move |name| themes(name).map(|theme| theme.limit(colours)));
     let theme = themes(&app.settings.theme)
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no theme `{}`", app.settings.theme)))?;
     let mut console = Console {

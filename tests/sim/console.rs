@@ -16,7 +16,7 @@ use rgc_tui::cluster::Model;
 use rgc_tui::exec::{Executor, ExecutorSettings, Lock};
 use rgc_tui::keys::{Chord, Keymap};
 use rgc_tui::link::Clock;
-use rgc_tui::session::{ClusterSpec, Session, TopologyKind};
+use rgc_tui::session::{ClusterSpec, Session};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
 use rgc_tui::tui::{self, ClusterEffects, Console, Ended, EventChannel, Facts};
@@ -80,7 +80,7 @@ impl Operator {
 pub(crate) fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
     ClusterSpec {
         name: "prod".into(),
-        topology: TopologyKind::Cluster,
+        topology: rgc_tui::cluster::TopologyKind::Cluster,
         link: sim.link(),
         watch: WatchSettings { seeds: sim.seeds(), rooms: rooms.then(|| "room:{CODE}:state".into()), ..WatchSettings::default() },
         journal_dir: std::env::temp_dir(),

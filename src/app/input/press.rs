@@ -193,7 +193,7 @@ fn control(app: &App, abort: bool) -> Vec<Effect> {
     let Some(operation) = app.controlled() else { return Vec::new() };
     let control = match (abort, operation.paused) {
         (true, _) => crate::app::Control::Abort,
-        (false, true) => crate::app::Control::Resume,
+        (false, true) => crate::app::Control::Run,
         (false, false) => crate::app::Control::Pause,
     };
     vec![Effect::Control(operation.id, control)]

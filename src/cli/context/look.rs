@@ -9,13 +9,14 @@ use crate::cli::context::exit::{Exit, Stop};
 use crate::cli::context::in_force;
 use crate::cli::context::out;
 use crate::cli::context::picture::{Measured, Picture};
+use crate::cluster::TopologyKind;
 use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
-use crate::config::{Config, Kind};
+use crate::config::Config;
 use crate::escape;
 use crate::exec::Lock;
 use crate::link::{AddressMap, Clock, LinkSettings, TlsSettings};
 use crate::monitor::{LOOKED_AT_AGAIN, Monitor};
-use crate::session::{ClusterSpec, Session, TopologyKind};
+use crate::session::{ClusterSpec, Session};
 use crate::watch::{WatchSettings, look_up};
 
 /// How long a look may take, however many nodes are silent.
@@ -36,7 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The part of the configuration that a session is opened with.
 pub(crate) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop> {
     let cluster = &config.cluster;
-    if cluster.topology == Kind::Sentinel {
+    if cluster.topology == TopologyKind::Sentinel {
         let says = "topology = \"sentinel\" is not supported yet: name a master's cluster nodes, or use topology = \"standalone\"";
         return Err(Stop::new(Exit::Config, says));
     }
@@ -59,11 +60,7 @@ pub(crate) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
         address_map,
         ..LinkSettings::default()
     };
-    let topology = match cluster.topology {
-        Kind::Cluster => TopologyKind::Cluster,
-        Kind::Sentinel => TopologyKind::Sentinel,
-        Kind::Standalone => TopologyKind::Standalone,
-    };
+    let topology = cluster.topology;
     let watch = WatchSettings {
         seeds: cluster.nodes.clone(),
         interval: config.poll.interval,
@@ -121,7 +118,7 @@ impl Sight {
         for code in codes {
             let owner = self.model.topology().owner(key_slot(&escape::bytes(code))).and_then(|id| self.model.node(id));
             // Without cluster mode any server has its own.
-            let only = || self.model.nodes().find(|node| node.is_master() && self.topology() == Kind::Standalone.word());
+            let only = || self.model.nodes().find(|node| node.is_master() && self.topology() == TopologyKind::Standalone.word());
             if let Some(owner) = owner.or_else(only).filter(|node| node.health.is_alive()) {
                 asked.entry(owner.address.clone()).or_default().push(code.clone());
             }
@@ -275,7 +272,7 @@ impl Sight {
     fn topology(&self) -> &'static str {
         let mut modes = self.model.nodes().filter_map(|node| node.info.as_ref()?.mode.as_deref()).peekable();
         let alone = modes.peek().is_some() && modes.all(|mode| mode == "standalone");
-        if alone { Kind::Standalone.word() } else { self.config.cluster.topology.word() }
+        if alone { TopologyKind::Standalone.word() } else { self.config.cluster.topology.word() }
     }
 
     /// Draws the conclusions. `self` stays open for operations.
@@ -289,7 +286,7 @@ impl Sight {
         monitor.conclude(&mut model, now);
         let verdict = if self.unreachable().is_some() { Verdict::Unknown } else { monitor.verdict };
         let topology = self.topology();
-        let scans = |node: &&Node| node.is_master() && (node.slot_count > 0 || topology == Kind::Standalone.word());
+        let scans = |node: &&Node| node.is_master() && (node.slot_count > 0 || topology == TopologyKind::Standalone.word());
         let rooms_complete = self.scans && model.rooms().complete(model.nodes().filter(scans).map(|node| &node.address));
         let rated = |node: &Node| node.rates.cpu_percent.is_some();
         let rates = self.rated && model.nodes().filter(|node| node.health.is_well()).all(rated);

@@ -343,3 +343,12 @@ impl Report {
         some.map(|(figure, value)| (figure.label(), figure.value(*value)))
     }
 }
+
+/// What an operation is asked to do at its next safe point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    #[default]
+    Run,
+    Pause,
+    Abort,
+}
