@@ -136,7 +136,7 @@ fn special_conditions_can_be_seen() {
 
 #[test]
 fn every_pane_is_usable_on_a_small_screen() {
-    for name in ["tab-nodes", "tab-slots", "tab-alerts", "tab-rooms", "prompt", "filter", "dialog", "help"] {
+    for name in ["tab-nodes", "tab-slots", "tab-alerts", "tab-rooms", "prompt", "filter", "dialog", "dialog-menu-former", "help"] {
         snapshot(name, (80, 24));
     }
 }
@@ -179,6 +179,7 @@ fn dialogs_show_the_consequence_and_focus_cancel() {
         "dialog-replanning",
         "dialog-refused",
         "dialog-menu",
+        "dialog-menu-former",
         "dialog-fault",
         "dialog-target",
         "dialog-unlock",

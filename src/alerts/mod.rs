@@ -16,7 +16,7 @@ pub use finding::{Cause, Finding, Remedy, Severity, Subject, Thresholds, Verdict
 pub use headline::{Headline, headline, leading};
 pub use log::{Alert, AlertEvent, AlertLog, Phase};
 pub use rule::{Need, Rule};
-pub use rules::{RULES, is_latched, tells_of};
+pub use rules::{RULES, is_latched, tells_of, way_back};
 
 use crate::cluster::{Health, Model, SlotSet, Time};
 use look::Look;

@@ -15,6 +15,7 @@ mod shards;
 mod slots;
 
 pub(super) use loss::NOISE;
+pub use nodes::way_back;
 
 use super::{Finding, Rule};
 use crate::cluster::Incident;

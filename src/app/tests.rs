@@ -422,7 +422,7 @@ fn what_a_former_master_cannot_do_is_not_offered() {
         let items = bench.app.node_menu(bench.sample.id(number));
         items.into_iter().filter(|item| item.disabled.is_none()).map(|item| item.word).collect()
     };
-    assert_eq!(offered(0), ["look", "copy", "forget", "replace"]);
+    assert_eq!(offered(0), ["look", "back", "copy", "forget", "replace"]);
     assert_eq!(offered(1), ["look", "copy", "failover", "drain", "remove"]);
     assert_eq!(offered(4), ["look", "copy", "failover", "force", "takeover", "remove"]);
 }

@@ -180,6 +180,7 @@ pub(crate) const NAMES: &[&str] = &[
     "dialog-replanning",
     "dialog-refused",
     "dialog-menu",
+    "dialog-menu-former",
     "dialog-fault",
     "dialog-target",
     "dialog-unlock",
@@ -233,6 +234,13 @@ pub(crate) fn scene(name: &str, size: (u16, u16)) -> Scene {
             };
             scene.event(Event::Unfinished(vec![unfinished]));
             scene.seconds(2);
+        }
+        "dialog-menu-former" => {
+            scene.sample.kill(2);
+            scene.seconds(3);
+            scene.sample.promote(5);
+            scene.seconds(9);
+            scene.command(&format!("node {}", scene.id(2))).press("n");
         }
         "dialog-quit" => drop(scene.press("q")),
         "dialog-target" => drop(scene.press("5 space down space M")),

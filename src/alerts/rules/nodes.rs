@@ -118,12 +118,13 @@ fn why(health: Health) -> &'static str {
     }
 }
 
-fn remedy(look: &Look<'_>, node: &Node) -> Remedy {
+/// What brings a node back that is down: `on 10.0.0.3: start it again (…)`.
+pub fn way_back(node: &Node) -> String {
     let info = node.info.as_deref();
     let valkey = info.and_then(|info| info.server.as_ref()).is_some_and(|server| server.is_valkey());
     let program = if valkey { "valkey-server" } else { "redis-server" };
     let host = &node.address.host;
-    let mut says = match node.health {
+    match node.health {
         _ if node.has_no_address() => format!(
             "the server was reset or replaced: let it meet the cluster again (`CLUSTER MEET`), or promote a replica of it and forget \
              {}",
@@ -143,7 +144,11 @@ fn remedy(look: &Look<'_>, node: &Node) -> Remedy {
         Health::Tls | Health::Garbage => format!("compare [cluster] tls with what port {} of {host} speaks", node.address.port),
         Health::Unresolved => format!("`getent hosts {host}`; a [cluster] address_map entry can stand in"),
         _ => format!("see whether {host} is up: `ping {host}`, firewall, tunnel, [cluster] address_map"),
-    };
+    }
+}
+
+fn remedy(look: &Look<'_>, node: &Node) -> Remedy {
+    let mut says = way_back(node);
     if super::loss::lost_by(look, node).is_some_and(|lost| lost.is_large()) {
         says = format!("first save its data, which the others do not have (see shard.lost_writes); then {says}");
     }

@@ -44,3 +44,26 @@ fn what_has_a_key_of_its_own_is_told_by_that() {
     assert_eq!(says, "look; then `a`, or `r` (`:fix`)");
     assert_eq!(bench.app.typed("`rgc-tui fix` and `redis-cli PING`"), "`:fix` and `redis-cli PING`");
 }
+
+#[test]
+fn the_menu_of_a_dead_former_master_begins_with_what_can_be_done() {
+    let mut bench = Bench::new(Settings::default());
+    bench.sample.kill(2);
+    bench.happen(Happens::Seconds(3));
+    // Before anybody has taken over, its replica can be promoted from here.
+    let offered = |bench: &Bench| -> Vec<&str> {
+        let items = bench.app.node_menu(bench.sample.id(2));
+        items.into_iter().filter(|item| item.disabled.is_none()).map(|item| item.word).collect()
+    };
+    assert_eq!(offered(&bench), ["look", "back", "copy", "force", "takeover", "forget", "replace"]);
+    bench.sample.promote(5);
+    bench.happen(Happens::Seconds(3));
+    assert_eq!(offered(&bench), ["look", "back", "copy", "forget", "replace"]);
+    let items = bench.app.node_menu(bench.sample.id(2));
+    let (can, cannot) = items.split_at(5);
+    assert!(can.iter().all(|item| item.disabled.is_none()) && cannot.iter().all(|item| item.disabled.is_some()), "{items:?}");
+    assert!(items[1].says.contains("on 10.0.0.3: start it again"), "{items:?}");
+    // It is done on its host: the command is copied.
+    bench.app.dialog = Some(Dialog::new(DialogKind::NodeMenu { node: bench.sample.id(2), cursor: 0 }));
+    assert_eq!(press(&mut bench, "b"), [Effect::Copy("redis-server redis.conf".into())]);
+}

@@ -25,7 +25,14 @@ pub(super) fn node_menu(ui: &Ui<'_>, app: &App, id: NodeId, cursor: usize, doc: 
         doc.text(&format!("{} {text}   {}{shard}", sign.glyph, node.role), sign.role);
         doc.blank();
     }
-    for (at, item) in app.node_menu(id).into_iter().enumerate() {
+    let items = app.node_menu(id);
+    let first_not = items.iter().position(|item| item.disabled.is_some());
+    let is_sorted = items.iter().skip(first_not.unwrap_or(0)).all(|item| item.disabled.is_some());
+    for (at, item) in items.into_iter().enumerate() {
+        // What cannot be done stands apart.
+        if is_sorted && at > 0 && first_not == Some(at) {
+            doc.blank();
+        }
         let (sign, style) = pointed(ui, at == cursor);
         doc.entry();
         let (key, word, says) = match item.disabled {
@@ -33,7 +40,7 @@ pub(super) fn node_menu(ui: &Ui<'_>, app: &App, id: NodeId, cursor: usize, doc: 
             None => (Role::Accent, Role::Text, Role::Muted),
         };
         // Why it cannot be done is worth more than what it would do.
-        let text = item.disabled.unwrap_or(item.says);
+        let text = item.disabled.unwrap_or(&item.says);
         doc.line(vec![
             Span::styled(format!("{sign} "), style(ui.style(Role::Focus))),
             Span::styled(format!("{} ", item.key), style(ui.style(key))),
