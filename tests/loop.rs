@@ -100,7 +100,7 @@ impl EffectHandler for FakeHandler {
     }
 
     fn ledger(&mut self, to: &EventSender) {
-        to.post(Event::Ledger(vec![Entry { intent: "failover".into(), ..Entry::default() }]));
+        to.post(Event::Ledger(Ok(vec![Entry { intent: "failover".into(), ..Entry::default() }])));
     }
 }
 

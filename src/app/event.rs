@@ -29,8 +29,8 @@ pub enum Event {
     Planned(Intent, Box<Result<Plan, Refusal>>),
     /// Operations that did not come to their end, found at the start; some may be about another cluster of this name.
     Unfinished(Vec<Unfinished>),
-    /// The entries of the ledger, newest first, that `Effect::ReadLedger` asked for.
-    Ledger(Vec<Entry>),
+    /// The entries of the ledger, newest first, that `Effect::ReadLedger` asked for; or why they cannot be read.
+    Ledger(Result<Vec<Entry>, String>),
 }
 
 /// What the loop must do, since `update` does nothing itself. Keep it under ten variants.

@@ -66,8 +66,8 @@ pub fn update(app: &mut App, event: Event, now: Time) -> Vec<Effect> {
             app.unfinished = found;
             Vec::new()
         }
-        Event::Ledger(entries) => {
-            app.screen.ledger = Some(entries);
+        Event::Ledger(read) => {
+            app.screen.ledger = Some(read);
             Vec::new()
         }
     }

@@ -34,13 +34,12 @@ pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<Loc
     term::install_log(log::LevelFilter::Info);
     let clock = Clock::start();
     let spec = look::spec(config, global.read_only)?;
-    let ledger = spec.journal_dir.join("ledger.jsonl");
     let session = Session::open(spec, clock);
     let executor = session.executor().clone();
     let _play =
         demo.as_ref().map(|(local, spec)| play::start(session.links().clone(), local.addresses(), *spec, clock, session.sender()));
     let is_demo = demo.is_some();
-    let handler = ClusterEffects::new(executor, demo.map(|(local, _)| faults(local)), Some(ledger));
+    let handler = ClusterEffects::new(executor, demo.map(|(local, _)| faults(local)));
     let mut model = Model::new(config.cluster.name.clone());
     model.slow = config.alerts.latency;
     let app = App::new(model, settings(config, global, is_demo), config.keymap.clone(), clock.now());

@@ -11,6 +11,7 @@ use super::lock::{Gate, Lock};
 use super::preflight::presence::Presence;
 use super::preflight::turn::{NoTurn, Turn};
 use super::record::journal::{self, Burnt, Fuse, Journal};
+use super::record::off_thread;
 use super::running::{Controls, Running};
 use crate::cluster::{Address, Model, ShardName, SlotSet, former_owners};
 use crate::exec::preflight;
@@ -21,6 +22,7 @@ use crate::exec::record::ledger;
 use crate::exec::repair;
 use crate::exec::{failover, give_way, meet, membership, reshard, slots};
 use crate::link::{Clock, Links};
+use crate::plan::entry::Entry;
 use crate::plan::protocol::Direction;
 use crate::plan::{self, Code, Facts, Intent, Outcome, Plan, Progress, Reason, Refusal, Report, Unfinished};
 
@@ -122,6 +124,15 @@ impl Executor {
                 read::ask_all(model, &self.links, self.clock, &places).await;
             }
         }
+    }
+
+    /// The newest entries of the ledger, newest first.
+    ///
+    /// # Errors
+    /// In a sentence, when it cannot be read.
+    pub async fn ledger(&self, most: usize) -> Result<Vec<Entry>, String> {
+        let settings = self.settings.clone();
+        off_thread(move || ledger::entries(&settings.journal_dir, most)).await
     }
 
     /// Operations on this cluster that did not come to their end: offer them to `fix` at the start. Those whose console

@@ -1,9 +1,6 @@
 //! IO. The handler of effects on an open cluster: plans from fresh facts, runs operations, injects faults in the demo.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -12,40 +9,24 @@ use super::{EffectHandler, EventSender};
 use crate::app::{Control, Event, Fault, OperationId};
 use crate::cluster::{Address, Model};
 use crate::exec::{Controls, Executor};
-use crate::plan::entry::Entry;
 use crate::plan::{Intent, Plan, Progress};
 
 /// How the demo does things to its servers; an error is a sentence.
 pub type Faults = Arc<dyn Fn(Address, Fault) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// Entries of the ledger that are shown, and how much of its end is read for them.
+/// Entries of the ledger that are shown.
 const ENTRIES: usize = 1000;
-const ENTRIES_BYTES: u64 = 8 << 20;
 
 pub struct ClusterEffects {
     executor: Executor,
     faults: Option<Faults>,
-    /// The file of the ledger, when there is one.
-    ledger: Option<PathBuf>,
     controls: HashMap<OperationId, Controls>,
 }
 
 impl ClusterEffects {
-    pub fn new(executor: Executor, faults: Option<Faults>, ledger: Option<PathBuf>) -> Self {
-        Self { executor, faults, ledger, controls: HashMap::new() }
+    pub fn new(executor: Executor, faults: Option<Faults>) -> Self {
+        Self { executor, faults, controls: HashMap::new() }
     }
-}
-
-/// The last whole lines of a file, at most so many bytes of them.
-fn end_of(path: &Path, most: u64) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let skip = file.metadata()?.len().saturating_sub(most);
-    file.seek(SeekFrom::Start(skip))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let whole = if skip > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
-    Ok(whole.to_owned())
 }
 
 impl EffectHandler for ClusterEffects {
@@ -100,13 +81,8 @@ impl EffectHandler for ClusterEffects {
     }
 
     fn ledger(&mut self, to: &EventSender) {
-        let (path, to) = (self.ledger.clone(), to.clone());
-        tokio::task::spawn_blocking(move || {
-            let text = path.and_then(|path| end_of(&path, ENTRIES_BYTES).ok()).unwrap_or_default();
-            let torn = |line: &str| Entry { intent: line.chars().take(200).collect(), ..Entry::default() };
-            let newest = text.lines().rev().take(ENTRIES);
-            to.post(Event::Ledger(newest.map(|line| Entry::read(line).unwrap_or_else(|| torn(line))).collect()));
-        });
+        let (executor, to) = (self.executor.clone(), to.clone());
+        tokio::spawn(async move { to.send(Event::Ledger(executor.ledger(ENTRIES).await)).await });
     }
 
     fn begin(&mut self, cluster: &str, to: &EventSender) {
@@ -123,19 +99,5 @@ impl EffectHandler for ClusterEffects {
         if let Err(why) = self.executor.unlock(name) {
             log::warn!("{why}");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_end_of_a_long_ledger_is_read() {
-        let file = std::env::temp_dir().join(format!("rgc-tui-end-{}", std::process::id()));
-        std::fs::write(&file, "first\nsecond\nthird\n").unwrap();
-        let end = |most| end_of(&file, most).unwrap();
-        assert_eq!((end(100), end(9), end(3)), ("first\nsecond\nthird\n".into(), "third\n".into(), String::new()));
-        std::fs::remove_file(&file).unwrap();
     }
 }

@@ -11,14 +11,18 @@ use crate::quantity;
 use crate::theme::Role;
 
 pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let read = ui.screen.ledger.as_deref();
-    let entries = read.unwrap_or_default();
+    let read = ui.screen.ledger.as_ref();
+    let entries = read.and_then(|read| read.as_deref().ok()).unwrap_or_default();
     let beside = vec![Span::styled(format!("{}, newest first", quantity::count(entries.len(), "entry")), ui.style(Role::Muted))];
     pane::frame(ui, true, "Ledger", beside, area, buf);
     let inside = layout::inner(area);
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
     if entries.is_empty() {
-        let says = if read.is_some() { "no operation has been done on this cluster from here" } else { "reading it" };
+        let says = match read {
+            Some(Ok(_)) => "no operation has been done on this cluster from here",
+            Some(Err(why)) => why,
+            None => "reading it",
+        };
         return pane::empty(ui, says, inside, buf);
     }
     let text: Vec<Line<'static>> = entries.iter().map(|one| line(ui, one)).collect();

@@ -60,7 +60,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Entries of the ledger that are none of the operations above.
 fn earlier<'a>(ui: &Ui<'a>) -> Vec<&'a Entry> {
-    let entries = ui.screen.ledger.iter().flatten();
+    let entries = ui.screen.ledger.iter().flatten().flatten();
     let ours = |entry: &Entry| {
         let at = chrono::DateTime::parse_from_rfc3339(&entry.at);
         let since = |start| at.is_ok_and(|at| at >= start);

@@ -370,7 +370,7 @@ fn views(name: &str, size: (u16, u16)) -> Option<Scene> {
         "topology" | "nodes" | "rooms" | "views" | "help" => drop(scene.command(name)),
         "ledger" => {
             scene.command("ledger");
-            scene.event(Event::Ledger(earlier_deeds()));
+            scene.event(Event::Ledger(Ok(earlier_deeds())));
         }
         "log" => {
             log::warn!("10.0.0.3:7002 refused: connection refused");

@@ -111,7 +111,7 @@ where
         clock,
         signals: None,
         facts: Facts::Session(Box::new(session)),
-        handler: Box::new(ClusterEffects::new(executor, None, None)),
+        handler: Box::new(ClusterEffects::new(executor, None)),
         channel: EventChannel::new(),
         folder: journal.path().to_path_buf(),
         on_frame: Some(Box::new(move |app, buffer| {

@@ -182,7 +182,7 @@ pub struct Screen {
     /// The metric shown first in the nodes' full view.
     pub metric: Metric,
     /// Newest first; None until it has been read.
-    pub ledger: Option<Vec<Entry>>,
+    pub ledger: Option<Result<Vec<Entry>, String>>,
 }
 
 impl Default for Screen {

@@ -166,7 +166,7 @@ fn scroll(app: &mut App, to: Go) {
 fn text_lines(app: &App) -> usize {
     match app.screen.view() {
         View::Help => app.help().len() + 16,
-        View::Ledger => app.screen.ledger.as_ref().map_or(0, Vec::len),
+        View::Ledger => app.screen.ledger.iter().flatten().map(Vec::len).sum(),
         View::Log => 1000,
         View::Operation(id) => app.operation(*id).map_or(0, |operation| {
             operation.sent.len() + operation.notes.len() + operation.plan.steps.len() * 3 + operation.plan.moves.len() + 40
