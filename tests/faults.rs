@@ -18,7 +18,7 @@ use rgc_tui::exec::LEDGER;
 use rgc_tui::link::{Command, Lane, LinkSettings};
 use rgc_tui::local::{LocalFault, LocalSpec};
 use rgc_tui::plan::entry::Entry;
-use rgc_tui::plan::{Code, Intent, Outcome, Plan, Progress, Report};
+use rgc_tui::plan::{Code, Intent, Mode, Outcome, Plan, Progress, Report};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
         let mut next = Desk::in_folder(&cluster, LinkSettings::default(), None, dying.folder.clone()).await;
         // Its last record may still be on its way to the disk; no other console can be mistaken for it here.
         wait_until("the dead console has let go", async || rgc_tui::exec::under_way(dying.folder.path(), "test").is_empty()).await;
-        let unfinished = next.executor.unfinished("test");
+        let unfinished = next.executor.unfinished("test").await;
         if let [unfinished] = unfinished.as_slice() {
             assert_eq!(unfinished.total, 24, "{}", unfinished.says(&next.model));
         } else {
@@ -106,7 +106,7 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
             Ok(plan) => {
                 let report = next.run(plan).await;
                 assert_eq!(report.outcome, Outcome::Done, "record {fuse}: {report:?}");
-                assert_eq!(next.executor.unfinished("test"), []);
+                assert_eq!(next.executor.unfinished("test").await, []);
             }
             Err(refusal) => assert!(refusal.to_string().contains("nothing to do"), "record {fuse}: {refusal}"),
         }
@@ -388,4 +388,46 @@ async fn a_foreign_move_of_the_same_slots_is_noticed_and_players_lose_nothing() 
     everybody_agrees(&cluster, &cluster.addresses()).await;
     assert_calm(&cluster).await;
     assert_nothing_lost(&desk, &cluster, &played).await;
+}
+
+/// A home on a server that is away: whoever opens a file there waits. One thread: what waits on it holds up every link.
+#[tokio::test]
+async fn a_disk_that_does_not_answer_stops_no_link() {
+    let cluster = Cluster::start(3, 1).await;
+    let desk = Desk::at(&cluster).await;
+    let pings = async || {
+        for address in cluster.addresses().iter().cycle().take(60) {
+            desk.links.get(address, Lane::Probe).call(&Command::words("PING")).await.unwrap();
+        }
+    };
+
+    // A FIFO that nobody writes to yet.
+    let ledger = desk.folder.path().join(LEDGER);
+    assert!(std::process::Command::new("mkfifo").arg(&ledger).status().unwrap().success());
+    let (executor, model, intent) =
+        (desk.executor.clone(), desk.model.clone(), Intent::Failover { node: cluster.at(3).to_string(), mode: Mode::Graceful });
+    let planning = tokio::spawn(async move { executor.plan(&intent, &model).await });
+    pings().await;
+    assert!(!planning.is_finished());
+    let writer = ledger.clone();
+    tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(writer)).await.unwrap().unwrap();
+    planning.await.unwrap().unwrap();
+    std::fs::remove_file(&ledger).unwrap();
+
+    // Another program is looking for its turn, and does not end with it.
+    let gate = desk.folder.path().join("turns.lock");
+    let gate = std::fs::OpenOptions::new().create(true).append(true).open(gate).unwrap();
+    gate.lock().unwrap();
+    let plan = desk.executor.plan(&move_slots("0-9", cluster.at(1)), &desk.model).await.unwrap();
+    let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    loop {
+        let progress = running.progress.recv().await.unwrap();
+        assert!(!matches!(progress, Progress::Ended(_)), "{progress:?}");
+        if matches!(&progress, Progress::Note(note) if note.starts_with("waiting for ")) {
+            break;
+        }
+    }
+    pings().await;
+    drop(gate);
+    assert_eq!(running.report().await.outcome, Outcome::Done);
 }

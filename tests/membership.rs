@@ -103,7 +103,7 @@ async fn a_removal_that_dies_between_moving_and_forgetting_is_told_as_unfinished
     }
     let mut next = Desk::in_folder(&cluster, LinkSettings::default(), None, dying.folder.clone()).await;
     wait_until("the dead console has let go", async || rgc_tui::exec::under_way(dying.folder.path(), "test").is_empty()).await;
-    let [left] = <[_; 1]>::try_from(next.executor.unfinished("test")).unwrap();
+    let [left] = <[_; 1]>::try_from(next.executor.unfinished("test").await).unwrap();
     assert_eq!(left.intent, remove.to_string());
     assert!(left.says(&next.model).contains("3 of 3 slots have moved, no slot is open"), "{}", left.says(&next.model));
     next.done(remove).await;
@@ -112,7 +112,7 @@ async fn a_removal_that_dies_between_moving_and_forgetting_is_told_as_unfinished
     }
     next.look().await;
     next.executor.put_away_repaired(&next.model).await;
-    assert_eq!(next.executor.unfinished("test"), []);
+    assert_eq!(next.executor.unfinished("test").await, []);
     assert_same(&before, &next.digest(&cluster).await);
 }
 

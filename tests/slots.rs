@@ -54,7 +54,7 @@ async fn nothing_is_lost_on(cluster: Cluster) {
     let mut after = desk.digest(&cluster).await;
     after.retain(|key, _| !key.starts_with(b"play:"));
     assert_same(&before, &after);
-    assert_eq!(desk.executor.unfinished("test"), []);
+    assert_eq!(desk.executor.unfinished("test").await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +209,7 @@ async fn one_operation_at_a_time_from_this_machine_except_failovers() {
                         && why[0].contains("is running on this machine (`move-slots 0-3000")),
                     "{refused:?}"
                 );
-                assert_eq!(second.executor.unfinished("test"), [], "it lives");
+                assert_eq!(second.executor.unfinished("test").await, [], "it lives");
                 let report = second.run(failover.clone()).await;
                 assert_eq!(report.outcome, Outcome::Done, "{report:?}");
                 running.control.resume();
@@ -250,7 +250,7 @@ async fn what_valkey_9_moved_without_a_console_is_counted() {
     cluster.ok(&cluster.at(0), &format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 399 NODE {to}")).await;
     wait_until("the servers have moved them", async || cluster.owner(399).await == Some(cluster.at(2))).await;
     desk.look().await;
-    let [left] = &desk.executor.unfinished("test")[..] else { panic!() };
+    let [left] = &desk.executor.unfinished("test").await[..] else { panic!() };
     assert_eq!(left.progress(), "0 of 1000 slots have moved");
     let says = left.says(&desk.model);
     assert!(says.contains("400 of 1000 slots have moved, no slot is open"), "{says}");

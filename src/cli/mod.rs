@@ -11,6 +11,7 @@ mod show;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -19,6 +20,9 @@ use args::{Cli, Global, Verb};
 use context::exit::{Ended, Exit, Stop};
 use context::{in_force, out};
 use show::{ack, metrics, tables, watch};
+
+/// So long a program that has ended waits for what it is writing down.
+const DISK: Duration = Duration::from_secs(2);
 
 /// The whole program, from its arguments to its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -82,7 +86,7 @@ fn dispatch(cli: &Cli) -> Ended {
 fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Stop::new(Exit::Critical, format!("cannot start: {error}")))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match verb {
             None => console::run(global).await,
             Some(Verb::Demo(demo)) => demo::run(demo, global).await,
@@ -98,5 +102,8 @@ fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
             },
             Some(verb) => tables::run(verb, global).await,
         }
-    })
+    });
+    // What is still being written down may end; a disk that does not answer keeps nobody.
+    runtime.shutdown_timeout(DISK);
+    ended
 }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::record::ledger::Transcript;
+use super::record::off_thread;
 use crate::cluster::{Address, NodeId};
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
 use crate::plan::{Control, Figure, Outcome, Progress, Report};
@@ -106,8 +107,9 @@ impl OperationContext {
     }
 
     /// Somebody asks for a failover that this operation is in the way of.
-    pub(super) fn yields(&self) -> bool {
-        self.yields_at.as_ref().is_some_and(|path| path.exists())
+    pub(super) async fn yields(&self) -> bool {
+        let Some(path) = self.yields_at.clone() else { return false };
+        off_thread(move || path.exists()).await
     }
 
     /// Sends a command over the lane for work and tells what came of it.
@@ -125,13 +127,12 @@ impl OperationContext {
     pub(super) async fn safe_point(&mut self) -> bool {
         let mut paused = false;
         loop {
-            if self.yields() {
+            let now = *self.control.borrow_and_update();
+            if now == Control::Abort || self.yields().await {
                 return true;
             }
-            let now = *self.control.borrow_and_update();
             match now {
-                Control::Abort => return true,
-                Control::Run => {
+                Control::Abort | Control::Run => {
                     if paused {
                         self.say(Progress::Paused(false)).await;
                     }

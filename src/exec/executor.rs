@@ -1,7 +1,7 @@
 //! IO. Plans with fresh facts and carries plans out; never two operations at once in one shard.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use super::preflight::turn::{NoTurn, Turn};
 use super::record::journal::{self, Burnt, Fuse, Journal};
 use super::record::off_thread;
 use super::running::{Controls, Running};
-use crate::cluster::{Address, Model, ShardName, SlotSet, former_owners};
+use crate::cluster::{Address, Model, ShardName, SlotSet, Time, former_owners};
 use crate::exec::preflight;
 use crate::exec::preflight::trial;
 use crate::exec::read;
@@ -93,13 +93,14 @@ impl Executor {
         read::refresh(&mut model, &self.links, self.clock).await;
         // What another console has done is not seen in the servers' words.
         if let Intent::Failover { .. } = intent {
-            for (winner, at) in ledger::failovers(&self.settings.journal_dir) {
+            let settings = self.settings.clone();
+            for (winner, at) in off_thread(move || ledger::failovers(&settings.journal_dir)).await {
                 model.remember_failover(&winner, at);
             }
         }
         // Slots on their way are open too: to put them right would be to work against whoever moves them.
         if let Intent::Fix { .. } = intent
-            && let Some(busy) = journal::under_way(&self.settings.journal_dir, &model.name).iter().find(|one| one.concerns(&model))
+            && let Some(busy) = self.under_way(&model.name).await.iter().find(|one| one.concerns(&model))
         {
             let says = format!(
                 "`{}`, begun {}, is under way: {} so far; wait until it has ended",
@@ -137,20 +138,20 @@ impl Executor {
 
     /// Operations on this cluster that did not come to their end: offer them to `fix` at the start. Those whose console
     /// died with nothing left to do but tell the ledger are told now.
-    pub fn unfinished(&self, cluster: &str) -> Vec<Unfinished> {
-        let (over, unfinished): (Vec<_>, Vec<_>) =
-            journal::left(&self.settings.journal_dir, cluster).into_iter().partition(Unfinished::is_over);
-        over.iter().for_each(|left| self.put_away(left, cluster));
-        unfinished
+    pub async fn unfinished(&self, cluster: &str) -> Vec<Unfinished> {
+        let (settings, now, cluster) = (self.settings.clone(), self.clock.now(), cluster.to_owned());
+        let look = move || {
+            let left = journal::left(&settings.journal_dir, &cluster).into_iter();
+            let (over, unfinished): (Vec<_>, Vec<_>) = left.partition(Unfinished::is_over);
+            over.iter().for_each(|left| put_away(&settings.journal_dir, left, &cluster, now));
+            unfinished
+        };
+        off_thread(look).await
     }
 
-    /// The ledger tells of it, and its journal is gone.
-    fn put_away(&self, left: &Unfinished, cluster: &str) {
-        let Some(_claimed) = journal::claim(&left.path) else { return };
-        let told = ledger::append_afterwards(&self.settings.journal_dir, left, cluster, self.clock.now());
-        if let Err(error) = told.and_then(|()| std::fs::remove_file(&left.path).map_err(|error| error.to_string())) {
-            log::warn!("{}: {error}", left.path.display());
-        }
+    async fn under_way(&self, cluster: &str) -> Vec<Unfinished> {
+        let (settings, cluster) = (self.settings.clone(), cluster.to_owned());
+        off_thread(move || journal::under_way(&settings.journal_dir, &cluster)).await
     }
 
     /// For tests: operations drop dead, without another word, when this many journal records are on disk.
@@ -195,6 +196,10 @@ impl Executor {
             Ok(None) => (plan, Ok(())),
             Err(why) => (plan, Err(why)),
         };
+        let way = match way {
+            Ok(()) => self.is_trusted().await,
+            Err(why) => Err(why),
+        };
         let (report, journal) = match way.and_then(|()| self.occupy(&plan)) {
             Ok(_occupied) => {
                 let blown = Arc::new(tokio::sync::Notify::new());
@@ -208,11 +213,16 @@ impl Executor {
             Err(reason) => (context.report(Outcome::Refused(vec![reason]), Vec::new()), None),
         };
         log::info!("{}: {} after {:?} {}", report.outcome.word(), plan.intent, report.elapsed, report.outcome.reasons().join("; "));
-        let (now, folder) = (self.clock.now(), &self.settings.journal_dir);
+        let (now, settings) = (self.clock.now(), self.settings.clone());
         let name = journal.as_ref().map(Journal::name);
-        match ledger::append(folder, &plan, &report, &model, &context.transcript, name, now) {
-            Ok(()) => journal.into_iter().for_each(Journal::put_away),
-            Err(error) => context.note(error).await,
+        let entry = ledger::entry(&plan, &report, &model, &context.transcript, name, now);
+        let told = move || {
+            ledger::write(&settings.journal_dir, &entry)?;
+            journal.into_iter().for_each(Journal::put_away);
+            Ok::<_, String>(())
+        };
+        if let Err(error) = off_thread(told).await {
+            context.note(error).await;
         }
         context.say(Progress::Ended(report)).await;
     }
@@ -239,7 +249,9 @@ impl Executor {
         if let Some(present) = present {
             present.end().await;
         }
-        drop(turn);
+        if let Some(turn) = turn {
+            off_thread(move || drop(turn)).await;
+        }
         ended
     }
 
@@ -313,7 +325,7 @@ impl Executor {
         if !repairs && plan.moves.is_empty() {
             return Ok(None);
         }
-        match Turn::take(&self.settings.journal_dir, plan, model, self.clock.now()) {
+        match Turn::take(context, &self.settings.journal_dir, plan, model).await {
             Ok(turn) => Ok(Some(turn)),
             // A repair does not wait for a disk that is full or read-only.
             Err(NoTurn::Unknown(why)) if repairs => {
@@ -328,7 +340,7 @@ impl Executor {
     /// Unfinished operations whose slots need nothing any more: puts them away, and gives them.
     pub async fn put_away_repaired(&self, model: &Model) -> Vec<Unfinished> {
         let mut away = Vec::new();
-        let all = self.unfinished(&model.name);
+        let all = self.unfinished(&model.name).await;
         if all.is_empty() {
             return away;
         }
@@ -343,7 +355,8 @@ impl Executor {
         for left in all {
             if left.concerns(&model) && left.in_flight.both(&moving).is_empty() && self.is_repaired(&model, &left).await {
                 let left = left.seen_in(&model);
-                self.put_away(&left, &model.name);
+                let (settings, now, name, gone) = (self.settings.clone(), self.clock.now(), model.name.clone(), left.clone());
+                off_thread(move || put_away(&settings.journal_dir, &gone, &name, now)).await;
                 away.push(left);
             }
         }
@@ -359,10 +372,15 @@ impl Executor {
         slots.iter().all(needs_nothing)
     }
 
+    /// What operations left and where they are is believed from the state folder: nobody else may write to it.
+    async fn is_trusted(&self) -> Result<(), Reason> {
+        let settings = self.settings.clone();
+        let trusted = off_thread(move || crate::private::trusted(&settings.journal_dir)).await;
+        trusted.map_err(|why| Code::StateFolder.because(why))
+    }
+
     /// Takes the plan's shards for itself, or says why it must not.
     fn occupy(&self, plan: &Plan) -> Result<Occupied, Reason> {
-        // What operations left and where they are is believed from there.
-        crate::private::trusted(&self.settings.journal_dir).map_err(|why| Code::StateFolder.because(why))?;
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shard) = plan.impact.shards.iter().find(|shard| busy.contains(shard)) {
             let says = format!("an operation is under way in shard {shard}: wait until it has ended");
@@ -370,6 +388,15 @@ impl Executor {
         }
         busy.extend(plan.impact.shards.iter().copied());
         Ok(Occupied { busy: self.busy.clone(), shards: plan.impact.shards.clone() })
+    }
+}
+
+/// The ledger tells of it, and its journal is gone.
+fn put_away(folder: &Path, left: &Unfinished, cluster: &str, now: Time) {
+    let Some(_claimed) = journal::claim(&left.path) else { return };
+    let told = ledger::append_afterwards(folder, left, cluster, now);
+    if let Err(error) = told.and_then(|()| std::fs::remove_file(&left.path).map_err(|error| error.to_string())) {
+        log::warn!("{}: {error}", left.path.display());
     }
 }
 

@@ -12,6 +12,7 @@ use crate::cluster::{Model, NodeId, SlotRange, View};
 use crate::exec::preflight::turn;
 use crate::exec::read;
 use crate::exec::read::agree;
+use crate::exec::record::off_thread;
 use crate::plan::{self, Code, Facts, Intent, Mode, Plan, Reason, StepKind};
 
 /// A group with a big key takes its time; a move that waits for an election does not end before it.
@@ -25,14 +26,16 @@ pub(super) async fn before(context: &OperationContext, folder: &Path, plan: &Pla
     let Intent::Failover { mode, .. } = &plan.intent else { return Ok(None) };
     let Some((replica, master)) = change(plan) else { return Ok(None) };
     let touched: BTreeSet<NodeId> = [Some(replica), master].into_iter().flatten().collect();
-    let Some(asked) = turn::ask_to_yield(folder, model, &touched) else { return Ok(None) };
+    let Some(asked) = turn::ask_to_yield(folder, model, touched).await else { return Ok(None) };
     context.note(format!("{}: it is asked to stop where nothing is open", asked.what)).await;
     let deadline = Instant::now() + STOPS_WITHIN;
-    while asked.is_held() && Instant::now() < deadline {
+    let mut held = asked.is_held().await;
+    while held && Instant::now() < deadline {
         sleep(LOOK).await;
+        held = asked.is_held().await;
     }
-    let mut why = asked.is_held().then(|| format!("{} and has not stopped within {} s", asked.what, STOPS_WITHIN.as_secs()));
-    drop(asked);
+    let mut why = held.then(|| format!("{} and has not stopped within {} s", asked.what, STOPS_WITHIN.as_secs()));
+    off_thread(move || drop(asked)).await;
     if why.is_none() {
         why = unheard(context, replica, model).await;
     }

@@ -25,4 +25,6 @@ pub use executor::{Executor, ExecutorSettings};
 pub use lock::Lock;
 pub use record::journal::{under_way, unfinished};
 pub use record::ledger::LEDGER;
+#[cfg(feature = "console")]
+pub(crate) use record::off_thread;
 pub use running::{Controls, Running};

@@ -124,7 +124,7 @@ pub(super) async fn run(
         if let Some((_, slots)) = figures.iter_mut().find(|(figure, _)| *figure == Figure::Slots) {
             *slots = done as f64;
         }
-        if cancelled && context.yields() {
+        if cancelled && context.yields().await {
             reasons.push(Code::Stopped.because("stopped for a failover in one of its shards: ask again when that is over"));
         }
         reasons.push(Code::MoveBrokenOff.because(format!("{done} of {total} slots have moved and stay where they are")));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Store;
 use crate::cluster::{Address, Fact, Memory, Model, Observation, Remembered, Time};
@@ -16,6 +16,8 @@ const ROUTINE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(2);
 /// News that comes in quick succession is written down together.
 const NEWS: Duration = Duration::from_millis(500);
+/// For the last time, at the end.
+const PARTING: Duration = Duration::from_secs(3);
 
 /// Keeps the memory of one open cluster.
 #[derive(Debug)]
@@ -71,13 +73,14 @@ impl Keeper {
         });
     }
 
-    /// Writes down what there is now, and waits until it is.
+    /// Writes down what there is now, and waits until it is; not for ever, since a disk may not answer.
     pub async fn finish(&self, model: &Model, now: Time) {
         let Some(memory) = model.history().memory(model, now) else { return };
         let store = self.store.clone();
-        let written = tokio::task::spawn_blocking(move || store.write(memory)).await;
-        if let Ok(Err(why)) = written {
-            log::warn!("{why}");
+        match timeout(PARTING, tokio::task::spawn_blocking(move || store.write(memory))).await {
+            Ok(Ok(Err(why))) => log::warn!("{why}"),
+            Ok(_) => {}
+            Err(_) => log::warn!("what is known of the cluster could not be written down within {} s", PARTING.as_secs()),
         }
     }
 }

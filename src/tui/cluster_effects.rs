@@ -87,10 +87,10 @@ impl EffectHandler for ClusterEffects {
 
     fn begin(&mut self, cluster: &str, to: &EventSender) {
         let (executor, cluster, to) = (self.executor.clone(), cluster.to_string(), to.clone());
-        tokio::task::spawn_blocking(move || {
-            let unfinished = executor.unfinished(&cluster);
+        tokio::spawn(async move {
+            let unfinished = executor.unfinished(&cluster).await;
             if !unfinished.is_empty() {
-                to.post(Event::Unfinished(unfinished));
+                to.send(Event::Unfinished(unfinished)).await;
             }
         });
     }

@@ -123,7 +123,8 @@ pub fn journal(bytes: &[u8]) {
         let clock = Clock::start();
         let settings = ExecutorSettings { journal_dir: folder.path().to_path_buf(), cluster: "test".into(), lock: Lock::Open };
         let executor = Executor::new(Links::new(LinkSettings::default(), clock), clock, settings);
-        let _ = executor.unfinished("prod");
+        let _ = executor.unfinished("prod").await;
+        let _ = executor.ledger(10).await;
     });
 }
 

@@ -227,8 +227,8 @@ impl Sight {
     }
 
     /// Operations that somebody's console or command began and did not end: named before anything else is done or shown.
-    pub(crate) fn tell_unfinished(&self) {
-        let unfinished = self.session.executor().unfinished(&self.model.name);
+    pub(crate) async fn tell_unfinished(&self) {
+        let unfinished = self.session.executor().unfinished(&self.model.name).await;
         for unfinished in unfinished.iter().filter(|unfinished| unfinished.concerns(&self.model)) {
             out::tell(&format!("rgc-tui: {}", unfinished.says(&self.model)));
         }

@@ -19,7 +19,7 @@ use crate::cli::context::out;
 use crate::cli::operate::progress::Teller;
 use crate::cli::operate::saved::Saved;
 use crate::cluster::Model;
-use crate::exec::Lock;
+use crate::exec::{Lock, off_thread};
 use crate::plan::shell;
 use crate::plan::{self, Code, Danger, Intent, Objective, Outcome, Plan, Progress, Refusal, Report, Unfinished};
 
@@ -54,7 +54,7 @@ pub(crate) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
     if let Some(stop) = sight.unreachable() {
         return Err(told(&intent, global, stop));
     }
-    sight.tell_unfinished();
+    sight.tell_unfinished().await;
     Operation { intent, act, global, sight }.run(saved).await
 }
 
@@ -132,7 +132,7 @@ impl Operation<'_> {
             return self.refused(&Refusal::because(Code::ClusterChanged.because(STALE)));
         }
         if let Some(path) = &self.act.save_plan {
-            self.save(path, &plan)?;
+            self.save(path, &plan).await?;
         }
         self.show(&plan);
         if self.act.dry_run || self.act.save_plan.is_some() {
@@ -171,8 +171,10 @@ impl Operation<'_> {
         };
     }
 
-    fn save(&self, path: &Path, plan: &Plan) -> Result<(), Stop> {
-        saved::write(path, &plan::json::plan(plan, &self.sight.model)).map_err(|stop| told(&self.intent, self.global, stop))?;
+    async fn save(&self, path: &Path, plan: &Plan) -> Result<(), Stop> {
+        let (file, json) = (path.to_owned(), plan::json::plan(plan, &self.sight.model));
+        let saved = off_thread(move || saved::write(&file, &json)).await;
+        saved.map_err(|stop| told(&self.intent, self.global, stop))?;
         out::tell(&format!("rgc-tui: the plan is saved in {}", path.display()));
         Ok(())
     }

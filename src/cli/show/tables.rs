@@ -32,7 +32,7 @@ pub(crate) async fn run(verb: &Verb, global: &Global) -> Ended {
         return Err(stop);
     }
     if matches!(verb, Verb::Status(_) | Verb::Check(_)) {
-        sight.tell_unfinished();
+        sight.tell_unfinished().await;
     }
     let text = match (verb, global.format) {
         (Verb::Check(_), Format::Text) => check::text(&picture, paint),

@@ -8,16 +8,24 @@ use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
-use crate::cluster::{Model, Node, NodeId, Time};
+use crate::cluster::{Model, Node, NodeId};
+use crate::exec::context::OperationContext;
+use crate::exec::record::off_thread;
 use crate::exec::record::who::who;
 use crate::plan::Plan;
 use crate::private;
 
 /// Held for the moment in which one looks around and takes its turn.
 const GATE: &str = "turns.lock";
+/// A disk that is slow, or another one that looks around, is waited for so long; it is said after a moment.
+const GATE_WITHIN: Duration = Duration::from_secs(10);
+const SAID_AFTER: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
 const EXTENSION: &str = "turn";
 const YIELD: &str = "yield";
 
@@ -38,28 +46,69 @@ pub(crate) enum NoTurn {
 }
 
 impl Turn {
-    pub(crate) fn take(folder: &Path, plan: &Plan, model: &Model, now: Time) -> Result<Self, NoTurn> {
-        let unknown = |error: io::Error| {
-            NoTurn::Unknown(format!(
-                "cannot see in {} whether another operation is under way: {error}; make the folder writable",
-                folder.display()
-            ))
-        };
+    pub(crate) async fn take(context: &OperationContext, folder: &Path, plan: &Plan, model: &Model) -> Result<Self, NoTurn> {
+        let now = context.clock.now();
         let path = folder.join(format!("{}-{}.{EXTENSION}", now.format("%Y%m%dT%H%M%S%9fZ"), std::process::id()));
-        let gate = gate(folder).map_err(unknown)?;
-        if let Some((_, other)) = taken(folder, model).map_err(unknown)? {
-            return Err(NoTurn::Taken(says(&other)));
-        }
-        let locked = private::options().create_new(true).append(true).open(&path).map_err(unknown)?;
-        locked.try_lock().map_err(|error| unknown(error.into()))?;
-        let turn = Self { path, locked };
         let nodes: Vec<String> = model.nodes().map(|node| node.id.to_string()).collect();
         let line = json!({"intent": plan.intent.to_string(), "who": who(), "pid": std::process::id(), "nodes": nodes,
                           "touches": touches(plan, model)});
-        (&turn.locked).write_all(format!("{line}\n").as_bytes()).map_err(unknown)?;
-        drop(gate);
-        Ok(turn)
+        let members: BTreeSet<NodeId> = model.nodes().map(|node| node.id).collect();
+        let gate = folder.join(GATE);
+        let waits = async {
+            sleep(SAID_AFTER).await;
+            let says = format!("waiting for {}, at most {} s", gate.display(), GATE_WITHIN.as_secs());
+            context.note(says).await;
+            std::future::pending().await
+        };
+        let take = async {
+            loop {
+                let (folder, path, members, line) = (folder.to_owned(), path.clone(), members.clone(), line.clone());
+                match off_thread(move || try_take(&folder, path, &members, &line)).await {
+                    Some(taken) => return taken,
+                    None => sleep(LOOK).await,
+                }
+            }
+        };
+        let taken = tokio::select! {
+            taken = timeout(GATE_WITHIN, take) => taken,
+            never = waits => never,
+        };
+        taken.unwrap_or_else(|_elapsed| {
+            Err(NoTurn::Unknown(format!(
+                "cannot see within {} s whether another operation is under way: another program holds {gate}, or its disk does \
+                 not answer; `fuser {gate}` names the program",
+                GATE_WITHIN.as_secs(),
+                gate = gate.display(),
+            )))
+        })
     }
+}
+
+/// None while another one looks around.
+fn try_take(folder: &Path, path: PathBuf, members: &BTreeSet<NodeId>, line: &Value) -> Option<Result<Turn, NoTurn>> {
+    let take = || -> io::Result<Option<Result<Turn, NoTurn>>> {
+        private::folder(folder)?;
+        let gate = private::append(&folder.join(GATE))?;
+        match gate.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            locked => locked?,
+        }
+        if let Some((_, other)) = taken(folder, members)? {
+            return Ok(Some(Err(NoTurn::Taken(says(&other)))));
+        }
+        let locked = private::options().create_new(true).append(true).open(&path)?;
+        locked.try_lock()?;
+        let turn = Turn { path, locked };
+        (&turn.locked).write_all(format!("{line}\n").as_bytes())?;
+        Ok(Some(Ok(turn)))
+    };
+    let unknown = |error: io::Error| {
+        NoTurn::Unknown(format!(
+            "cannot see in {} whether another operation is under way: {error}; make the folder writable",
+            folder.display()
+        ))
+    };
+    take().unwrap_or_else(|error| Some(Err(unknown(error))))
 }
 
 /// The nodes whose failover it must not be surprised by.
@@ -88,8 +137,9 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn is_held(&self) -> bool {
-        File::open(&self.turn).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    pub(crate) async fn is_held(&self) -> bool {
+        let turn = self.turn.clone();
+        off_thread(move || File::open(turn).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))).await
     }
 }
 
@@ -101,8 +151,13 @@ impl Drop for Asked {
 }
 
 /// Asks an operation on slots of these nodes, from this machine, to stop at its safe point; None: there is none.
-pub(crate) fn ask_to_yield(folder: &Path, model: &Model, nodes: &BTreeSet<NodeId>) -> Option<Asked> {
-    let (turn, other) = taken(folder, model).ok()??;
+pub(crate) async fn ask_to_yield(folder: &Path, model: &Model, nodes: BTreeSet<NodeId>) -> Option<Asked> {
+    let (folder, members) = (folder.to_owned(), model.nodes().map(|node| node.id).collect());
+    off_thread(move || ask(&folder, &members, &nodes)).await
+}
+
+fn ask(folder: &Path, members: &BTreeSet<NodeId>, nodes: &BTreeSet<NodeId>) -> Option<Asked> {
+    let (turn, other) = taken(folder, members).ok()??;
     let listed = other.get("touches").and_then(Value::as_array);
     // What does not say is taken for one that does.
     let concerned =
@@ -126,15 +181,8 @@ impl Drop for Turn {
     }
 }
 
-fn gate(folder: &Path) -> io::Result<File> {
-    private::folder(folder)?;
-    let gate = private::append(&folder.join(GATE))?;
-    gate.lock()?;
-    Ok(gate)
-}
-
 /// What the one wrote that has its turn on this cluster. Files that a killed one left are removed.
-fn taken(folder: &Path, model: &Model) -> io::Result<Option<(PathBuf, Value)>> {
+fn taken(folder: &Path, members: &BTreeSet<NodeId>) -> io::Result<Option<(PathBuf, Value)>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != EXTENSION) {
@@ -148,7 +196,7 @@ fn taken(folder: &Path, model: &Model) -> io::Result<Option<(PathBuf, Value)>> {
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
                 let other = serde_json::from_str(&text).unwrap_or(Value::Null);
-                if concerns(&other, model) {
+                if concerns(&other, members) {
                     return Ok(Some((path, other)));
                 }
             }
@@ -159,10 +207,10 @@ fn taken(folder: &Path, model: &Model) -> io::Result<Option<(PathBuf, Value)>> {
 }
 
 /// Two clusters may have been given the same name, and share the folder. What does not say is taken for ours.
-fn concerns(other: &Value, model: &Model) -> bool {
+fn concerns(other: &Value, members: &BTreeSet<NodeId>) -> bool {
     let Some(nodes) = other.get("nodes").and_then(Value::as_array) else { return true };
     let ids = nodes.iter().filter_map(|id| id.as_str()?.parse::<NodeId>().ok());
-    ids.into_iter().any(|id| model.node(id).is_some())
+    ids.into_iter().any(|id| members.contains(&id))
 }
 
 fn says(other: &Value) -> String {
@@ -178,27 +226,57 @@ fn says(other: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
     use crate::cluster::sample::{Sample, noon};
-    use crate::plan::{Facts, Intent, plan};
+    use crate::exec::running::Controls;
+    use crate::link::{Clock, LinkSettings, Links};
+    use crate::plan::{Facts, Intent, Progress, plan};
 
-    #[test]
-    fn one_at_a_time_and_what_a_killed_one_left_is_in_nobodys_way() {
+    fn context() -> (OperationContext, mpsc::Receiver<Progress>) {
+        let (clock, (progress, told)) = (Clock::start(), mpsc::channel(16));
+        let links = Links::new(LinkSettings::default(), clock);
+        (OperationContext::new(links, clock, progress, Controls::new().1), told)
+    }
+
+    fn planned(model: &Model) -> Plan {
+        let intent = Intent::MoveSlots { slots: (0..10).collect(), to: "B".into() };
+        plan(&intent, &Facts::of(model), noon()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_and_what_a_killed_one_left_is_in_nobodys_way() {
         let folder = tempfile::tempdir().unwrap();
         let model = Sample::new(3, 1).model;
-        let intent = Intent::MoveSlots { slots: (0..10).collect(), to: "B".into() };
-        let plan = plan(&intent, &Facts::of(&model), noon()).unwrap();
+        let (plan, (context, _told)) = (planned(&model), context());
         std::fs::write(folder.path().join("old.turn"), "{").unwrap();
-        let take = |at: i64| Turn::take(folder.path(), &plan, &model, noon() + chrono::TimeDelta::seconds(at));
-        let first = take(0).unwrap();
-        let NoTurn::Taken(why) = take(1).unwrap_err() else { panic!() };
+        let take = || Turn::take(&context, folder.path(), &plan, &model);
+        let first = take().await.unwrap();
+        let NoTurn::Taken(why) = take().await.unwrap_err() else { panic!() };
         let named = format!("(`{}`, begun by {}, pid {})", plan.intent, who(), std::process::id());
         assert!(why.contains(&named), "{why}");
         // Another cluster of the same name.
-        assert!(!concerns(&json!({"nodes": ["f".repeat(40)]}), &model));
+        assert!(!concerns(&json!({"nodes": ["f".repeat(40)]}), &model.nodes().map(|node| node.id).collect()));
         drop(first);
-        drop(take(2).unwrap());
+        drop(take().await.unwrap());
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [GATE]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_the_gate_is_waited_for_not_for_ever_and_it_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = Sample::new(3, 1).model;
+        let (plan, (context, mut told)) = (planned(&model), context());
+        let gate = private::append(&folder.path().join(GATE)).unwrap();
+        gate.lock().unwrap();
+        let NoTurn::Unknown(why) = Turn::take(&context, folder.path(), &plan, &model).await.unwrap_err() else { panic!() };
+        assert!(why.contains("turns.lock, or its disk does not answer"), "{why}");
+        let Some(Progress::Note(note)) = told.recv().await else { panic!() };
+        assert!(note.starts_with("waiting for ") && note.ends_with("turns.lock, at most 10 s"), "{note}");
+        let waiting = Turn::take(&context, folder.path(), &plan, &model);
+        drop(gate);
+        drop(waiting.await.unwrap());
     }
 }

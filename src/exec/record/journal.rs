@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::cluster::{NodeId, SlotSet, Time};
 use crate::plan::{Ended, Outcome, Plan, Unfinished};
 
+use crate::exec::record::off_thread;
 use crate::exec::record::who::who;
 use crate::private;
 
@@ -56,10 +57,15 @@ impl Journal {
                 path.display()
             )
         };
-        private::folder(folder).map_err(failed)?;
-        let file = private::options().create_new(true).append(true).open(&path).map_err(failed)?;
-        // Held for as long as the operation lives, whatever ends it: who can take it knows that nobody is at work.
-        file.try_lock().map_err(|error| failed(error.into()))?;
+        let (place, new) = (folder.to_owned(), path.clone());
+        let open = move || {
+            private::folder(&place)?;
+            let file = private::options().create_new(true).append(true).open(new)?;
+            // Held for as long as the operation lives, whatever ends it: who can take it knows that nobody is at work.
+            file.try_lock()?;
+            Ok(file)
+        };
+        let file = off_thread(open).await.map_err(failed)?;
         let journal = Self { file: Arc::new(Mutex::new(file)), path, records: Arc::default(), ended: Arc::default(), fuse };
         let moves: Vec<Value> = plan
             .moves
@@ -88,9 +94,8 @@ impl Journal {
             file.write_all(line.as_bytes())?;
             file.sync_data()
         };
-        let written = tokio::task::spawn_blocking(write).await;
-        let failed = |why: String| format!("cannot write the journal {}: {why}", self.path.display());
-        written.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+        let failed = |error| format!("cannot write the journal {}: {error}", self.path.display());
+        off_thread(write).await.map_err(failed)?;
         self.burn().await;
         Ok(())
     }
@@ -155,7 +160,7 @@ fn clean(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
-/// Journals of this cluster without an end, oldest first. What cannot be read is passed over, and so is what is being
+/// Journals of this cluster without an end, oldest first. Blocks. What cannot be read is passed over, and so is what is being
 /// written: that operation is under way, here or in another console.
 pub fn unfinished(folder: &Path, cluster: &str) -> Vec<Unfinished> {
     left(folder, cluster).into_iter().filter(|one| !one.is_over()).collect()
@@ -166,7 +171,7 @@ pub(crate) fn left(folder: &Path, cluster: &str) -> Vec<Unfinished> {
     journals(folder, cluster, false)
 }
 
-/// Operations on this cluster that are being carried out now, here or in another console.
+/// Operations on this cluster that are being carried out now, here or in another console. Blocks.
 pub fn under_way(folder: &Path, cluster: &str) -> Vec<Unfinished> {
     journals(folder, cluster, true).into_iter().filter(|one| !one.is_over()).collect()
 }

@@ -53,18 +53,17 @@ impl Transcript {
     }
 }
 
-/// Appends how an operation ended. The error is a sentence for the operator; the operation itself is done.
-pub(crate) fn append(
-    folder: &Path,
+/// How an operation ended.
+pub(crate) fn entry(
     plan: &Plan,
     report: &Report,
     model: &Model,
     transcript: &Transcript,
     journal: Option<String>,
     now: Time,
-) -> Result<(), String> {
+) -> Value {
     let (commands, not_kept) = transcript.take();
-    write(folder, &entry::write(plan, report, model, Circumstances { at: now, who: who(), journal, commands, not_kept }))
+    entry::write(plan, report, model, Circumstances { at: now, who: who(), journal, commands, not_kept })
 }
 
 /// Appends an operation of which nothing is left but its journal, unless there is a line of it.
@@ -126,7 +125,8 @@ fn unreadable(folder: &Path, error: &io::Error) -> String {
     format!("the ledger {} could not be read: {error}", folder.join(LEDGER).display())
 }
 
-fn write(folder: &Path, entry: &Value) -> Result<(), String> {
+/// Appends an entry. The error is a sentence for the operator; the operation itself is done.
+pub(crate) fn write(folder: &Path, entry: &Value) -> Result<(), String> {
     write_line(folder, &escape::json(&entry.to_string()), FULL)
         .map_err(|error| format!("the ledger {} could not be written: {error}", folder.join(LEDGER).display()))
 }
