@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use rgc_tui::app::{App, Control, Event, Fault, OperationId, Settings, View};
 use rgc_tui::cluster::sample::{self, Sample};
 use rgc_tui::cluster::{Address, Model, Observation};
+use rgc_tui::exec::STOPS_WITHIN;
 use rgc_tui::keys::{Chord, Keymap};
 use rgc_tui::link::Clock;
 use rgc_tui::plan::entry::Entry;
@@ -183,6 +184,7 @@ async fn play_with(script: &str, settings: Settings, lasts: Option<Duration>) ->
     part(&mut console, |parting| {
         told.push(match parting {
             Shutdown::Stopping(intent) => format!("stopping {}", intent.name()),
+            Shutdown::Waiting(intent, since, _) => format!("{} s for {}", since.as_secs(), intent.name()),
             Shutdown::Ended(intent, report) => format!("{} {}", intent.name(), report.outcome.word()),
             Shutdown::Left(intent) => format!("left {}", intent.name()),
         });
@@ -364,13 +366,14 @@ async fn quitting_asks_what_is_running_to_stop_and_waits_for_its_end() {
     assert_eq!(seen.ended, Ended::Quit);
     assert!(matches!(seen.asked.last(), Some(Asked::Stop(id)) if *id == seen.app.operations[0].id), "{:?}", seen.asked);
     let (told, took) = seen.parting;
-    assert_eq!(told, ["stopping rebalance", "rebalance cancelled"]);
+    assert_eq!(told, ["stopping rebalance", "5 s for rebalance", "rebalance cancelled"]);
     assert!(took >= Duration::from_secs(7) && took < Duration::from_secs(8), "{took:?}");
     assert!(!seen.app.operations[0].is_running());
 
     let never = play_with(rebalance, plain(), None).await;
-    assert_eq!(never.parting.0, ["stopping rebalance", "left rebalance"]);
-    assert_eq!(never.parting.1.as_secs(), 30, "an operation that does not stop is left");
+    let (told, took) = never.parting;
+    assert_eq!((told.first().unwrap().as_str(), told.last().unwrap().as_str()), ("stopping rebalance", "left rebalance"));
+    assert_eq!((took, told.len()), (STOPS_WITHIN, 21), "an operation that does not stop is left when a repair would be over");
 
     let nothing = play("F enter tab enter", plain()).await;
     assert_eq!(nothing.parting, (Vec::new(), Duration::ZERO), "what has ended already is not waited for");

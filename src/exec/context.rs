@@ -106,6 +106,11 @@ impl OperationContext {
         Report { outcome, elapsed: self.elapsed(), figures }
     }
 
+    /// It is asked to stop at its next safe point.
+    pub(super) fn is_aborted(&self) -> bool {
+        *self.control.borrow() == Control::Abort
+    }
+
     /// Somebody asks for a failover that this operation is in the way of.
     pub(super) async fn yields(&self) -> bool {
         let Some(path) = self.yields_at.clone() else { return false };

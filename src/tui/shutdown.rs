@@ -7,11 +7,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Console, next_signal};
 use crate::app::{self, Control, Operation, OperationId};
+use crate::exec::STOPS_WITHIN;
 use crate::plan::{Intent, Report};
 use crate::term::{Signal, Signals};
 
-/// So long they have to reach a safe point.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two times that it is said what is waited for.
+const SAY_EVERY: Duration = Duration::from_secs(5);
 /// Signals so soon after the end belong to what ended the console: a third Ctrl-C pressed in haste, or SIGTERM and SIGHUP
 /// that came together.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -21,6 +22,8 @@ const TOGETHER: Duration = Duration::from_millis(500);
 pub enum Shutdown<'a> {
     /// It has been asked to stop.
     Stopping(&'a Intent),
+    /// It is still under way after so long; its newest note.
+    Waiting(&'a Intent, Duration, Option<&'a str>),
     Ended(&'a Intent, &'a Report),
     /// It is left in the middle of a step.
     Left(&'a Intent),
@@ -43,15 +46,27 @@ pub async fn part(console: &mut Console, mut tell: impl FnMut(Shutdown<'_>)) {
         }
     }
     let began = Instant::now();
+    let mut next = began + SAY_EVERY;
     let hurried = hurried(console.signals.take(), began + TOGETHER);
     tokio::pin!(hurried);
     while !waiting.is_empty() {
         let event = tokio::select! {
             biased;
             () = &mut hurried => break,
-            event = timeout_at(began + PATIENCE, console.channel.answers.recv()) => event,
+            event = timeout_at(next.min(began + STOPS_WITHIN), console.channel.answers.recv()) => event,
         };
-        let Ok(Some(event)) = event else { break };
+        let Ok(event) = event else {
+            if began.elapsed() >= STOPS_WITHIN {
+                break;
+            }
+            for operation in waiting.iter().filter_map(|id| find(console, *id)) {
+                let note = operation.notes.last().map(String::as_str);
+                tell(Shutdown::Waiting(&operation.plan.intent, began.elapsed(), note));
+            }
+            next += SAY_EVERY;
+            continue;
+        };
+        let Some(event) = event else { break };
         app::update(&mut console.app, event, console.clock.now());
         waiting.retain(|id| {
             let Some(operation) = find(console, *id) else { return false };

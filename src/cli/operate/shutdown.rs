@@ -2,6 +2,7 @@
 
 use crate::cli::context::exit::Exit;
 use crate::cli::context::out;
+use crate::exec::STOPS_WITHIN;
 use crate::plan::Outcome;
 use crate::tui::{self, Console, Shutdown};
 
@@ -23,7 +24,7 @@ pub(crate) async fn stop(console: &mut Console) -> Exit {
 
 fn is_bad(shutdown: &Shutdown<'_>) -> bool {
     match shutdown {
-        Shutdown::Stopping(_) => false,
+        Shutdown::Stopping(_) | Shutdown::Waiting(..) => false,
         Shutdown::Ended(_, report) => matches!(report.outcome, Outcome::Failed(_) | Outcome::Cancelled(_)),
         Shutdown::Left(_) => true,
     }
@@ -32,6 +33,11 @@ fn is_bad(shutdown: &Shutdown<'_>) -> bool {
 fn words(shutdown: &Shutdown<'_>) -> String {
     match shutdown {
         Shutdown::Stopping(intent) => format!("stopping `{intent}` at its next safe point; Ctrl-C leaves at once"),
+        Shutdown::Waiting(intent, since, note) => {
+            let (since, most) = (since.as_secs(), STOPS_WITHIN.as_secs());
+            let note = note.map(|note| format!(": {note}")).unwrap_or_default();
+            format!("`{intent}` has not ended for {since} s of at most {most} s; Ctrl-C leaves at once{note}")
+        }
         Shutdown::Ended(intent, report) => {
             let reasons = report.outcome.reasons().join("; ");
             let colon = if reasons.is_empty() { "" } else { ": " };
@@ -56,6 +62,8 @@ mod tests {
         assert!(is_bad(&ended) && is_bad(&Shutdown::Left(&intent)) && !is_bad(&Shutdown::Stopping(&intent)));
         let says = words(&ended);
         assert!(says.ends_with("cancelled after 3.0 s: you stopped it; 3 of 9 slots have moved"), "{says}");
+        let waiting = words(&Shutdown::Waiting(&intent, Duration::from_secs(10), Some("putting slots 3-4 right")));
+        assert!(waiting.ends_with("for 10 s of at most 100 s; Ctrl-C leaves at once: putting slots 3-4 right"), "{waiting}");
         let done = Report { outcome: Outcome::Done, elapsed: Duration::from_secs(3), figures: Vec::new() };
         assert!(words(&Shutdown::Ended(&intent, &done)).ends_with("done after 3.0 s"));
         assert!(words(&Shutdown::Left(&intent)).contains("fix --dry-run"));

@@ -25,6 +25,12 @@ const AGREE_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// Another console that is at the same slots is given so long to end with them.
 const OTHERS_WITHIN: Duration = Duration::from_secs(30);
+/// What a move left open is tried to be put right for so long at most, however long an election takes.
+const RIGHT_WITHIN: Duration = Duration::from_secs(70);
+/// The group under way when a move is asked to stop, and the last try to put right what it left.
+const GROUP_WITHIN: Duration = Duration::from_secs(30);
+/// An operation that is asked to stop has ended by then, unless servers do not let it.
+pub const STOPS_WITHIN: Duration = GROUP_WITHIN.saturating_add(RIGHT_WITHIN);
 
 /// What has become of slots that were to be put right.
 #[derive(Debug, Default)]
@@ -179,6 +185,14 @@ pub(crate) struct Broken<'a> {
     pub(crate) ends: &'a BTreeMap<u16, [NodeId; 2]>,
     /// Another console is at these slots; they were to go to these targets.
     pub(crate) race: Option<&'a BTreeMap<u16, NodeId>>,
+    /// Until when it is tried again.
+    pub(crate) until: Instant,
+}
+
+/// How long it is tried to put right what a move of this cluster left: until an election is over.
+pub(crate) fn patience(model: &Model) -> Duration {
+    let timeout = model.node_timeout().unwrap_or(Duration::from_secs(15));
+    (timeout * 3 + Duration::from_secs(10)).min(RIGHT_WITHIN)
 }
 
 /// After a move that broke off: every slot it left open is finished or rolled back, waiting for an election where one
@@ -188,16 +202,17 @@ pub(crate) async fn after_stop(
     model: &mut Model,
     broken: &Broken<'_>,
 ) -> (SlotSet, SlotSet, Vec<String>) {
+    // Who stopped the move wants its slots put right; who asks now, while that is done, wants no more tries.
+    let stopped_before = context.is_aborted();
     if let Some(targets) = broken.race {
         others_end(context, model, broken.slots, targets).await;
     }
-    let timeout = model.node_timeout().unwrap_or(Duration::from_secs(15));
-    let deadline = Instant::now() + (timeout * 3 + Duration::from_secs(10)).min(Duration::from_secs(70));
     let meter = Meter::new(0);
     let mut all = Righted::default();
     let mut left = broken.slots.clone();
     let mut attempt = 0;
-    while !left.is_empty() && (attempt == 0 || Instant::now() < deadline) {
+    let mut stopped = false;
+    while !left.is_empty() && (attempt == 0 || Instant::now() < broken.until && !stopped) {
         // What was tried one way and did not work is tried the other way.
         let way = if broken.roll_back ^ (attempt % 4 == 3) { Direction::BackAtOnce } else { Direction::On };
         let (ours, theirs) = match broken.race {
@@ -220,7 +235,8 @@ pub(crate) async fn after_stop(
         }
         left = all.left();
         attempt += 1;
-        if !left.is_empty() {
+        stopped = context.is_aborted() && !stopped_before;
+        if !left.is_empty() && !stopped {
             sleep(LOOK_AGAIN).await;
         }
     }
@@ -230,6 +246,9 @@ pub(crate) async fn after_stop(
     all.remarks.dedup();
     said.extend(all.remarks);
     said.extend(all.troubles.iter().map(|(why, slots)| format!("{} left open: {why}", named(slots))));
+    if stopped && !left.is_empty() {
+        said.push("stopped before they were put right".into());
+    }
     (left, all.at_risk, said)
 }
 
