@@ -358,11 +358,22 @@ async fn tls_works_with_its_own_ca_name_and_certificate_and_says_what_is_wrong()
     };
     assert_eq!(call(port, Some(good.clone())).await, Ok(Reply::Bytes(b"PONG".to_vec())));
     let nameless = TlsSettings { server_name: None, ..good.clone() };
+    // Through a tunnel the certificate is for who is at its other end, and a wrong one there is found out.
+    let through = async |announced: &str| {
+        let announced = Address::new(announced, 7000);
+        let mut link = LinkSettings { tls: Some(nameless.clone()), ..LinkSettings::default() };
+        link.address_map.add(&announced.to_string(), &here(port).to_string()).unwrap();
+        let links = Links::new(link, Clock::start());
+        links.get(&announced, Lane::Work).call_within(&Command::words("PING"), Duration::from_secs(5)).await
+    };
+    assert_eq!(through("redis.test").await, Ok(Reply::Bytes(b"PONG".to_vec())));
+    let trouble = through("10.1.0.5").await.unwrap_err().trouble();
+    assert!(trouble.health == Health::Tls && trouble.detail.contains("not valid for name"), "{trouble}");
     let anonymous = TlsSettings { cert: None, key: None, ..good.clone() };
     let stranger = TlsSettings { ca: Some(tls_file("client.pem")), ..good.clone() };
     let absent = TlsSettings { ca: Some(tls_file("absent.pem")), ..good.clone() };
     for (tls, words) in
-        [(nameless, "not valid for name"), (anonymous, "ertificate"), (stranger, "certificate"), (absent, "absent.pem")]
+        [(nameless.clone(), "not valid for name"), (anonymous, "ertificate"), (stranger, "certificate"), (absent, "absent.pem")]
     {
         let trouble = call(port, Some(tls)).await.unwrap_err().trouble();
         assert_eq!(trouble.health, Health::Tls, "{trouble}");

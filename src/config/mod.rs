@@ -71,6 +71,8 @@ pub struct Tls {
     pub ca: Option<PathBuf>,
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// The name in the servers' certificates, when it is none that they announce.
+    pub server_name: Option<String>,
 }
 
 #[derive(Clone, Debug)]

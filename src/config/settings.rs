@@ -130,16 +130,17 @@ pub const SETTINGS: &[Setting] = &[
         key: "tls",
         shape: Shape::Tls,
         default: Some("false"),
-        example: r#"{ ca = "ca.pem", cert = "client.pem", key = "client.key" }"#,
-        says: "false, true (the system's roots) or files in PEM, relative to this file.",
+        example: r#"{ ca = "ca.pem", cert = "client.pem", key = "client.key", server_name = "redis.internal" }"#,
+        says: "false, true (the system's roots) or files in PEM, relative to this file. Certificates must be for what nodes announce, or for server_name.",
         put: put!(Tls => cluster.tls),
         get: |config| match &config.cluster.tls {
             None => json!(false),
             Some(tls) => {
                 let files = [("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)];
-                let files: serde_json::Map<String, Json> =
+                let mut shown: serde_json::Map<String, Json> =
                     files.into_iter().filter_map(|(key, file)| Some((key.to_owned(), json!(file.as_ref()?)))).collect();
-                if files.is_empty() { json!(true) } else { Json::Object(files) }
+                shown.extend(tls.server_name.iter().map(|name| ("server_name".to_owned(), json!(name))));
+                if shown.is_empty() { json!(true) } else { Json::Object(shown) }
             }
         },
     },

@@ -61,7 +61,10 @@ impl Shape {
             Self::Count(least, most) => format!("an integer from {least} to {most}"),
             Self::Addresses => r#"a list of addresses such as ["10.0.0.1:7000"]"#.into(),
             Self::RoomKey => r#"a key with {CODE} in it, such as "room:{CODE}:state", or "" for none"#.into(),
-            Self::Tls => r#"false, true or { ca = "ca.pem", cert = "client.pem", key = "client.key" }"#.into(),
+            Self::Tls => {
+                r#"false, true or { ca = "ca.pem", cert = "client.pem", key = "client.key", server_name = "redis.internal" }"#
+                    .into()
+            }
             Self::Theme => "the name of a theme, or the path of a theme file ending in .toml".into(),
             Self::AddressMap => r#"a table such as { "10.1.0.0/16" = "127.0.0.1" }"#.into(),
         }
@@ -206,8 +209,12 @@ impl Reader<'_> {
         let mut tls = Tls::default();
         let before = self.problems.len();
         for (key, item) in table {
-            let known = ["ca", "cert", "key"];
+            let known = ["ca", "cert", "key", "server_name"];
             let place = match key.get_ref().as_ref() {
+                "server_name" => {
+                    tls.server_name = self.server_name(&format!("{name}.server_name"), item);
+                    continue;
+                }
                 "ca" => &mut tls.ca,
                 "cert" => &mut tls.cert,
                 "key" => &mut tls.key,
@@ -223,6 +230,17 @@ impl Reader<'_> {
             self.wrong(value.span().start, format!("`{name}`: `cert` and `key` belong together, and one of them is missing"));
         }
         (self.problems.len() == before).then_some(Some(tls))
+    }
+
+    /// A host's name or address, as a certificate has it.
+    fn server_name(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
+        let text = self.text(name, Shape::Text, value)?;
+        let fits = text.parse::<std::net::IpAddr>().is_ok()
+            || !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
+        if !fits {
+            self.wrong(value.span().start, format!("`{name}`: expected the name or address of a host, found \"{text}\""));
+        }
+        fits.then_some(text)
     }
 
     fn address_map(&mut self, name: &str, shape: Shape, value: &Spanned<DeValue<'_>>) -> Option<Vec<Mapping>> {

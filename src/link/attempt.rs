@@ -44,21 +44,22 @@ impl Stage {
 }
 
 /// Carries the attempt out, telling its stages on the way; the result is not told.
-pub(super) async fn attempt(shared: &Shared, target: &Address, stage: &watch::Sender<Stage>) -> Result<Connection, Trouble> {
-    Connection::new(reach(shared, target, stage).await?).await
+pub(super) async fn attempt(shared: &Shared, node: &Address, stage: &watch::Sender<Stage>) -> Result<Connection, Trouble> {
+    Connection::new(reach(shared, node, stage).await?).await
 }
 
-/// A stream that has been greeted.
-pub(super) async fn reach(shared: &Shared, target: &Address, stage: &watch::Sender<Stage>) -> Result<Box<dyn ByteStream>, Trouble> {
+/// A stream to a node that has been greeted. The address map says where it is dialled, and not who is there: the node's
+/// certificate is for what the node is called, not for the tunnel's end.
+pub(super) async fn reach(shared: &Shared, node: &Address, stage: &watch::Sender<Stage>) -> Result<Box<dyn ByteStream>, Trouble> {
     let limit = shared.settings.connect_timeout;
     let deadline = Instant::now() + limit;
-    let places = resolve(target, deadline, limit).await?;
+    let places = resolve(&shared.settings.address_map.apply(node), deadline, limit).await?;
     let mut stream = dial(&*shared.settings.dialer, &places, deadline, limit).await?;
     stage.send_replace(Stage::Greeting);
     let patience = Instant::now() + limit.max(PATIENCE);
     let overdue = |_elapsed| Stage::Greeting.overdue(limit.max(PATIENCE));
-    if let Some(tls) = shared.tls()? {
-        stream = Box::new(timeout_at(patience, tls.wrap(stream, target)).await.map_err(overdue)??);
+    if let Some(tls) = shared.tls().await? {
+        stream = Box::new(timeout_at(patience, tls.wrap(stream, node)).await.map_err(overdue)??);
     }
     timeout_at(patience, greet::greet(&mut stream, &shared.settings)).await.map_err(overdue)??;
     Ok(stream)

@@ -19,9 +19,9 @@ pub struct Ear {
 }
 
 impl Ear {
-    pub(super) async fn open(shared: &Shared, target: &Address, channel: &str) -> Result<Self, Trouble> {
+    pub(super) async fn open(shared: &Shared, node: &Address, channel: &str) -> Result<Self, Trouble> {
         let (stage, _) = watch::channel(Stage::Reaching);
-        let mut stream = reach(shared, target, &stage).await?;
+        let mut stream = reach(shared, node, &stage).await?;
         let words = format!("*2\r\n$9\r\nSUBSCRIBE\r\n${}\r\n{channel}\r\n", channel.len());
         stream.write_all(words.as_bytes()).await.map_err(|error| trouble::of_io(&error))?;
         stream.flush().await.map_err(|error| trouble::of_io(&error))?;

@@ -157,8 +157,7 @@ impl Link {
         let link = self.clone();
         tokio::spawn(async move {
             let shared = &link.inner.shared;
-            let target = shared.settings.address_map.apply(link.address());
-            let result = attempt(shared, &target, &told).await;
+            let result = attempt(shared, link.address(), &told).await;
             told.send_replace(link.finish(result, failures));
         });
         Ok(stage)

@@ -38,7 +38,7 @@ impl Links {
 
     /// A connection of its own that hears what is published on this channel at an announced address.
     pub async fn listen(&self, address: &Address, channel: &str) -> Result<Ear, Trouble> {
-        Ear::open(&self.shared, &self.dialled(address), channel).await
+        Ear::open(&self.shared, address, channel).await
     }
 
     /// Lets go of a node's links; calls under way finish on the clones that made them.

@@ -47,6 +47,6 @@ pub struct TlsSettings {
     /// Client certificate and its key: both or none.
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
-    /// The name the certificate must be for, when it is not the host that is dialled.
+    /// The name the certificate must be for, when it is not the host that the node is known by.
     pub server_name: Option<String>,
 }

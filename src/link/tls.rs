@@ -50,9 +50,9 @@ impl Tls {
     pub(super) async fn wrap(
         &self,
         stream: Box<dyn ByteStream>,
-        target: &Address,
+        node: &Address,
     ) -> Result<TlsStream<Box<dyn ByteStream>>, Trouble> {
-        let name = self.server_name.clone().unwrap_or_else(|| target.host.to_string());
+        let name = self.server_name.clone().unwrap_or_else(|| node.host.to_string());
         let server_name = ServerName::try_from(name.clone())
             .map_err(|error| Trouble::new(Health::Tls, format!("`{name}` is not a server name: {error}")))?;
         self.connector.connect(server_name, stream).await.map_err(|error| trouble::of_tls(&error))

@@ -53,7 +53,7 @@ pub(crate) fn spec(config: &Config, read_only: bool) -> Result<ClusterSpec, Stop
             ca: tls.ca.clone(),
             cert: tls.cert.clone(),
             key: tls.key.clone(),
-            ..TlsSettings::default()
+            server_name: tls.server_name.clone(),
         }),
         connect_timeout: config.poll.timeout,
         timeout: config.poll.timeout,
