@@ -79,7 +79,6 @@ pub struct Tls {
 pub struct Poll {
     pub interval: Duration,
     pub timeout: Duration,
-    pub max_connections_per_node: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +86,8 @@ pub struct Rooms {
     /// The key that makes a room, with `{CODE}` where its code stands; empty when rooms are not looked for.
     pub key: String,
     pub idle: Duration,
+    /// Of the library's pool.
+    pub max_connections_per_node: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -114,9 +115,9 @@ impl Default for Config {
                 address_map: Vec::new(),
                 protected: false,
             },
-            poll: Poll { interval: Duration::from_secs(1), timeout: Duration::from_millis(500), max_connections_per_node: 2 },
+            poll: Poll { interval: Duration::from_secs(1), timeout: Duration::from_millis(500) },
             alerts: Thresholds::default(),
-            rooms: Rooms { key: "room:{CODE}:state".into(), idle: Duration::from_secs(2 * 60 * 60) },
+            rooms: Rooms { key: "room:{CODE}:state".into(), idle: Duration::from_secs(2 * 60 * 60), max_connections_per_node: 200 },
             keys: BTreeMap::new(),
             #[cfg(feature = "console")]
             keymap: Keymap::default(),

@@ -188,16 +188,6 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| span(config.poll.timeout),
     },
     Setting {
-        section: "poll",
-        key: "max_connections_per_node",
-        shape: Shape::Count(2, 16),
-        default: Some("2"),
-        example: "2",
-        says: "At least 2: one for probes, one for work, so that neither waits for the other.",
-        put: put!(Count => poll.max_connections_per_node),
-        get: |config| json!(config.poll.max_connections_per_node),
-    },
-    Setting {
         section: "alerts",
         key: "latency_ms",
         shape: Shape::Number(60_000.0),
@@ -274,6 +264,16 @@ pub const SETTINGS: &[Setting] = &[
         says: "A room without a change for this long is idle.",
         put: put!(Span => rooms.idle),
         get: |config| span(config.rooms.idle),
+    },
+    Setting {
+        section: "rooms",
+        key: "max_connections_per_node",
+        shape: Shape::Count(1, 10_000),
+        default: Some("200"),
+        example: "200",
+        says: "How many connections to one node the library's pool may open; the console has two.",
+        put: put!(Count => rooms.max_connections_per_node),
+        get: |config| json!(config.rooms.max_connections_per_node),
     },
     Setting {
         section: "ui",
