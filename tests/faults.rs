@@ -437,12 +437,14 @@ async fn a_repair_that_waits_for_a_dead_master_ends_when_it_is_asked_to() {
     let cluster = Cluster::with(LocalSpec { replicas: 0, node_timeout: Duration::from_secs(15), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(200).await;
-    let plan = desk.plan(move_slots("0-99", cluster.at(1))).await.unwrap();
+    let plan = desk.plan(move_slots("0-999", cluster.at(1))).await.unwrap();
     let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+    let mut alive = true;
     let report = loop {
         match running.progress.recv().await.unwrap() {
-            Progress::Sent { command, .. } if command.contains("MIGRATING") => {
+            Progress::Sent { command, .. } if alive && command.contains("MIGRATING") => {
                 cluster.fault(&cluster.at(0), LocalFault::Kill).await.unwrap();
+                alive = false;
             }
             Progress::Note(note) if note.contains("; putting slots ") => running.control.abort(),
             Progress::Ended(report) => break report,

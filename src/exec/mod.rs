@@ -27,5 +27,5 @@ pub use record::journal::{under_way, unfinished};
 pub use record::ledger::LEDGER;
 #[cfg(feature = "console")]
 pub(crate) use record::off_thread;
-pub use repair::STOPS_WITHIN;
+pub use repair::after_stop::STOPS_WITHIN;
 pub use running::{Controls, Running};
