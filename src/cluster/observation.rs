@@ -59,6 +59,8 @@ pub struct RoomScan {
     pub done: bool,
     /// This user may not go through the keys of this source (SCAN): nothing is known of its rooms.
     pub denied: bool,
+    /// It has found more rooms than could be kept in mind; told when it is done.
+    pub partial: bool,
     /// Keys looked at so far in this scan.
     pub keys_seen: u64,
     /// When the scan began; told when it is done.

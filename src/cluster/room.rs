@@ -87,6 +87,8 @@ pub struct Rooms {
     /// When the last scan that is through began.
     begun: BTreeMap<Address, Time>,
     denied: BTreeSet<Address>,
+    /// Masters whose last scan found more rooms than are known here.
+    partial: BTreeSet<Address>,
     /// Changes whenever a room does: lists built from this index are valid as long as it stays.
     revision: u64,
 }
@@ -100,6 +102,7 @@ impl Default for Rooms {
             scanned: BTreeMap::new(),
             begun: BTreeMap::new(),
             denied: BTreeSet::new(),
+            partial: BTreeSet::new(),
             revision: 0,
         }
     }
@@ -140,9 +143,14 @@ impl Rooms {
         slots.iter().map(|slot| self.in_slot(slot)).fold(RoomTally::default(), RoomTally::sum)
     }
 
-    /// Every one of these masters has been scanned through at least once.
+    /// Every one of these masters has been scanned through at least once, and all its rooms are known.
     pub fn complete<'a>(&self, masters: impl IntoIterator<Item = &'a Address>) -> bool {
-        masters.into_iter().all(|address| self.scanned.contains_key(address))
+        masters.into_iter().all(|address| self.scanned.contains_key(address) && !self.partial.contains(address))
+    }
+
+    /// Some master has more rooms than are known here.
+    pub fn is_partial(&self) -> bool {
+        !self.partial.is_empty()
     }
 
     /// Masters whose keys this user may not go through.
@@ -179,6 +187,12 @@ impl Rooms {
             if let Some(began) = batch.began {
                 self.begun.insert(source.clone(), began);
             }
+            // Rooms that were not kept in mind were not looked at either: what is known of them stays.
+            if batch.partial {
+                self.partial.insert(source.clone());
+                return;
+            }
+            self.partial.remove(source);
             // A room that another one has told of since our last scan is on its way there: its slot is being moved.
             let is_gone = |entry: &Entry| match entry.source == *source {
                 true => entry.scan != batch.scan,
@@ -286,6 +300,19 @@ mod tests {
         assert_eq!(rooms.len(), 2);
         rooms.apply(&b, &scan(2, &["Y"], 20), Some(&all), at(20));
         assert_eq!(rooms.iter().map(|room| &*room.code).collect::<Vec<_>>(), ["Y"]);
+    }
+
+    #[test]
+    fn a_scan_that_could_not_keep_all_in_mind_is_not_complete_and_removes_nothing() {
+        let all = [SlotRange::new(0, SLOTS - 1)];
+        let mut rooms = Rooms::default();
+        let a = Address::new("a", 1);
+        rooms.apply(&a, &scan(1, &["X", "Y"], 0), Some(&all), at(0));
+        assert!(rooms.complete([&a]));
+        rooms.apply(&a, &RoomScan { partial: true, ..scan(2, &["X"], 5) }, Some(&all), at(5));
+        assert!(rooms.ended([&a]) && rooms.is_partial() && !rooms.complete([&a]) && rooms.get("Y").is_some());
+        rooms.apply(&a, &scan(3, &["X"], 9), Some(&all), at(9));
+        assert!(rooms.complete([&a]) && !rooms.is_partial() && rooms.get("Y").is_none());
     }
 
     #[test]

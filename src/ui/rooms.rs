@@ -39,6 +39,9 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
         beside.insert(0, Span::styled(format!("hit {}", format::number(hit.rooms)), ui.style(Role::Critical)));
         beside.insert(1, Span::styled(" of ", ui.style(Role::Muted)));
     }
+    if ui.app.model.rooms().is_partial() {
+        beside.push(Span::styled(", more than fit in memory", ui.style(Role::Warning)));
+    }
     pane::named(ui, Pane::Rooms, beside, area, buf);
     let (head, list) = layout::list(Pane::Rooms, area);
     if rows.is_empty() {

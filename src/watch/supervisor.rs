@@ -16,7 +16,7 @@ use super::latest_queue::LatestQueue;
 use super::membership::{fingerprint, members};
 use super::poller::{Control, Mute, News, PollerConfig, watch};
 use super::recall::Recaller;
-use super::rooms::{Scans, Template};
+use super::rooms::{Memory, Scans, Template};
 use super::{Offer, WatchSettings, schedule};
 use crate::cluster::{Address, Fact, Health, NodeId, Observation, View};
 use crate::link::{Clock, Lane, Links};
@@ -65,6 +65,7 @@ pub(super) struct Supervisor {
     clock: Clock,
     queue: LatestQueue,
     template: Option<Template>,
+    memory: Memory,
     observations: mpsc::Sender<Observation>,
     pollers: BTreeMap<Address, Supervised>,
     members: BTreeMap<NodeId, Address>,
@@ -98,6 +99,7 @@ impl Supervisor {
             clock,
             queue,
             template,
+            memory: Memory::default(),
             observations,
             pollers: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -191,7 +193,10 @@ impl Supervisor {
             queue: self.queue.clone(),
             supervisor: self.to.clone(),
             control: control.clone(),
-            scans: self.template.clone().map(|template| Scans::new(self.links.clone(), template, self.observations.clone())),
+            scans: self
+                .template
+                .clone()
+                .map(|template| Scans::new(self.links.clone(), template, self.memory.clone(), self.observations.clone())),
         }));
         if self.settings.seeds.contains(address) {
             let (links, to, seed) = (self.links.clone(), self.to.clone(), address.clone());

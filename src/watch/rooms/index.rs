@@ -6,14 +6,10 @@ use std::sync::Arc;
 
 use super::budget;
 use super::describe::Kind;
+use super::memory::Memory;
 use super::template::Template;
 use crate::cluster::{SlotRange, hash_tag, key_slot};
 use crate::escape;
-
-/// Tags remembered that are no rooms (or not yet known to be); more are only counted by slot.
-const MOST_TAGS: usize = 300_000;
-/// Keys told apart from repetitions in one scan; beyond it SCAN's rare repetitions count twice.
-const MOST_KEYS: usize = 4_000_000;
 
 /// All keys with one hash tag.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +57,14 @@ pub(super) struct Wanted {
 
 pub(super) struct ScanIndex {
     template: Template,
+    memory: Memory,
     tags: HashMap<Box<[u8]>, Tag>,
+    /// Keys told apart from repetitions; those for which there is no memory count twice when SCAN repeats them.
     seen: HashSet<u64>,
+    /// Of this scan there were more keys than could be told apart.
+    crowded: bool,
+    /// There was no memory for rooms of this scan: they are not known.
+    partial: bool,
     hasher: RandomState,
     by_slot: Vec<u32>,
     told_by_slot: Vec<Option<u32>>,
@@ -74,12 +76,15 @@ pub(super) struct ScanIndex {
 }
 
 impl ScanIndex {
-    pub(super) fn new(template: Template) -> Self {
+    pub(super) fn new(template: Template, memory: Memory) -> Self {
         let slots = usize::from(crate::cluster::SLOTS);
         Self {
             template,
+            memory,
             tags: HashMap::new(),
             seen: HashSet::new(),
+            crowded: false,
+            partial: false,
             hasher: RandomState::new(),
             by_slot: vec![0; slots],
             told_by_slot: vec![None; slots],
@@ -108,7 +113,8 @@ impl ScanIndex {
 
     /// A scan begins, or begins again after a failure.
     pub(super) fn begin(&mut self) {
-        self.seen.clear();
+        self.let_go();
+        (self.crowded, self.partial) = (false, false);
         self.by_slot.fill(0);
         self.keys = 0;
         for tag in self.tags.values_mut() {
@@ -121,8 +127,14 @@ impl ScanIndex {
         let mut wanted = Wanted::default();
         let one_in = budget::measure_one_in(self.last_keys);
         for key in keys {
-            if self.seen.len() < MOST_KEYS && !self.seen.insert(self.hasher.hash_one(&key)) {
+            let hash = self.hasher.hash_one(&key);
+            if self.seen.contains(&hash) {
                 continue;
+            }
+            if self.memory.take_key() {
+                self.seen.insert(hash);
+            } else {
+                self.crowded = true;
             }
             self.keys += 1;
             if let Some(count) = self.by_slot.get_mut(usize::from(key_slot(&key))) {
@@ -133,8 +145,13 @@ impl ScanIndex {
                 continue;
             }
             let code = self.template.code(&key);
-            if !self.tags.contains_key(text) && (code.is_some() || self.tags.len() < MOST_TAGS) {
-                self.tags.insert(text.into(), Tag::default());
+            // Tags that are no rooms, or not yet known to be, leave memory to those that are; then they only count by slot.
+            if !self.tags.contains_key(text) {
+                if self.memory.take_tag(text, code.is_some()) {
+                    self.tags.insert(text.into(), Tag::default());
+                } else {
+                    self.partial |= code.is_some();
+                }
             }
             let turn = self.hasher.hash_one(text).wrapping_add(self.scans).is_multiple_of(one_in);
             let Some(tag) = self.tags.get_mut(text) else { continue };
@@ -155,6 +172,22 @@ impl ScanIndex {
         wanted
     }
 
+    /// Between two scans: others may have what only a scan under way needs.
+    pub(super) fn let_go(&mut self) {
+        self.memory.give_keys(self.seen.len());
+        self.seen = HashSet::new();
+    }
+
+    /// Not all rooms of this scan were kept in mind.
+    pub(super) fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// Keys may have been counted twice.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
     pub(super) fn measured(&mut self, key: &[u8], bytes: u64) {
         if let Some(tag) = self.tags.get_mut(hash_tag(key)) {
             tag.bytes += bytes;
@@ -172,7 +205,16 @@ impl ScanIndex {
     pub(super) fn end(&mut self) -> Vec<Arc<str>> {
         self.scans += 1;
         self.last_keys = self.keys;
-        self.tags.retain(|_, tag| tag.keys > 0);
+        let memory = &self.memory;
+        self.tags.retain(|name, tag| {
+            if tag.keys == 0 {
+                memory.give_tag(name);
+            }
+            tag.keys > 0
+        });
+        if self.tags.capacity() > 4 * self.tags.len() + 1024 {
+            self.tags.shrink_to(2 * self.tags.len());
+        }
         let mut wrong = Vec::new();
         for tag in self.tags.values_mut() {
             let total = tag.total();
@@ -217,12 +259,52 @@ impl ScanIndex {
     }
 }
 
+impl Drop for ScanIndex {
+    fn drop(&mut self) {
+        self.let_go();
+        self.tags.keys().for_each(|name| self.memory.give_tag(name));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn index() -> ScanIndex {
-        ScanIndex::new(Template::read("room:{CODE}:state").unwrap())
+        with(&Memory::default())
+    }
+
+    fn with(memory: &Memory) -> ScanIndex {
+        ScanIndex::new(Template::read("room:{CODE}:state").unwrap(), memory.clone())
+    }
+
+    #[test]
+    fn all_masters_share_one_memory_and_what_finds_no_place_is_said() {
+        // Four tags of which two are for rooms alone, and six keys.
+        let memory = Memory::new(6, 4 * 225);
+        let (mut a, mut b) = (with(&memory), with(&memory));
+        a.begin();
+        run(&mut a, &["x:{N}", "x:{O}", "x:{P}", "room:{A}:state"]);
+        assert!(!a.is_partial() && !a.is_crowded(), "what is no room needs no place");
+        b.begin();
+        assert_eq!(codes(&run(&mut b, &["room:{B}:state", "room:{C}:state", "room:{C}:state"]).rooms), ["B"]);
+        assert!(b.is_partial() && !b.is_crowded());
+        run(&mut b, &["plain", "plain"]);
+        assert!(b.is_crowded());
+        a.end();
+        a.let_go();
+        // What a scan does not find any more makes room for others.
+        a.begin();
+        run(&mut a, &["room:{A}:state"]);
+        a.end();
+        b.begin();
+        assert_eq!(codes(&run(&mut b, &["room:{B}:state", "room:{C}:state", "plain", "plain"]).rooms), ["B", "C"]);
+        assert!(!b.is_partial() && !b.is_crowded() && b.keys_seen() == 3);
+        drop((a, b));
+        let mut c = with(&memory);
+        c.begin();
+        run(&mut c, &["room:{A}:state", "room:{B}:state", "room:{C}:state", "room:{D}:state", "plain", "another"]);
+        assert!(!c.is_partial() && !c.is_crowded());
     }
 
     fn keys(names: &[&str]) -> Vec<Vec<u8>> {

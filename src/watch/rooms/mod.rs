@@ -4,6 +4,7 @@ mod budget;
 mod describe;
 mod index;
 mod lookup;
+mod memory;
 mod scan;
 mod template;
 
@@ -16,6 +17,7 @@ use crate::cluster::{Address, Observation, SlotRange};
 use crate::link::{Lane, Links};
 
 pub use lookup::look_up;
+pub(super) use memory::Memory;
 pub(super) use template::Template;
 
 /// Keeps a scan going on a node as long as it is a master.
@@ -23,6 +25,7 @@ pub(super) use template::Template;
 pub(super) struct Scans {
     links: Links,
     template: Template,
+    memory: Memory,
     to: mpsc::Sender<Observation>,
     owned: Arc<Mutex<Option<Vec<SlotRange>>>>,
     /// The process that is being scanned.
@@ -31,8 +34,8 @@ pub(super) struct Scans {
 }
 
 impl Scans {
-    pub(super) fn new(links: Links, template: Template, to: mpsc::Sender<Observation>) -> Self {
-        Self { links, template, to, owned: Arc::default(), run_id: None, task: None }
+    pub(super) fn new(links: Links, template: Template, memory: Memory, to: mpsc::Sender<Observation>) -> Self {
+        Self { links, template, memory, to, owned: Arc::default(), run_id: None, task: None }
     }
 
     /// The node is a master, with these slots (None without cluster mode). What another process has is not known at all: it is
@@ -50,7 +53,7 @@ impl Scans {
                 owned: self.owned.clone(),
                 no_touch,
             };
-            self.task = Some(AbortOnDropHandle::new(tokio::spawn(scan::scan(place, self.template.clone()))));
+            self.task = Some(AbortOnDropHandle::new(tokio::spawn(scan::scan(place, self.template.clone(), self.memory.clone()))));
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::budget::Cost;
 use super::describe::{Kind, told};
 use super::index::ScanIndex;
+use super::memory::Memory;
 use super::template::Template;
 use crate::cluster::{Fact, Health, Observation, Room, RoomScan, SlotRange, Time, Trouble, key_slot};
 use crate::link::{Clock, Command, Failure, Link, Reply};
@@ -38,11 +39,20 @@ pub(crate) struct Place {
 }
 
 /// Scans for ever.
-pub(crate) async fn scan(place: Place, template: Template) {
-    let mut scanner =
-        Scanner { no_sizes: false, no_touch: place.no_touch, place, index: ScanIndex::new(template), number: 0, closed: false };
+pub(crate) async fn scan(place: Place, template: Template, memory: Memory) {
+    let mut scanner = Scanner {
+        no_sizes: false,
+        no_touch: place.no_touch,
+        place,
+        index: ScanIndex::new(template, memory),
+        number: 0,
+        closed: false,
+        crowded: false,
+    };
     while !scanner.closed {
-        match scanner.once().await {
+        let ended = scanner.once().await;
+        scanner.index.let_go();
+        match ended {
             Ok(()) => sleep(REST).await,
             Err(failure) if failure.trouble().health == Health::NoPerm => {
                 scanner.say(Fact::Rooms(RoomScan { scan: scanner.number, denied: true, ..RoomScan::default() })).await;
@@ -61,6 +71,8 @@ struct Scanner {
     no_sizes: bool,
     no_touch: bool,
     closed: bool,
+    /// It has been said that there is not enough memory for all keys or rooms.
+    crowded: bool,
 }
 
 impl Scanner {
@@ -250,7 +262,9 @@ impl Scanner {
             self.tell(batch).await;
         }
         let keys_seen = self.index.keys_seen();
-        let done = RoomScan { scan: self.number, done: true, keys_seen, began: Some(began), ..RoomScan::default() };
+        let partial = self.index.is_partial();
+        self.warn(partial);
+        let done = RoomScan { scan: self.number, done: true, partial, keys_seen, began: Some(began), ..RoomScan::default() };
         self.say(Fact::Rooms(done)).await;
         if let Some(owned) = self.owned() {
             let counts = self.index.slot_keys(&owned);
@@ -262,6 +276,20 @@ impl Scanner {
             }
         }
         Ok(())
+    }
+
+    /// Once, until there is enough again: the log is for what changes.
+    fn warn(&mut self, partial: bool) {
+        let crowded = partial || self.index.is_crowded();
+        if crowded && !std::mem::replace(&mut self.crowded, crowded) {
+            let what = if partial {
+                "rooms than fit in memory: not all are shown"
+            } else {
+                "keys than fit in memory: some may count twice"
+            };
+            log::warn!("{}: the cluster has more {what}", self.place.link.address());
+        }
+        self.crowded = crowded;
     }
 
     async fn tell(&mut self, batch: RoomScan) {
