@@ -16,6 +16,8 @@ use crate::plan::{Control, Figure, Outcome, Progress, Report};
 
 /// While paused, between two looks whether somebody asks it to stop.
 const LOOK: Duration = Duration::from_millis(100);
+/// Places in the queue to the reader for what must not be missed.
+const KEPT_FREE: usize = 64;
 
 /// The operation's side of [`super::Running`]. Clones speak for the same operation.
 #[derive(Clone, Debug)]
@@ -85,8 +87,11 @@ impl OperationContext {
         }
         match progress {
             Progress::Ended(_) => drop(self.progress.send(progress).await),
-            // A reader that is far behind misses some, rather than that slots stay open while it catches up.
-            progress => drop(self.progress.try_send(progress)),
+            // A reader that is far behind misses some, rather than that slots stay open while it catches up. Not where the
+            // operation is: what would be wrong until the end has places of its own.
+            Progress::Step { .. } | Progress::Paused(_) => drop(self.progress.try_send(progress)),
+            progress if self.progress.capacity() > KEPT_FREE => drop(self.progress.try_send(progress)),
+            _ => {}
         }
     }
 
@@ -171,5 +176,30 @@ pub(in crate::exec) fn said(reply: &Reply) -> String {
         }
         Reply::Array(items) => format!("({} items)", items.len()),
         Reply::Error(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::running::Controls;
+    use crate::link::LinkSettings;
+
+    #[tokio::test]
+    async fn a_reader_that_is_behind_misses_notes_and_not_where_the_operation_is() {
+        let (clock, (progress, mut told)) = (Clock::start(), mpsc::channel(KEPT_FREE + 10));
+        let context = OperationContext::new(Links::new(LinkSettings::default(), clock), clock, progress, Controls::new().1);
+        for nth in 0..100 {
+            context.note(format!("note {nth}")).await;
+        }
+        context.say(Progress::Paused(true)).await;
+        context.step(3, "verify").await;
+        drop(context);
+        let mut all = Vec::new();
+        while let Some(progress) = told.recv().await {
+            all.push(progress);
+        }
+        assert_eq!(all.iter().filter(|progress| matches!(progress, Progress::Note(_))).count(), 10);
+        assert!(matches!(&all[10..], [Progress::Paused(true), Progress::Step { index: 3, .. }]), "{all:?}");
     }
 }

@@ -33,6 +33,7 @@ enum Say {
 
 impl Teller {
     pub(crate) fn new(format: Format, plan: &Plan) -> Self {
+        // Without a bound: a few messages a second for as long as one operation takes.
         let (says, heard) = mpsc::channel();
         let (all, told) = oneshot::channel();
         let moving = !plan.moves.is_empty();

@@ -235,7 +235,7 @@ mod tests {
     use crate::plan::{Facts, Intent, Progress, plan};
 
     fn context() -> (OperationContext, mpsc::Receiver<Progress>) {
-        let (clock, (progress, told)) = (Clock::start(), mpsc::channel(16));
+        let (clock, (progress, told)) = (Clock::start(), mpsc::channel(100));
         let links = Links::new(LinkSettings::default(), clock);
         (OperationContext::new(links, clock, progress, Controls::new().1), told)
     }
