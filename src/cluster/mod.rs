@@ -18,6 +18,7 @@ pub mod parse;
 mod partition;
 mod refusal;
 mod room;
+#[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod series;
 mod settings;
