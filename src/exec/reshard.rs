@@ -100,13 +100,13 @@ pub(super) async fn run(
     at_risk.extend(stops.iter().flat_map(|(_, stop)| stop.at_risk.iter()));
     let targets: BTreeMap<u16, NodeId> = jobs.iter().flat_map(|job| job.slots.iter().map(|slot| (*slot, job.to))).collect();
     let ends = jobs.iter().flat_map(|job| job.slots.iter().map(|slot| (*slot, [job.from, job.to]))).collect();
-    let until = Instant::now() + after_stop::patience(model);
+    let (until, was_asked) = (Instant::now() + after_stop::patience(model), context.is_aborted());
     for (race, roll_back) in [(false, false), (false, true), (true, false), (true, true)] {
         let stopped = stops.iter().filter(|(_, stop)| stop.race == race && stop.roll_back == roll_back);
         let open: SlotSet = stopped.flat_map(|(_, stop)| stop.open.iter()).collect();
         if !open.is_empty() {
             context.note(format!("{}; putting slots {open} right", reasons.join("; "))).await;
-            let broken = Broken { slots: &open, roll_back, ends: &ends, race: race.then_some(&targets), until };
+            let broken = Broken { slots: &open, roll_back, ends: &ends, race: race.then_some(&targets), until, was_asked };
             let (still, lost, said) = after_stop(context, &mut now, &broken).await;
             reasons.extend(Code::MoveBrokenOff.each(said));
             left.extend(still.iter());

@@ -36,6 +36,8 @@ pub(crate) struct Broken<'a> {
     pub(crate) race: Option<&'a BTreeMap<u16, NodeId>>,
     /// Until when it is tried again.
     pub(crate) until: Instant,
+    /// The move was asked to stop: its slots are put right all the same. Who asks later wants no more tries.
+    pub(crate) was_asked: bool,
 }
 
 /// How long it is tried to put right what a move of this cluster left: until an election is over.
@@ -51,8 +53,6 @@ pub(crate) async fn after_stop(
     model: &mut Model,
     broken: &Broken<'_>,
 ) -> (SlotSet, SlotSet, Vec<String>) {
-    // Who stopped the move wants its slots put right; who asks now, while that is done, wants no more tries.
-    let stopped_before = context.is_aborted();
     if let Some(targets) = broken.race {
         others_end(context, model, broken.slots, targets).await;
     }
@@ -84,7 +84,7 @@ pub(crate) async fn after_stop(
         }
         left = all.left();
         attempt += 1;
-        stopped = context.is_aborted() && !stopped_before;
+        stopped = context.is_aborted() && !broken.was_asked;
         if !left.is_empty() && !stopped {
             sleep(LOOK_AGAIN).await;
         }
