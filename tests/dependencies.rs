@@ -145,7 +145,11 @@ fn nothing_that_the_program_needs_asks_for_a_newer_compiler() {
             open.extend(&needs[id]);
         }
     }
-    let number = |version: &str| version.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
+    let number = |version: &str| {
+        let mut parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+        parts.resize(3, 0);
+        parts
+    };
     let manifest = toml("Cargo.toml");
     let oldest = manifest["package"]["rust-version"].as_str().unwrap();
     let packages = told["packages"].as_array().unwrap().iter();
