@@ -154,3 +154,119 @@ async fn nobody_is_introduced_who_would_delete_keys() {
     assert!(ran.stderr.contains(&says), "{}", ran.stderr);
     assert_eq!(keys(&cluster, &victim).await, 1);
 }
+
+/// Says PONG, and to everything else what `other` is; nothing at all when that is empty.
+async fn answers_ping_alone(other: &'static [u8]) -> Address {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut buffer, mut seen) = (vec![0; 4096], Vec::new());
+                while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+                    seen.extend_from_slice(&buffer[..read]);
+                    // Every command is an array of words, each with its length before it.
+                    while let Some((words, rest)) = command(&seen) {
+                        let name = words[0].to_ascii_uppercase();
+                        let reply: &[u8] = match &name[..] {
+                            b"PING" => b"+PONG\r\n",
+                            b"CLIENT" => b"+OK\r\n",
+                            b"HELLO" => b"-ERR unknown command 'HELLO'\r\n",
+                            _ => other,
+                        };
+                        seen = rest;
+                        if stream.write_all(reply).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    at
+}
+
+/// The first command of what was read, and what comes after it; None while it is not whole.
+fn command(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
+    fn line(bytes: &[u8]) -> Option<(usize, &[u8])> {
+        let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
+        Some((std::str::from_utf8(&bytes[1..end]).ok()?.parse().ok()?, &bytes[end + 2..]))
+    }
+    let (count, mut rest) = line(bytes)?;
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let (length, more) = line(rest)?;
+        words.push(more.get(..length)?.to_vec());
+        rest = more.get(length + 2..)?;
+    }
+    Some((words, rest.to_vec()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_cluster_is_called_what_it_is() {
+    let cluster_mode = ["--cluster-enabled", "yes"];
+    let alone = common::server(&cluster_mode).await;
+    let without = common::server(&[]).await;
+    let locked = common::server(&[&cluster_mode[..], &["--requirepass", "x"]].concat()).await;
+    let renamed = common::server(&[&cluster_mode[..], &["--rename-command", "CLUSTER", "hidden"]].concat()).await;
+    let silent = answers_ping_alone(b"").await;
+    let first = async |address: &Address| {
+        let ran = Console::told_of(std::slice::from_ref(address)).run(&["status"]).await;
+        let text = ran.stdout + &ran.stderr;
+        (ran.code, text.lines().take(2).collect::<Vec<_>>().join("\n"))
+    };
+    for (address, code, words, next) in [
+        (
+            alone.address(),
+            2,
+            "answers, knows no other node and owns no slot (CLUSTER NODES): it is in no cluster",
+            "with --node HOST:PORT; `node add ",
+        ),
+        (
+            without.address(),
+            0,
+            "1 server answers and runs without cluster mode (cluster-enabled no)",
+            "else name a node of the cluster",
+        ),
+        (locked.address(), 4, "wants a password (NOAUTH Authentication required.)", "check `username` and `password`"),
+        (renamed.address(), 1, "answers PING and INFO and not CLUSTER NODES", "are renamed there (rename-command)"),
+        (&silent, 1, "answers PING and neither CLUSTER NODES nor INFO", "does not pass them on"),
+    ] {
+        let (ended, text) = first(address).await;
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(ended == code && lines[0].contains(words), "{ended}: {text}");
+        assert!(lines[0].contains(&address.to_string()) || code == 0, "{text}");
+        assert!(lines[1].starts_with("  next: ") && lines[1].contains(next), "{text}");
+        // Nobody is given slots there.
+        let fix = Console::told_of(std::slice::from_ref(address)).run(&["fix", "--dry-run"]).await;
+        assert!(matches!(fix.code, 3 | 4) && fix.stdout.is_empty(), "{}{}", fix.stdout, fix.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_node_that_is_asked_alone_is_remembered_as_one_of_its_cluster() {
+    let cluster = Cluster::start(3, 1).await;
+    let victim = cluster.at(0);
+    let console = Console::told_of(std::slice::from_ref(&victim));
+    console.until("all is well", |look| look.code == 0).await;
+    cluster.ok(&victim, "CLUSTER RESET SOFT").await;
+    let line = console.verdict_line().await;
+    assert!(
+        line.contains("it is in no cluster any more; at 20") && line.contains("it was one of 6 nodes (CLUSTER RESET there?)"),
+        "{line}"
+    );
+    let status = console.run(&["status"]).await;
+    assert!(
+        status.stdout.contains("next: `fix` introduces it again where the others answer; look from another of them: --node "),
+        "{}",
+        status.stdout
+    );
+    // Those who owned slots when all was well are asked.
+    let (commands, plan) = planned(&console.run(&["fix", "--dry-run", "--format", "json"]).await);
+    assert!(commands.len() == 1 && commands[0].starts_with("CLUSTER MEET "), "{plan:#}");
+    let ran = console.run(&["fix", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(console.run(&["fix", "--confirm", "prod"]).await.code, 0);
+    console.until("all is well again", |look| look.code == 0 && look.served() == 16384).await;
+}

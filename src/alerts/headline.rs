@@ -6,7 +6,7 @@ use super::look::clock;
 use super::rules::NOISE;
 use super::words::{list, people};
 use super::{Cause, Finding, Severity, Subject};
-use crate::cluster::{Health, Model, SLOTS, Shard, ShardName};
+use crate::cluster::{Health, Model, SLOTS, Shard, ShardName, without_cluster_mode};
 use crate::quantity::{bytes, count};
 
 /// What the verdict line says, in its parts: the most important first, because a narrow screen cuts the rest off.
@@ -286,6 +286,11 @@ fn healthy(model: &Model) -> Headline {
     let nodes = model.nodes().count();
     let topology = model.topology();
     if topology.assigned.is_empty() {
+        let alone = without_cluster_mode(model).len();
+        if alone > 0 {
+            let verb = if alone == 1 { "answers and runs" } else { "answer and run" };
+            return format!("{} {verb} without cluster mode (cluster-enabled no)", count(alone, "server")).into();
+        }
         return format!("{} answer{}", count(nodes, "node"), if nodes == 1 { "s" } else { "" }).into();
     }
     let owning: Vec<&Shard> = topology.shards.iter().filter(|shard| shard.slot_count > 0).collect();

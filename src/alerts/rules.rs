@@ -53,6 +53,7 @@ pub const RULES: &[Rule] = &[
     nodes::STALLED,
     answers::AUTH,
     answers::ERROR,
+    answers::UNTOLD,
     nodes::STALE,
     nodes::SUSPECTED,
     replicas::LAG,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Address, Model, NodeId, SlotSet};
+use super::{Address, Model, Node, NodeId, SlotSet};
 
 /// A node that answers and is no member to all others that answer, although it belongs to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,50 @@ pub fn former_owners(model: &Model) -> Vec<(NodeId, Address, SlotSet)> {
     let gone = shards.filter(|shard| model.node(shard.owner).is_none_or(|node| node.view.is_none()));
     let left = gone.map(|shard| (shard.owner, shard.address.clone(), shard.slots.both(&unowned)));
     left.filter(|(_, _, slots)| !slots.is_empty()).collect()
+}
+
+/// The one node that tells anything, when it knows no other and owns no slot: it is in no cluster.
+pub fn outsider(model: &Model) -> Option<&Node> {
+    let mut speakers = model.views();
+    let (id, view) = speakers.next().filter(|_| speakers.next().is_none())?;
+    let known = view.members.iter().filter(|member| !member.flags.handshake).count();
+    let owns = view.myself().is_some_and(|me| !me.slots.is_empty());
+    model.node(id).filter(|_| known <= 1 && !owns)
+}
+
+/// In words: that it is, and whether it was in one when all was well.
+pub fn outside(model: &Model, node: &Node) -> String {
+    let says = format!("{} answers, knows no other node and owns no slot (CLUSTER NODES): it is in no cluster", node.address);
+    match model.history().picture().filter(|picture| picture.nodes.len() > 1 && picture.nodes.contains(&node.id)) {
+        Some(picture) => format!(
+            "{says} any more; at {} it was one of {} nodes (CLUSTER RESET there?)",
+            picture.at.format("%Y-%m-%d %H:%M:%S UTC"),
+            picture.nodes.len()
+        ),
+        None => says,
+    }
+}
+
+/// Where to go on from there.
+pub fn from_outside(model: &Model, node: &Node) -> String {
+    let picture = model.history().picture().filter(|picture| picture.nodes.contains(&node.id));
+    let other = picture.into_iter().flat_map(|picture| &picture.shards).find(|shard| shard.owner != node.id);
+    match other {
+        Some(other) => {
+            format!("`fix` introduces it again where the others answer; look from another of them: --node {}", other.address)
+        }
+        None => format!(
+            "name a node of the cluster with --node HOST:PORT; `node add {}` from there makes this one a member",
+            node.address
+        ),
+    }
+}
+
+/// Servers that answer, when all of them say that they run without cluster mode.
+pub fn without_cluster_mode(model: &Model) -> Vec<&Node> {
+    let answering = || model.nodes().filter(|node| node.health.is_alive());
+    let alone = |node: &Node| node.view.is_none() && node.info.as_ref().and_then(|info| info.mode.as_deref()) == Some("standalone");
+    if answering().all(alone) { answering().collect() } else { Vec::new() }
 }
 
 /// Slots that others take this node for the owner of, and that nobody calls its own.

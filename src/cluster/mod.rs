@@ -29,7 +29,7 @@ mod view;
 mod written;
 
 pub use address::Address;
-pub use estranged::{Estranged, estranged, former_owners};
+pub use estranged::{Estranged, estranged, former_owners, from_outside, outside, outsider, without_cluster_mode};
 pub use fault::Fault;
 pub use health::{Health, Trouble};
 pub use history::{

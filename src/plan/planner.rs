@@ -1,6 +1,7 @@
 //! PURE. The one door: an intent and the facts in, a plan or a refusal out.
 
-use crate::cluster::{Address, SlotSet, Time, partition};
+use crate::cluster::{Address, Model, SlotSet, Time, from_outside, outside, outsider, partition, without_cluster_mode};
+use crate::quantity;
 
 use super::slots::moves::Targets;
 use crate::plan::failover;
@@ -18,10 +19,31 @@ pub fn plan(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refus
     Ok(contradiction::weigh(draw_up(intent, facts, now)?, facts.model, now))
 }
 
+/// There is no cluster to change, or nobody tells of it.
+fn no_cluster(intent: &Intent, model: &Model) -> Option<Refusal> {
+    let alone: Vec<String> = without_cluster_mode(model).into_iter().map(|node| node.address.to_string()).collect();
+    if !alone.is_empty() {
+        let verb = if alone.len() == 1 { "runs" } else { "run" };
+        let says = format!(
+            "{} {verb} without cluster mode (cluster-enabled no): there are no slots and no members; name a node of a cluster with \
+             --node HOST:PORT",
+            quantity::list(&alone)
+        );
+        return Some(Refusal::because(Code::NotInClusterMode.because(says)));
+    }
+    let repairs = matches!(intent, Intent::Fix { .. } | Intent::Rebalance { .. } | Intent::MoveSlots { .. });
+    let node = outsider(model).filter(|_| repairs)?;
+    let says = format!("{}; {}", outside(model, node), from_outside(model, node));
+    Some(Refusal::because(Code::ClusterUnknown.because(says)))
+}
+
 fn draw_up(intent: &Intent, facts: &Facts<'_>, now: Time) -> Result<Plan, Refusal> {
     if facts.model.nodes().next().is_none() {
         let says = format!("nothing is known of cluster {} yet: no node has answered", facts.model.name);
         return Err(Refusal::because(Code::ClusterUnknown.because(says)));
+    }
+    if let Some(refusal) = no_cluster(intent, facts.model) {
+        return Err(refusal);
     }
     if !matches!(intent, Intent::Failover { .. })
         && let Some(partition) = partition(facts.model)

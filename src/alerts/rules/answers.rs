@@ -229,3 +229,35 @@ fn error(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         found.push(rule.on_node(node, Severity::Warning, message, format!("see the log of {}", node.address)));
     });
 }
+
+pub(super) const UNTOLD: Rule = Rule {
+    id: "node.untold",
+    title: "a node tells too little",
+    holds: "somebody tells who is in the cluster",
+    says: "A node answers PING and does not answer CLUSTER NODES, and nobody else does: who is in the cluster is not known.",
+    // It is asked for both in one go, and the larger reply comes a moment later.
+    for_: Duration::from_millis(1500),
+    clear: Duration::ZERO,
+    severity: Severity::Warning,
+    remedy: "See whether the commands are renamed there (rename-command), or something in between does not pass them on.",
+    find: untold,
+};
+
+fn untold(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    // Of a large cluster not everybody is asked for all of it at once: as long as somebody tells, it is known.
+    if look.model.views().next().is_some() {
+        return;
+    }
+    for node in look.nodes().filter(|node| node.health.is_well()) {
+        let message = match &node.info {
+            Some(info) if info.mode.as_deref().is_some_and(|mode| mode != "cluster") => continue,
+            Some(_) => "answers PING and INFO and not CLUSTER NODES: what is in its cluster is not known",
+            None => "answers PING and neither CLUSTER NODES nor INFO: nothing more is known of it",
+        };
+        let remedy = format!(
+            "see whether CLUSTER and INFO are renamed there (rename-command), or what stands between here and {} and does not pass them on",
+            node.address
+        );
+        found.push(rule.on_node(node, Severity::Warning, message.to_string(), remedy));
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::look::Look;
 use super::super::words::{list, people, slots};
 use super::super::{Finding, Remedy, Rule, Severity};
-use crate::cluster::{Direction, NodeId, Opinion, Refusal, SLOTS, Shard, SlotSet, former_owners};
+use crate::cluster::{Direction, NodeId, Opinion, Refusal, SLOTS, Shard, SlotSet, former_owners, from_outside, outside, outsider};
 use crate::plan::Intent;
 use crate::quantity::count;
 
@@ -45,6 +45,11 @@ fn unserved(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let message = format!("{}, {reason}", impact(look, &missing));
         let finding = rule.on_shard(shard, Severity::Critical, message, relief(look, shard));
         found.push(finding.expecting(look.outlook(shard)));
+    }
+    if let Some(node) = outsider(look.model) {
+        let remedy = from_outside(look.model, node);
+        found.push(rule.on_cluster(look.model.name.clone(), Severity::Critical, outside(look.model, node), remedy));
+        return;
     }
     let orphaned = SlotSet::all().minus(&topology.assigned);
     if !orphaned.is_empty() {

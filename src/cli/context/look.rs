@@ -204,8 +204,7 @@ impl Sight {
         if self.model.nodes().any(|node| node.last_answer.is_some()) {
             return None;
         }
-        let mut lines = vec![format!("no node of cluster `{}` gives an answer", self.config.cluster.name)];
-        for seed in &self.config.cluster.nodes {
+        let why = |seed: &Address| {
             let why = match self.model.node_at(seed) {
                 Some(node) => match &node.trouble {
                     Some(trouble) if !trouble.detail.is_empty() => format!("{} ({})", trouble.health.says(), trouble.detail),
@@ -214,8 +213,14 @@ impl Sight {
                 },
                 None => Health::Unknown.says().to_owned(),
             };
-            lines.push(format!("  {seed} {why}"));
-        }
+            format!("{seed} {why}")
+        };
+        let mut asked = self.config.cluster.nodes.iter().map(why);
+        let first = asked.next().unwrap_or_default();
+        let others: Vec<String> = asked.collect();
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        let mut lines = vec![format!("no node of cluster `{}` tells of it: {first}{more}", self.config.cluster.name)];
+        lines.extend(others.into_iter().map(|why| format!("  {why}")));
         if let Some(finding) = crate::alerts::check(&self.model, &self.config.alerts, self.session.clock().now())
             .into_iter()
             .find(|finding| finding.rule == "cluster.recalled")
@@ -284,6 +289,14 @@ impl Sight {
         let measured = [(Need::Rates, self.rated), (Need::Rooms, self.scans)];
         monitor.measured = measured.into_iter().filter_map(|(need, done)| done.then_some(need)).collect();
         monitor.conclude(&mut model, now);
+        // As the defaults are, a cluster was asked for.
+        if self.topology() == TopologyKind::Standalone.word()
+            && self.config.cluster.topology == TopologyKind::Cluster
+            && monitor.headline.next.is_none()
+        {
+            let says = "nothing, if that is meant (topology = \"standalone\" in the file says so); else name a node of the cluster with --node HOST:PORT";
+            monitor.headline.next = Some(says.into());
+        }
         let verdict = if self.unreachable().is_some() { Verdict::Unknown } else { monitor.verdict };
         let topology = self.topology();
         let scans = |node: &&Node| node.is_master() && (node.slot_count > 0 || topology == TopologyKind::Standalone.word());
