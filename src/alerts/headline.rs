@@ -252,6 +252,12 @@ fn effect(model: &Model, tree: &[&Finding]) -> Vec<String> {
         }
         0 => return Vec::new(),
         all if all == usize::from(SLOTS) => vec!["no slot is served".to_string()],
+        // Slots without an owner are the cause; a master that has lost them may refuse all of its own, too.
+        all if root == "slots.unserved" && all > usize::from(SLOTS) - model.topology().assigned.len() && ownerless(tree) => {
+            let mut parts = vec![format!("{} unserved in all", count(all, "slot"))];
+            parts.extend(people(&tally));
+            return parts;
+        }
         _ if root == "slots.unserved" => Vec::new(),
         some => vec![format!("{} unserved", count(some, "slot"))],
     };
@@ -259,6 +265,10 @@ fn effect(model: &Model, tree: &[&Finding]) -> Vec<String> {
         parts.extend(people(&tally));
     }
     parts
+}
+
+fn ownerless(tree: &[&Finding]) -> bool {
+    tree.first().is_some_and(|root| root.subject == Subject::Cluster) && tree.iter().any(|finding| finding.rule == "cluster.down")
 }
 
 /// `shard C has no master`, `shards A B have no replica`, `12 shards have no replica`.

@@ -413,6 +413,19 @@ mod tests {
     }
 
     #[test]
+    fn clients_that_go_by_an_old_map_are_no_errors_and_a_finding() {
+        let mut sample = Sample::new(3, 1);
+        sample.servers[1].moved_per_sec = 6000.0;
+        sample.seconds(2);
+        let lines = found(&sample);
+        let expected = "clients.redirected warning 10.0.0.2:7001 50 % of its commands are answered with MOVED: clients go by an old map of slots";
+        assert_eq!(lines, [expected]);
+        sample.servers[1].moved_per_sec = 1000.0;
+        sample.seconds(2);
+        assert_eq!(found(&sample), Vec::<String>::new(), "a few follow every change");
+    }
+
+    #[test]
     fn lag_and_doubt_are_found() {
         let mut sample = Sample::new(3, 1);
         sample.lag(4, 40 << 20);

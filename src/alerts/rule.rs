@@ -42,7 +42,7 @@ impl Rule {
     /// None: one sample tells.
     pub fn needs(&self) -> Option<Need> {
         match self.id {
-            "memory.evicting" | "cpu.high" | "errors.high" => Some(Need::Rates),
+            "memory.evicting" | "cpu.high" | "errors.high" | "clients.redirected" => Some(Need::Rates),
             "slots.astray" => Some(Need::Rooms),
             _ => None,
         }
@@ -55,7 +55,8 @@ impl Rule {
         // A look a day is enough, also when it comes late.
         const DAY: Duration = Duration::from_secs(25 * 60 * 60);
         match self.id {
-            "latency.high" | "cpu.high" | "errors.high" | "clients.high" | "memory.evicting" | "replica.lag" => MINUTES,
+            "latency.high" | "cpu.high" | "errors.high" | "clients.high" | "clients.redirected" | "memory.evicting"
+            | "replica.lag" => MINUTES,
             _ => DAY,
         }
     }
@@ -65,10 +66,9 @@ impl Rule {
     pub fn untold<'a>(&self, model: &'a Model) -> Option<(&'static str, &'a Node)> {
         let mut answering = model.nodes().filter(|node| node.health.is_well() && node.id.is_member());
         match self.id {
-            "memory.high" | "memory.evicting" | "cpu.high" | "errors.high" | "clients.high" | "node.misconf" | "node.full"
-            | "writes.refused" | "replica.lag" | "replica.link_down" | "replica.resync" | "shard.lost_writes" => {
-                answering.find(|node| node.info.is_none()).map(|node| ("INFO", node))
-            }
+            "memory.high" | "memory.evicting" | "cpu.high" | "errors.high" | "clients.high" | "clients.redirected"
+            | "node.misconf" | "node.full" | "writes.refused" | "replica.lag" | "replica.link_down" | "replica.resync"
+            | "shard.lost_writes" => answering.find(|node| node.info.is_none()).map(|node| ("INFO", node)),
             "cluster.down" => answering.find(|node| node.cluster_info.is_none()).map(|node| ("CLUSTER INFO", node)),
             _ => None,
         }

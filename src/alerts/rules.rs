@@ -62,6 +62,7 @@ pub const RULES: &[Rule] = &[
     load::LATENCY,
     load::CPU,
     load::ERRORS,
+    load::REDIRECTED,
     load::CLIENTS,
     history::RECALLED,
     history::MOVED,
@@ -98,6 +99,6 @@ mod tests {
             assert!(rule.says.ends_with('.') && rule.remedy.ends_with('.') && !rule.title.ends_with('.'), "{}", rule.id);
             assert!(!rule.holds.is_empty() && !rule.holds.ends_with('.'), "{}", rule.id);
         }
-        assert_eq!(rated, 4, "rules that need more than one sample");
+        assert_eq!(rated, 5, "rules that need more than one sample");
     }
 }

@@ -104,6 +104,8 @@ pub struct Rates {
     pub cpu_percent: Option<f64>,
     /// Error replies of all commands, MOVED and ASK not counted; None below 100 commands.
     pub error_percent: Option<f64>,
+    /// Commands that were answered with MOVED, of all; None below 100 commands.
+    pub moved_percent: Option<f64>,
     pub hit_percent: Option<f64>,
     pub net_in_bytes_per_sec: Option<f64>,
     pub net_out_bytes_per_sec: Option<f64>,

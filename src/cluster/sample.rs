@@ -88,6 +88,8 @@ pub struct Fake {
     pub latency: Duration,
     pub ops_per_sec: f64,
     pub errors_per_sec: f64,
+    /// Of its commands, those that it answers with MOVED.
+    pub moved_per_sec: f64,
     pub evicted_per_sec: f64,
     pub cpu_percent: f64,
     pub memory_bytes: u64,
@@ -463,6 +465,7 @@ impl Fake {
             latency: Duration::from_micros(600 + (number as u64 * 37) % 300),
             ops_per_sec: if owns { 12_000.0 } else { 4_000.0 } + (number as f64 * 13.0) % 500.0,
             errors_per_sec: 0.0,
+            moved_per_sec: 0.0,
             evicted_per_sec: 0.0,
             cpu_percent: if owns { 22.0 } else { 9.0 },
             memory_bytes: 620 << 20,

@@ -116,8 +116,12 @@ fn refused(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
                 .into()
             }
             Some(Refusal::OutOfMemory) => {
-                format!("on {}: `CONFIG SET maxmemory BYTES` if the host has room; else delete, or move slots away", node.address)
-                    .into()
+                let (host, port) = (&node.address.host, node.address.port);
+                format!(
+                    "`redis-cli -h {host} -p {port} CONFIG SET maxmemory BYTES` if the host has room; else delete, or move slots \
+                     away: `rgc-tui rebalance --by memory`"
+                )
+                .into()
             }
             _ => continue,
         };

@@ -143,6 +143,30 @@ fn errors(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+pub(super) const REDIRECTED: Rule = Rule {
+    id: "clients.redirected",
+    title: "clients go by an old map",
+    holds: "clients know who owns the slots",
+    says: "More than a quarter of a node's commands are answered with MOVED, for longer than clients need to hear of a change: they go by an old map of slots, and every such command takes two trips.",
+    for_: Duration::from_secs(10),
+    clear: SOON,
+    severity: Severity::Warning,
+    remedy: "`CLIENT LIST` there names them: restart those that do not follow MOVED, or that speak to the cluster as to one server.",
+    find: redirected,
+};
+
+const REDIRECTED_WARN: f64 = 25.0;
+
+fn redirected(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
+    for (node, _) in look.figures() {
+        let Some(percent) = node.rates.moved_percent.filter(|percent| *percent > REDIRECTED_WARN) else { continue };
+        let message = format!("{percent:.0} % of its commands are answered with MOVED: clients go by an old map of slots");
+        let (host, port) = (&node.address.host, node.address.port);
+        let remedy = format!("`redis-cli -h {host} -p {port} CLIENT LIST` names them: restart those that do not follow MOVED");
+        found.push(rule.on_node(node, Severity::Warning, message, remedy));
+    }
+}
+
 pub(super) const CLIENTS: Rule = Rule {
     id: "clients.high",
     title: "client slots",

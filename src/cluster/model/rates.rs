@@ -27,6 +27,12 @@ pub(super) fn between(old: &Info, new: &Info, elapsed: Duration) -> Rates {
             let errors = delta(|info| info.total_error_replies)?.saturating_sub(redirected);
             Some((errors as f64 * 100.0 / count as f64).min(100.0))
         }),
+        moved_percent: commands.filter(|&count| count >= ENOUGH_COMMANDS).and_then(|count| {
+            let moved = code(new, "MOVED").checked_sub(code(old, "MOVED"))?;
+            // Without error statistics nothing is told, and that is not none.
+            new.total_error_replies?;
+            Some((moved as f64 * 100.0 / count as f64).min(100.0))
+        }),
         hit_percent: match (delta(|info| info.keyspace_hits), delta(|info| info.keyspace_misses)) {
             (Some(hits), Some(misses)) if hits + misses > 0 => Some(hits as f64 * 100.0 / (hits + misses) as f64),
             _ => None,
@@ -73,6 +79,7 @@ mod tests {
         let rates = between(&info(0, 0, 0), &info(1000, 500, 450), Duration::from_secs(2));
         assert_eq!(rates.ops_per_sec, Some(500.0));
         assert_eq!(rates.error_percent, Some(5.0));
+        assert_eq!(rates.moved_percent, Some(45.0));
         assert_eq!(rates.cpu_percent, Some(50.0));
         assert_eq!(rates.hit_percent, None);
     }

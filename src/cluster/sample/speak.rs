@@ -13,6 +13,7 @@ pub(super) struct Counters {
     pub(super) successor_of: Option<usize>,
     commands: f64,
     errors: f64,
+    moved: f64,
     evicted: f64,
     cpu: f64,
     hits: f64,
@@ -89,7 +90,8 @@ pub(super) fn round(sample: &mut Sample) -> Vec<Observation> {
 fn grow(server: &mut Fake) {
     let counters = &mut server.counters;
     counters.commands += server.ops_per_sec;
-    counters.errors += server.errors_per_sec;
+    counters.errors += server.errors_per_sec + server.moved_per_sec;
+    counters.moved += server.moved_per_sec;
     counters.evicted += server.evicted_per_sec;
     counters.cpu += server.cpu_percent / 100.0;
     counters.hits += server.ops_per_sec * 0.9;
@@ -149,6 +151,7 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
         keyspace_hits: Some(counters.hits as u64),
         keyspace_misses: Some((counters.hits / 20.0) as u64),
         total_error_replies: Some(counters.errors as u64),
+        errors: [("MOVED".into(), counters.moved as u64)].into(),
         role: Some(server.role),
         master_host: master.map(|master| master.announces.as_ref().unwrap_or(&master.address).host.clone()),
         master_port: master.map(|master| master.announces.as_ref().unwrap_or(&master.address).port),
