@@ -110,7 +110,9 @@ impl Picture {
 
     pub(crate) fn finding_json(&self, finding: &Finding) -> Json {
         let mut json = finding_json(finding, self.monitor.phase(finding));
-        json["remedy"] = self.pasted(&finding.remedy.says).into();
+        if let Some(remedy) = json.get_mut("remedy") {
+            *remedy = self.pasted(&finding.remedy.says).into();
+        }
         json
     }
 
