@@ -78,7 +78,12 @@ async fn a_terminal_that_stalls_leaves_no_slot_open() {
     let stalled = reading.lock().unwrap();
     // Each is a whole new screen, and together they are more than any terminal holds.
     screen.send(&"t".repeat(60));
-    wait_until("the move is over", async || cluster.owner(5000).await == Some(cluster.at(1))).await;
+    // The target has its last slots a moment before the source lets go of them.
+    wait_until("the move is over", async || {
+        let source = cluster.view(&cluster.at(0)).await;
+        cluster.owner(5000).await == Some(cluster.at(1)) && source.myself().unwrap().open.is_empty()
+    })
+    .await;
     assert_closed(&cluster).await;
     drop(stalled);
     screen.wait_for("done in");
