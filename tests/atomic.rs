@@ -230,3 +230,40 @@ async fn a_target_that_dies_in_a_move_is_a_failure_and_said() {
     assert!(text.contains(&format!("{} stopped answering while slots 0-1999", cluster.at(2))), "{text}");
     assert!(!text.contains("left open"), "{text}");
 }
+
+/// The source is failed over by hand while its slots leave group by group: what is said to have moved has moved.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_move_says_after_a_failover_of_its_source_is_so() {
+    for last in [false, true] {
+        let bin = Some(server_bin("valkey9"));
+        let cluster = Cluster::with(LocalSpec { masters: 3, replicas: 1, server_bin: bin, ..LocalSpec::default() }).await;
+        let mut desk = Desk::at(&cluster).await;
+        // In two groups of a calm move, or in one.
+        fill(&desk, 1461, if last { 2_000 } else { 60_000 }, 10).await;
+        let (target, replica) = (cluster.at(1), cluster.at(3));
+        let plan = desk.plan(move_slots("0-1460", &target)).await.unwrap();
+        let mut running = desk.executor.execute(plan, Arc::new(desk.model.clone()));
+        let report = loop {
+            match running.progress.recv().await.unwrap() {
+                Progress::Sent { command, .. } if command.contains("MIGRATESLOTS") => {
+                    if !last {
+                        wait_until("the first group has moved", async || cluster.owner(0).await.as_ref() == Some(&target)).await;
+                    }
+                    cluster.ask(&replica, "CLUSTER FAILOVER").await;
+                }
+                Progress::Ended(report) => break report,
+                _ => {}
+            }
+        };
+        let me = cluster.view(&target).await;
+        let moved = me.myself().unwrap().slots.iter().flat_map(|range| range.iter()).filter(|slot| *slot < 1461).count();
+        let told =
+            report.figures.iter().find(|(figure, _)| *figure == rgc_tui::plan::Figure::Slots).map_or(0.0, |(_, slots)| *slots);
+        let reasons = report.outcome.reasons().join("; ");
+        println!("{moved} moved: {report:?}");
+        assert_eq!(told, moved as f64, "{report:?}");
+        assert_eq!(report.outcome == Outcome::Done, moved == 1461, "{report:?}");
+        assert!(!reasons.contains("1461 of 1461"), "{reasons}");
+        assert!(moved == 1461 || reasons.contains(&format!("{moved} of 1461 slots have moved")), "{reasons}");
+    }
+}

@@ -67,7 +67,15 @@ impl Engine for AtomicEngine {
             let text = slots.iter().copied().collect::<SlotSet>().to_string();
             let line = json!({"open": text, "from": job.from.to_string(), "to": job.to.to_string()});
             self.journal.record(line).await.map_err(Stop::because)?;
-            self.group(job, slots, keys).await?;
+            if let Err(stop) = self.group(job, slots, keys).await {
+                // A source that was failed over meanwhile refuses to be asked again, and what it was asked for before is done.
+                let wanted: SlotSet = slots.iter().copied().collect();
+                if stop.cancelled || self.owns(&job.to_at, job.to, &wanted).await != Some(true) {
+                    return Err(stop);
+                }
+                self.context.note(format!("{}; {} owns them all the same", stop.reasons.join("; "), job.to_at)).await;
+                self.meter.batch(keys, (keys as f64 * self.key_bytes) as u64, Duration::ZERO);
+            }
             self.meter.slots(slots.len());
             self.journal.record(json!({"closed": text})).await.map_err(Stop::because)?;
         }
@@ -166,6 +174,13 @@ impl AtomicEngine {
                 // A target that has not heard of the last group yet disagrees about the owners for a moment; and whoever
                 // was faster than us is seen, and named, at the next look.
                 let again = text.contains("does not agree") || text.contains("already migrating");
+                // Valkey's words to a replica.
+                if text.contains("only be used on primary nodes") {
+                    let says = format!(
+                        "it is a replica now, somebody has failed it over ({text}); plan again for the master in its place"
+                    );
+                    return Err(Stop::because(not(&says)));
+                }
                 if again { Ok(Some(not(&text))) } else { Err(Stop::because(not(&text))) }
             }
         }
@@ -258,18 +273,20 @@ impl AtomicEngine {
         Ok(())
     }
 
+    /// Whether this node owns all of these slots, by its own word.
+    async fn owns(&self, at: &Address, id: NodeId, wanted: &SlotSet) -> Option<bool> {
+        let view = read::view(&self.context.links, at, WITHIN).await.ok()?;
+        let me = view.myself().filter(|me| me.id == id)?;
+        let owned: SlotSet = me.slots.iter().collect();
+        Some(owned.contains_all(wanted))
+    }
+
     /// Where the source's list tells nothing: who owns the slots, by the word of both.
     async fn by_owner(&self, job: &Job, wanted: &SlotSet, why: &str) -> Result<End, Stop> {
-        let owns = async |at: &Address, id: NodeId| {
-            let view = read::view(&self.context.links, at, WITHIN).await.ok()?;
-            let me = view.myself().filter(|me| me.id == id)?;
-            let owned: SlotSet = me.slots.iter().collect();
-            Some(owned.contains_all(wanted))
-        };
-        if owns(&job.to_at, job.to).await == Some(true) {
+        if self.owns(&job.to_at, job.to, wanted).await == Some(true) {
             return Ok(End::Moved);
         }
-        if owns(&job.from_at, job.from).await == Some(true) {
+        if self.owns(&job.from_at, job.from, wanted).await == Some(true) {
             // Its own list is empty of it, so that nothing goes on any more.
             let reply = self.context.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
             if let Some(known) = reply.ok().as_ref().and_then(migrations::all)
