@@ -471,6 +471,8 @@ async fn marks_that_only_a_replica_has_are_closed_on_valkey_8() {
     })
     .await;
     cluster.ok(&master, "CLUSTER SETSLOT 6000 STABLE").await;
+    let unheard = desk.plan(Intent::Fix { slots: None, roll_back: false }).await.unwrap_err();
+    assert!(!unheard.fulfilled && unheard.to_string().contains("what is open there is not known"), "{unheard}");
     cluster.ask(&master, "CONFIG SET repl-timeout 60").await;
     cluster.fault(&replica, LocalFault::Thaw).await.unwrap();
     wait_until("the replica is in sync again", async || {

@@ -58,9 +58,7 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     let needy = in_need(facts);
     let slots: SlotSet = needy.iter().filter(|slot| named.is_none_or(|named| named.contains(*slot))).collect();
     if slots.is_empty() {
-        // What a master that does not answer has open, nobody else tells.
-        let unheard = model.nodes().filter(|node| node.is_master() && node.slot_count > 0 && !node.health.serves());
-        let unheard: Vec<String> = unheard.map(|node| format!("{} {}", model.label(node.id), node.health.says())).collect();
+        let unheard = unheard(model);
         if !unheard.is_empty() {
             let why = format!(
                 "no open slot is seen, but {}: what is open there is not known; ask again when it answers",
@@ -82,6 +80,7 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     }
     let mut notes = vec![format!("up to {OPEN} slots that need the same at a time; {}", direction(roll_back))];
     notes.extend(reasons.into_iter().map(String::from));
+    notes.extend(unheard(model).iter().map(|node| format!("{node}: what is open there is not known")));
     let repairs: Vec<&Repair> = steps.iter().flat_map(|step| step.kind.repairs()).collect();
     let adopts = repairs.iter().any(|repair| matches!(repair, Repair::Adopt { .. } | Repair::Settle { .. }));
     let mut warnings = Vec::new();
@@ -121,6 +120,24 @@ pub(crate) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
         warnings,
         danger: if adopts { Danger::Typed } else { Danger::Normal },
     })
+}
+
+/// Nodes that may have slots open, and do not answer: nobody else tells.
+fn unheard(model: &Model) -> Vec<String> {
+    let silent = |node: &&Node| match node.is_master() {
+        true => node.slot_count > 0 && !node.health.serves(),
+        false => node.id.is_member() && !node.health.is_alive() && may_hold_marks(model, node),
+    };
+    model.nodes().filter(silent).map(|node| format!("{} {}", model.label(node.id), node.health.says())).collect()
+}
+
+/// Valkey 8 and later tell their replicas of open slots, and one that missed a word of that has other marks than its master.
+/// Which server it is, its master tells as well; where neither did, it may be such a one.
+fn may_hold_marks(model: &Model, replica: &Node) -> bool {
+    let master = replica.master.and_then(|id| model.node(id));
+    let servers: Vec<_> =
+        [Some(replica), master].into_iter().flatten().filter_map(|node| node.info.as_ref()?.server.as_ref()).collect();
+    servers.is_empty() || servers.iter().any(|server| server.is_valkey() && server.release() >= (8, 0))
 }
 
 /// Nodes that answer, and do not tell who owns which slots: what they own is not known, and not nobody's.
