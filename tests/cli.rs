@@ -214,7 +214,7 @@ async fn a_healthy_cluster_is_looked_at_from_every_side() {
         rules.map(|rule| rule["rule"].as_str().unwrap().to_owned()).collect()
     };
     let json = one_sample.json();
-    assert_eq!(states(&json, "not measured"), ["slots.astray", "memory.evicting", "cpu.high", "errors.high"]);
+    assert_eq!(states(&json, "not measured"), ["slots.astray", "memory.evicting", "cpu.high", "errors.high", "clients.redirected"]);
     assert!(json["rules"].as_array().unwrap().iter().all(|rule| rule["holds"].is_null() == (rule["state"] == "not measured")));
     let text = look(&["check"]).await.stdout;
     assert!(text.contains("? errors.high") && text.contains("not measured: --rates does"), "{text}");
