@@ -375,3 +375,20 @@ async fn a_newcomer_nobody_can_be_asked_about_has_not_joined() {
     let Outcome::Failed(why) = &report.outcome else { panic!("{report:?}") };
     assert!(why[0].contains("was introduced to") && why[0].contains(&at.to_string()), "{why:?}");
 }
+
+/// The others learn late that their member is another node by now: who is asked itself says so at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_was_reset_after_the_plan_is_called_another_node() {
+    let cluster = Cluster::start(3, 0).await;
+    let mut desk = Desk::at(&cluster).await;
+    let target = common::server(&["--cluster-enabled", "yes"]).await;
+    let add = desk.plan(Intent::AddNode { address: target.address().clone(), replica_of: None }).await.unwrap();
+    assert_eq!(desk.run(add).await.outcome, Outcome::Done);
+    let slots = [rgc_tui::cluster::SlotRange::new(0, 9)].iter().collect();
+    let plan = desk.plan(Intent::MoveSlots { slots, to: target.address().to_string() }).await.unwrap();
+    cluster.ok(target.address(), "CLUSTER RESET HARD").await;
+    let report = desk.run(plan).await;
+    let Outcome::Refused(reasons) = &report.outcome else { panic!("{report:?}") };
+    let reset = reasons.iter().any(|reason| reason.contains("is another node now") && reason.contains("node add"));
+    assert!(reset || reasons.iter().any(|reason| reason.contains("is not in the cluster any more")), "{report:?}");
+}

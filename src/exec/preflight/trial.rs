@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use crate::cluster::{Address, Model, NodeId, key_slot};
 use crate::exec::context::OperationContext;
-use crate::exec::read::survey;
+use crate::exec::read::{self, survey};
 use crate::exec::slots::batch::Key;
 use crate::exec::slots::migrate;
 use crate::link::{Command, Failure, Lane, Reply};
@@ -29,8 +29,9 @@ pub(crate) async fn routes(context: &OperationContext, plan: &Plan, model: &Mode
             context.reaches(&node.address, best);
         }
     }
-    if plan.engine != Some(Engine::Keys) {
-        return Vec::new();
+    let others = changed(context, plan).await;
+    if plan.engine != Some(Engine::Keys) || !others.is_empty() {
+        return others;
     }
     let mut by_source: BTreeMap<NodeId, Vec<&plan::Move>> = BTreeMap::new();
     for part in &plan.moves {
@@ -45,6 +46,22 @@ pub(crate) async fn routes(context: &OperationContext, plan: &Plan, model: &Mode
         reasons
     });
     join_all(tried).await.into_iter().flatten().collect()
+}
+
+/// Targets at whose address another node answers by now: the others learn that late, and the target's log tells nothing.
+async fn changed(context: &OperationContext, plan: &Plan) -> Vec<Reason> {
+    let targets: BTreeMap<NodeId, &Address> = plan.moves.iter().map(|part| (part.to, &part.to_address)).collect();
+    let asked = targets.into_iter().map(|(id, at)| async move {
+        let view = read::view(&context.links, at, PATIENCE).await.ok()?;
+        let now = view.myself().map(|me| me.id).filter(|now| *now != id)?;
+        Some(Code::ClusterChanged.because(format!(
+            "{at} is another node now ({}, not {}): it was reset (CLUSTER RESET HARD) or replaced, and is no member; `node add {at}` makes it \
+             one; no slot was opened",
+            now.short(),
+            id.short()
+        )))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// Tries one pair; why it must not be begun.
@@ -98,6 +115,7 @@ fn refusal(from: &Address, to: &Address, text: &str) -> String {
         _ if !text.contains("Target instance") => "give this user the rights that the README lists",
         "NOAUTH" | "WRONGPASS" => "both need the same users and passwords: set the same there",
         "NOPERM" => "give the user the same rights there as here",
+        "CLUSTERDOWN" => "it takes no slot for served: look at CLUSTER NODES there, it may have been reset (CLUSTER RESET)",
         "LOADING" => "wait until it has loaded its data",
         "MISCONF" => "look at its disk and its log",
         _ => "look at its log",
