@@ -218,7 +218,7 @@ async fn a_target_that_dies_in_a_move_is_a_failure_and_said() {
     let report = loop {
         match running.progress.recv().await.unwrap() {
             Progress::Sent { command, .. } if command.contains("MIGRATESLOTS") => {
-                cluster.fault(&cluster.at(2), rgc_tui::local::LocalFault::Kill).await.unwrap();
+                cluster.fault(&cluster.at(2), rgc_tui::local::Fault::Kill).await.unwrap();
             }
             Progress::Ended(report) => break report,
             _ => {}

@@ -15,7 +15,7 @@ use std::process::{Command as Process, Output, Stdio};
 use common::{Cluster, wait_until};
 use rgc_tui::cluster::Address;
 use rgc_tui::link::Command;
-use rgc_tui::local::LocalFault;
+use rgc_tui::local::Fault;
 use serde_json::Value as Json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rgc-tui");
@@ -312,7 +312,7 @@ async fn rates_count_where_they_are_measured_and_nothing_is_said_of_them_elsewhe
 async fn frozen_and_killed_nodes_are_named_and_delay_nobody() {
     let cluster = Cluster::start(3, 1).await;
     let (first, last) = (cluster.at(0), cluster.at(5));
-    cluster.fault(&last, LocalFault::Freeze).await.unwrap();
+    cluster.fault(&last, Fault::Freeze).await.unwrap();
     let seeds = format!("{last},{first}");
     let frozen = run(&["--node", &seeds, "status", "--format", "json"]).await;
     let json = frozen.json();
@@ -323,11 +323,11 @@ async fn frozen_and_killed_nodes_are_named_and_delay_nobody() {
     assert_eq!(node(&json, &first.to_string())["health"], "up");
     assert!([1, 2].contains(&frozen.code), "{}", frozen.code);
     assert_eq!(run(&["--node", &seeds, "nodes"]).await.code, 0);
-    cluster.fault(&last, LocalFault::Thaw).await.unwrap();
+    cluster.fault(&last, Fault::Thaw).await.unwrap();
 
     let replica = cluster.at(3);
-    cluster.fault(&replica, LocalFault::Kill).await.unwrap();
-    cluster.fault(&first, LocalFault::Kill).await.unwrap();
+    cluster.fault(&replica, Fault::Kill).await.unwrap();
+    cluster.fault(&first, Fault::Kill).await.unwrap();
     let killed = run(&["--node", &cluster.at(1).to_string(), "status", "--format", "json"]).await;
     assert_eq!(killed.code, 2, "{}{}", killed.stdout, killed.stderr);
     let json = killed.json();

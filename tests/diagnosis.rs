@@ -19,7 +19,7 @@ use common::{Cluster, Proxy, wait_until, wait_within};
 use console::{Console, Look};
 use rgc_tui::cluster::Address;
 use rgc_tui::link::Command;
-use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::local::{Fault, LocalSpec};
 
 /// Slots that this node owns by its own word.
 async fn slots_of(cluster: &Cluster, address: &Address) -> u64 {
@@ -99,9 +99,9 @@ async fn a_replica_that_never_reached_its_dead_master_is_promised_to_nobody() {
     let console = Console::of(&cluster);
     let (master, replica) = (cluster.at(0), cluster.at(3));
     let slots = slots_of(&cluster, &master).await;
-    cluster.fault(&replica, LocalFault::Kill).await.unwrap();
-    cluster.fault(&master, LocalFault::Kill).await.unwrap();
-    cluster.fault(&replica, LocalFault::Restart).await.unwrap();
+    cluster.fault(&replica, Fault::Kill).await.unwrap();
+    cluster.fault(&master, Fault::Kill).await.unwrap();
+    cluster.fault(&replica, Fault::Restart).await.unwrap();
     let barred = |look: &Look| {
         never_says(look, &["is being elected", "by itself", "takeover"]);
         look.firing("shard.no_master").first().is_some_and(|found| {
@@ -136,7 +136,7 @@ async fn a_replica_whose_data_is_too_old_is_promised_to_nobody() {
     let (master, replica) = (cluster.at(0), cluster.at(3));
     break_link(&cluster, &master, &replica).await;
     wait_until("the link is older than it may stand with", async || link_down_seconds(&cluster, &replica).await > 6).await;
-    cluster.fault(&master, LocalFault::Kill).await.unwrap();
+    cluster.fault(&master, Fault::Kill).await.unwrap();
     let look = console
         .until("nobody is expected to take over", |look| {
             never_says(look, &["is being elected", "by itself", "takeover"]);
@@ -174,7 +174,7 @@ async fn what_a_replica_lacks_is_said_before_it_takes_over_and_after() {
     assert_eq!((before.code, before.severity("replica.link_down"), before.served()), (1, "warning", 16384));
     assert!(before.message("replica.link_down").contains("3.0 MB written since are lost"), "{}", before.says());
 
-    cluster.fault(&master, LocalFault::Kill).await.unwrap();
+    cluster.fault(&master, Fault::Kill).await.unwrap();
     let dying = console
         .until("an election is under way", |look| look.outlook("node.down").is_some_and(|says| says.contains("is being elected")))
         .await;
@@ -199,7 +199,7 @@ async fn a_replica_of_priority_zero_stands_in_a_cluster() {
     let slots = slots_of(&cluster, &master).await;
     cluster.ok(&replica, "CONFIG SET replica-priority 0").await;
     console.until("all is well", |look| look.code == 0).await;
-    cluster.fault(&master, LocalFault::Kill).await.unwrap();
+    cluster.fault(&master, Fault::Kill).await.unwrap();
     let mut elected = false;
     let after = console
         .until("it has taken over", |look| {
@@ -247,7 +247,7 @@ async fn a_master_with_too_few_replicas_refuses_writes_and_that_is_critical() {
     let slots = slots_of(&cluster, &master).await;
     let look = console.until("all is well", |look| look.code == 0).await;
     assert_eq!(look.served(), 16384);
-    cluster.fault(&replica, LocalFault::Kill).await.unwrap();
+    cluster.fault(&replica, Fault::Kill).await.unwrap();
     let look = console.until("writes are refused", |look| !look.firing("writes.refused").is_empty()).await;
     assert_eq!((look.code, look.severity("writes.refused"), look.served()), (2, "critical", 16384 - slots));
     let found = &look.firing("writes.refused")[0];
@@ -270,7 +270,7 @@ async fn a_spare_replica_that_dies_is_a_warning_at_once_and_later() {
     let spare = cluster.at(3);
     let mut watch = console.watch();
     watch.until("a first verdict", |line| line["kind"] == "verdict" && line["verdict"] == "ok").await;
-    cluster.fault(&spare, LocalFault::Kill).await.unwrap();
+    cluster.fault(&spare, Fault::Kill).await.unwrap();
     let warns = |look: &Look| {
         assert!(look.code <= 1, "{}: {}", look.code, look.says());
         assert_eq!(look.served(), 16384);
@@ -316,7 +316,7 @@ async fn the_verdict_keeps_its_subject_from_the_death_of_a_master_to_the_end() {
     let mut watch = console.watch();
     watch.until("a first verdict", |line| line["kind"] == "verdict" && line["verdict"] == "ok").await;
     let master = cluster.at(0);
-    cluster.fault(&master, LocalFault::Kill).await.unwrap();
+    cluster.fault(&master, Fault::Kill).await.unwrap();
     let mut said: Vec<String> = Vec::new();
     wait_within("the shard has no replica any more, and nothing else is wrong", Duration::from_secs(60), async || {
         let line = console.verdict_line().await;

@@ -19,7 +19,7 @@ use desk::{Desk, figure};
 use rgc_tui::cluster::ShardName;
 use rgc_tui::exec::Lock;
 use rgc_tui::link::LinkSettings;
-use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::local::{Fault, LocalSpec};
 use rgc_tui::plan::{Code, Intent, Mode, Outcome, Progress, succession};
 
 fn to(node: impl ToString, mode: Mode) -> Intent {
@@ -78,10 +78,10 @@ async fn a_graceful_failover_is_done_and_read_back_from_all_six() {
 async fn a_frozen_bystander_is_named_and_holds_up_nothing() {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(15), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
-    cluster.fault(&cluster.at(2), LocalFault::Freeze).await.unwrap();
+    cluster.fault(&cluster.at(2), Fault::Freeze).await.unwrap();
     let plan = desk.plan(to(cluster.at(3), Mode::Graceful)).await.unwrap();
     let report = desk.run(plan).await;
-    cluster.fault(&cluster.at(2), LocalFault::Thaw).await.unwrap();
+    cluster.fault(&cluster.at(2), Fault::Thaw).await.unwrap();
     println!("{report:?}");
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     assert_eq!((figure(&report, "nodes_agreed"), figure(&report, "nodes_silent")), (5.0, 1.0));
@@ -109,10 +109,10 @@ async fn what_cannot_work_is_refused_with_the_reason_and_nothing_changes() {
     cluster.ok(&replica, "CONFIG SET masterauth \"\"").await;
 
     // A dead master: graceful points to force, and force loses its quorum with the second one.
-    cluster.fault(&master, LocalFault::Kill).await.unwrap();
+    cluster.fault(&master, Fault::Kill).await.unwrap();
     let refusal = desk.plan(to(&replica, Mode::Graceful)).await.unwrap_err();
     assert!(refusal.to_string().contains("--mode force"), "{refusal}");
-    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Kill).await.unwrap();
     let refusal = desk.plan(to(&replica, Mode::Force)).await.unwrap_err();
     assert!(refusal.to_string().contains("2 of 3 masters with slots, and 1 answer"), "{refusal}");
     assert_eq!(cluster.role(&replica).await, "slave");
@@ -129,7 +129,7 @@ async fn what_cannot_work_is_refused_with_the_reason_and_nothing_changes() {
 async fn force_replaces_a_dead_master_before_the_others_would() {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(60), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
-    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Kill).await.unwrap();
     desk.executor.look(&mut desk.model, &[]).await;
     let succession = succession(&desk.model, ShardName(1), desk.clock.now()).unwrap();
     assert_eq!(succession.winner_address, Some(cluster.at(4)));
@@ -162,12 +162,12 @@ async fn accepted_but_without_effect_is_a_failure_with_the_reason() {
     let mut running = running;
     let report = loop {
         match running.progress.recv().await.unwrap() {
-            Progress::Step { index: 0, .. } => cluster.fault(&cluster.at(0), LocalFault::Freeze).await.unwrap(),
+            Progress::Step { index: 0, .. } => cluster.fault(&cluster.at(0), Fault::Freeze).await.unwrap(),
             Progress::Ended(report) => break report,
             _ => {}
         }
     };
-    cluster.fault(&cluster.at(0), LocalFault::Thaw).await.unwrap();
+    cluster.fault(&cluster.at(0), Fault::Thaw).await.unwrap();
     println!("{report:?}");
     // Either the master had let go before it froze, or nothing happened and that is said.
     match &report.outcome {

@@ -16,7 +16,7 @@ use desk::{Desk, Players, assert_calm, assert_nothing_lost, assert_same, figure}
 use rgc_tui::cluster::{Address, key_slot};
 use rgc_tui::exec::LEDGER;
 use rgc_tui::link::{Command, Lane, LinkSettings};
-use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::local::{Fault, LocalSpec};
 use rgc_tui::plan::entry::Entry;
 use rgc_tui::plan::{Code, Intent, Mode, Outcome, Plan, Progress, Report};
 use std::sync::Arc;
@@ -226,7 +226,7 @@ async fn a_key_on_both_sides_with_different_values_stops_the_move_and_is_named()
 }
 
 /// The victim dies or freezes in the middle of a move, players write all the time; its replica takes over.
-async fn a_server_fails(taker: bool, fault: LocalFault) {
+async fn a_server_fails(taker: bool, fault: Fault) {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(3000).await;
@@ -252,7 +252,7 @@ async fn a_server_fails(taker: bool, fault: LocalFault) {
     let said = reasons(&report);
     assert!(matches!(report.outcome, Outcome::Failed(_)), "{said}");
     assert!(!said.contains("left open"), "{said}");
-    cluster.fault(&victim, if fault == LocalFault::Kill { LocalFault::Restart } else { LocalFault::Thaw }).await.unwrap();
+    cluster.fault(&victim, if fault == Fault::Kill { Fault::Restart } else { Fault::Thaw }).await.unwrap();
     wait_until("the victim is a replica in sync", async || {
         cluster.info(&victim, "master_link_status").await.as_deref() == Some("up")
     })
@@ -269,22 +269,22 @@ async fn a_server_fails(taker: bool, fault: LocalFault) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_taker_is_killed_in_the_middle() {
-    a_server_fails(true, LocalFault::Kill).await;
+    a_server_fails(true, Fault::Kill).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_giver_is_killed_in_the_middle() {
-    a_server_fails(false, LocalFault::Kill).await;
+    a_server_fails(false, Fault::Kill).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_taker_freezes_in_the_middle() {
-    a_server_fails(true, LocalFault::Freeze).await;
+    a_server_fails(true, Fault::Freeze).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_giver_freezes_in_the_middle() {
-    a_server_fails(false, LocalFault::Freeze).await;
+    a_server_fails(false, Fault::Freeze).await;
 }
 
 /// What is claimed and not yet told must survive a restart: some servers delete keys of slots that are neither theirs nor on
@@ -301,8 +301,8 @@ async fn the_taker_is_killed_at_its_claims_and_comes_back_with_all_keys() {
         let plan = desk.plan(move_slots("0-199", &taker)).await.unwrap();
         let (inside, victim) = (&cluster, taker.clone());
         let report = run_and(&desk, plan, when, async || {
-            inside.fault(&victim, LocalFault::Kill).await.unwrap();
-            inside.fault(&victim, LocalFault::Restart).await.unwrap();
+            inside.fault(&victim, Fault::Kill).await.unwrap();
+            inside.fault(&victim, Fault::Restart).await.unwrap();
         })
         .await;
         let said = reasons(&report);
@@ -328,9 +328,9 @@ async fn a_taker_whose_replica_is_frozen_loses_nothing_on_valkey_8() {
     let replica = desk.model.nodes().find(|node| node.master == Some(taker)).unwrap().address.clone();
     let plan = desk.plan(move_slots("0-99", cluster.at(1))).await.unwrap();
     let inside = &cluster;
-    let report = run_and(&desk, plan, "IMPORTING", async || inside.fault(&replica, LocalFault::Freeze).await.unwrap()).await;
+    let report = run_and(&desk, plan, "IMPORTING", async || inside.fault(&replica, Fault::Freeze).await.unwrap()).await;
     println!("{}", reasons(&report));
-    cluster.fault(&replica, LocalFault::Thaw).await.unwrap();
+    cluster.fault(&replica, Fault::Thaw).await.unwrap();
     cluster.wait_ok(&cluster.addresses()).await;
     if let Ok(plan) = desk.plan(Intent::Fix { slots: None, roll_back: false }).await {
         assert_eq!(desk.run(plan).await.outcome, Outcome::Done);
@@ -443,7 +443,7 @@ async fn a_repair_that_waits_for_a_dead_master_ends_when_it_is_asked_to() {
     let report = loop {
         match running.progress.recv().await.unwrap() {
             Progress::Sent { command, .. } if alive && command.contains("MIGRATING") => {
-                cluster.fault(&cluster.at(0), LocalFault::Kill).await.unwrap();
+                cluster.fault(&cluster.at(0), Fault::Kill).await.unwrap();
                 alive = false;
             }
             Progress::Note(note) if note.contains("; putting slots ") => running.control.abort(),

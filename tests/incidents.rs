@@ -22,7 +22,7 @@ use console::{Console, Look};
 use network::Network;
 use rgc_tui::cluster::{Address, Model};
 use rgc_tui::link::{Clock, Command, LinkSettings};
-use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::local::{Fault, LocalSpec};
 use rgc_tui::session::{ClusterSpec, Session};
 use rgc_tui::watch::WatchSettings;
 
@@ -155,9 +155,9 @@ async fn a_loop_of_full_copies_is_one_finding_with_its_two_settings() {
     assert!(cluster.call(&master, &limit).await.is_ok());
     cluster.ok(&master, "CONFIG SET repl-backlog-size 16384").await;
     let flood = Flood::on(&cluster, &master).await;
-    cluster.fault(&replica, LocalFault::Freeze).await.unwrap();
+    cluster.fault(&replica, Fault::Freeze).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1200)).await;
-    cluster.fault(&replica, LocalFault::Thaw).await.unwrap();
+    cluster.fault(&replica, Fault::Thaw).await.unwrap();
 
     let found = watch.until("the loop is named", |line| line["rule"] == "replica.resync" && line["phase"] == "firing").await;
     let message = found["message"].as_str().unwrap();
@@ -278,9 +278,9 @@ async fn a_master_that_stalls_again_and_again_is_one_line() {
     watch.until("a first verdict", |line| line["kind"] == "verdict" && line["verdict"] == "ok").await;
     // Long enough for a PING of each to be given up.
     for _ in 0..6 {
-        cluster.fault(&master, LocalFault::Freeze).await.unwrap();
+        cluster.fault(&master, Fault::Freeze).await.unwrap();
         tokio::time::sleep(Duration::from_millis(850)).await;
-        cluster.fault(&master, LocalFault::Thaw).await.unwrap();
+        cluster.fault(&master, Fault::Thaw).await.unwrap();
         tokio::time::sleep(Duration::from_millis(1150)).await;
     }
     let stalled = watch.until("it stalls", |line| line["rule"] == "node.stalled" && line["phase"] == "firing").await;
@@ -322,8 +322,8 @@ async fn rooms_are_counted_again_when_two_masters_have_died_and_come_back() {
     }
     let mut desk = Watching::on(&cluster);
     desk.until("all rooms are counted", |rooms| rooms == (120, 360)).await;
-    cluster.fault(&cluster.at(0), LocalFault::Kill).await.unwrap();
-    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(0), Fault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Kill).await.unwrap();
     // No majority is left: somebody decides.
     wait_within("both are missed", Duration::from_secs(30), async || {
         cluster.view(&cluster.at(2)).await.members.iter().filter(|member| member.flags.suspected || member.flags.failed).count()
@@ -333,7 +333,7 @@ async fn rooms_are_counted_again_when_two_masters_have_died_and_come_back() {
     cluster.ok(&cluster.at(3), "CLUSTER FAILOVER TAKEOVER").await;
     wait_within("one has taken over", Duration::from_secs(30), async || cluster.role(&cluster.at(3)).await == "master").await;
     for node in [0, 1] {
-        cluster.fault(&cluster.at(node), LocalFault::Restart).await.unwrap();
+        cluster.fault(&cluster.at(node), Fault::Restart).await.unwrap();
     }
     desk.until("all rooms are counted again", |rooms| rooms == (120, 360)).await;
     // And it stays so, for a scan and more.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use common::{Cluster, server, wait_until};
 use rgc_tui::cluster::Address;
-use rgc_tui::local::{LocalCluster, LocalFault, LocalServer, LocalSpec};
+use rgc_tui::local::{Fault, LocalCluster, LocalServer, LocalSpec};
 
 fn sh(script: &str) -> bool {
     Command::new("sh").args(["-c", script]).stderr(Stdio::null()).status().unwrap().success()
@@ -78,14 +78,14 @@ async fn a_killed_master_comes_back_as_a_replica() {
     let cluster = Cluster::start(3, 1).await;
     let (victim, successor) = (cluster.at(0), cluster.at(3));
     let id = cluster.view(&victim).await.myself().unwrap().id;
-    cluster.fault(&victim, LocalFault::Kill).await.unwrap();
+    cluster.fault(&victim, Fault::Kill).await.unwrap();
     assert_eq!(cluster.nodes()[0].pid, None);
-    for fault in [LocalFault::Kill, LocalFault::Freeze, LocalFault::Thaw] {
+    for fault in [Fault::Kill, Fault::Freeze, Fault::Thaw] {
         let error = cluster.fault(&victim, fault).await.unwrap_err().to_string();
         assert!(error.contains(&victim.to_string()) && error.contains("does not run"), "{error}");
     }
     // Restarted at once: it waits for its successor, or both would be empty.
-    cluster.fault(&victim, LocalFault::Restart).await.unwrap();
+    cluster.fault(&victim, Fault::Restart).await.unwrap();
     assert_eq!(cluster.role(&successor).await, "master");
     wait_until("the old master is a replica in sync", async || {
         cluster.role(&victim).await == "slave" && cluster.info(&victim, "master_link_status").await.as_deref() == Some("up")
@@ -101,9 +101,9 @@ async fn a_node_that_is_killed_from_outside_is_noticed() {
     let pid = cluster.nodes()[1].pid.unwrap();
     assert!(sh(&format!("kill -9 {pid}")));
     wait_until("it is known to be gone", async || cluster.nodes()[1].pid.is_none()).await;
-    cluster.fault(&cluster.at(1), LocalFault::Restart).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Restart).await.unwrap();
     assert_ne!(cluster.nodes()[1].pid, Some(pid));
-    let error = cluster.fault(&Address::new("127.0.0.1", 1), LocalFault::Kill).await.unwrap_err().to_string();
+    let error = cluster.fault(&Address::new("127.0.0.1", 1), Fault::Kill).await.unwrap_err().to_string();
     assert!(error.contains("127.0.0.1:1 ") && error.contains(&cluster.seed()), "{error}");
 }
 
@@ -111,16 +111,16 @@ async fn a_node_that_is_killed_from_outside_is_noticed() {
 async fn a_frozen_node_accepts_and_does_not_answer_until_it_is_thawed() {
     let cluster = Cluster::start(1, 1).await;
     let victim = cluster.at(1);
-    cluster.fault(&victim, LocalFault::Freeze).await.unwrap();
+    cluster.fault(&victim, Fault::Freeze).await.unwrap();
     assert!(cluster.nodes()[1].frozen && tokio::net::TcpStream::connect((&*victim.host, victim.port)).await.is_ok());
     let ping = rgc_tui::link::Command::words("PING");
     let silence = rgc_tui::local::ask(&victim, None, &ping, Duration::from_millis(200)).await;
     assert_eq!(silence.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
-    cluster.fault(&victim, LocalFault::Thaw).await.unwrap();
+    cluster.fault(&victim, Fault::Thaw).await.unwrap();
     assert!(!cluster.nodes()[1].frozen);
     assert_eq!(cluster.text(&victim, "PING").await, "PONG");
     // Frozen servers are ended as well.
-    cluster.fault(&victim, LocalFault::Freeze).await.unwrap();
+    cluster.fault(&victim, Fault::Freeze).await.unwrap();
     let pid = cluster.nodes()[1].pid.unwrap();
     cluster.local().stop().await;
     assert!(!runs(pid));
@@ -244,9 +244,9 @@ async fn clusters_that_start_together_do_not_take_each_other_s_ports() {
         [&a, &b, &c].iter().flat_map(|cluster| cluster.addresses()).map(|address| address.port).collect();
     assert_eq!(ports.len(), 9);
     // The port of a killed node is still its own.
-    a.fault(&a.at(0), LocalFault::Kill).await.unwrap();
+    a.fault(&a.at(0), Fault::Kill).await.unwrap();
     assert!(UdpSocket::bind(("127.0.0.1", a.at(0).port)).is_err());
-    a.fault(&a.at(0), LocalFault::Restart).await.unwrap();
+    a.fault(&a.at(0), Fault::Restart).await.unwrap();
 }
 
 // A program that ends in an ugly way: the test plays both parts. As the child it holds a cluster and tells of it.
@@ -303,7 +303,7 @@ async fn hold(end: &str) {
     println!("HELD {}", pids.join(" "));
     assert_ne!(end, "panic", "as ordered");
     if end == "freeze" {
-        cluster.fault(&cluster.at(0), LocalFault::Freeze).await.unwrap();
+        cluster.fault(&cluster.at(0), Fault::Freeze).await.unwrap();
     }
     std::future::pending::<()>().await;
 }

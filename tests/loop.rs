@@ -11,7 +11,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
-use rgc_tui::app::{App, Control, Event, Fault, OperationId, Settings, View};
+use rgc_tui::app::{App, Control, Event, Fault, OperationId, Page, Settings};
 use rgc_tui::cluster::sample::{self, Sample};
 use rgc_tui::cluster::{Address, Model, Observation};
 use rgc_tui::exec::STOPS_WITHIN;
@@ -21,7 +21,7 @@ use rgc_tui::plan::entry::Entry;
 use rgc_tui::plan::{Code, Danger, Figure, Impact, Intent, Outcome, Plan, Prediction, Progress, Refusal, Report};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
-use rgc_tui::tui::{Console, EffectHandler, Ended, EventChannel, EventSender, Facts, Shutdown, part, run};
+use rgc_tui::tui::{Console, ConsoleEnd, EffectHandler, EventChannel, EventSender, FactSource, Shutdown, part, run};
 
 /// What the loop asked the handler to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +127,7 @@ fn keys(script: &str) -> Vec<Raw> {
 }
 
 struct Seen {
-    ended: Ended,
+    ended: ConsoleEnd,
     app: App,
     screen: String,
     asked: Vec<Asked>,
@@ -167,7 +167,7 @@ async fn play_with(script: &str, settings: Settings, lasts: Option<Duration>) ->
         themes: Box::new(Theme::builtin),
         clock,
         signals: None,
-        facts: Facts::Channel(observations),
+        facts: FactSource::Channel(observations),
         handler: Box::new(FakeHandler { asked: asked.clone(), lasts, rebalancing: None }),
         channel: EventChannel::new(),
         folder: std::env::temp_dir(),
@@ -203,7 +203,7 @@ fn plain() -> Settings {
 #[tokio::test(start_paused = true)]
 async fn the_home_screen_is_drawn_and_quitting_ends_it() {
     let seen = play("", plain()).await;
-    assert_eq!(seen.ended, Ended::Quit);
+    assert_eq!(seen.ended, ConsoleEnd::Quit);
     for word in ["Topology", "Nodes", "Slots", "Rooms", "no alerts since", "10.0.0.1:7000"] {
         assert!(seen.screen.contains(word), "no {word} on\n{}", seen.screen);
     }
@@ -256,7 +256,7 @@ async fn paste_fires_nothing_and_fills_text_fields() {
     let seen = play("paste=BFxM:q! paste=F F enter paste=FB enter", plain()).await;
     assert_eq!(seen.asked.len(), 1, "only the F that was pressed asks: {:?}", seen.asked);
     let seen = play(": paste=rooms enter", plain()).await;
-    assert_eq!(*seen.app.screen.view(), View::Rooms);
+    assert_eq!(*seen.app.screen.view(), Page::Rooms);
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,25 +279,25 @@ async fn what_cannot_be_done_says_why() {
 #[tokio::test(start_paused = true)]
 async fn the_grammar_of_views() {
     let view = |seen: &Seen| seen.app.screen.view().clone();
-    assert_eq!(view(&play(":nodes enter", plain()).await), View::Nodes);
-    assert_eq!(view(&play(":nodes enter esc", plain()).await), View::Home);
-    assert_eq!(view(&play(":nodes enter :rooms enter -", plain()).await), View::Nodes);
-    assert_eq!(view(&play(":nodes enter :rooms enter [", plain()).await), View::Nodes);
-    assert_eq!(view(&play(":nodes enter :rooms enter [ ]", plain()).await), View::Rooms);
-    assert_eq!(view(&play("?", plain()).await), View::Help);
-    assert!(matches!(view(&play(":topo enter enter", plain()).await), View::Shard(_)));
-    assert!(matches!(view(&play(":node+7003 enter", plain()).await), View::Node(_)));
-    assert_eq!(view(&play(":slot+866 enter", plain()).await), View::Slot(866));
-    assert_eq!(view(&play(":op tab enter", plain()).await), View::Operations);
+    assert_eq!(view(&play(":nodes enter", plain()).await), Page::Nodes);
+    assert_eq!(view(&play(":nodes enter esc", plain()).await), Page::Home);
+    assert_eq!(view(&play(":nodes enter :rooms enter -", plain()).await), Page::Nodes);
+    assert_eq!(view(&play(":nodes enter :rooms enter [", plain()).await), Page::Nodes);
+    assert_eq!(view(&play(":nodes enter :rooms enter [ ]", plain()).await), Page::Rooms);
+    assert_eq!(view(&play("?", plain()).await), Page::Help);
+    assert!(matches!(view(&play(":topo enter enter", plain()).await), Page::Shard(_)));
+    assert!(matches!(view(&play(":node+7003 enter", plain()).await), Page::Node(_)));
+    assert_eq!(view(&play(":slot+866 enter", plain()).await), Page::Slot(866));
+    assert_eq!(view(&play(":op tab enter", plain()).await), Page::Operations);
     let wrong = play(":romos enter", plain()).await;
-    assert_eq!(view(&wrong), View::Home);
+    assert_eq!(view(&wrong), Page::Home);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_command_stays_in_the_prompt_with_the_nearest_right_one() {
     // The prompt is closed by the ctrl-c that follows; the frame before it shows the error.
     let seen = play(":romos enter", plain()).await;
-    assert_eq!(seen.ended, Ended::Quit);
+    assert_eq!(seen.ended, ConsoleEnd::Quit);
     assert!(seen.app.screen.prompt.is_none());
 }
 
@@ -363,7 +363,7 @@ async fn the_screen_is_saved_as_text_and_the_place_is_told() {
 async fn quitting_asks_what_is_running_to_stop_and_waits_for_its_end() {
     let rebalance = ":rebalance+--by+slots enter tab enter";
     let seen = play_with(rebalance, plain(), Some(Duration::from_secs(7))).await;
-    assert_eq!(seen.ended, Ended::Quit);
+    assert_eq!(seen.ended, ConsoleEnd::Quit);
     assert!(matches!(seen.asked.last(), Some(Asked::Stop(id)) if *id == seen.app.operations[0].id), "{:?}", seen.asked);
     let (told, took) = seen.parting;
     assert_eq!(told, ["stopping rebalance", "5 s for rebalance", "rebalance cancelled"]);

@@ -15,7 +15,7 @@ use common::{Cluster, server, wait_until};
 use desk::{Desk, assert_calm, assert_same, figure};
 use rgc_tui::cluster::Address;
 use rgc_tui::link::{Command, LinkSettings};
-use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::local::{Fault, LocalSpec};
 use rgc_tui::plan::{Danger, Intent, Outcome, Progress};
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,13 +130,13 @@ async fn a_replica_joins_changes_its_master_and_a_dead_one_is_forgotten() {
     // Alive, it is not forgotten; dead, it is, by everybody.
     let refusal = desk.plan(Intent::Forget { node: cluster.at(5).to_string() }).await.unwrap_err();
     assert!(refusal.to_string().contains("node remove"), "{refusal}");
-    cluster.fault(&cluster.at(5), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(5), Fault::Kill).await.unwrap();
     desk.done(Intent::Forget { node: cluster.at(5).to_string() }).await;
     for n in 0..5 {
         assert_eq!(cluster.view(&cluster.at(n)).await.members.len(), 6);
     }
     // Its master has no replica now, and is not forgotten with its slots.
-    cluster.fault(&cluster.at(2), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(2), Fault::Kill).await.unwrap();
     let refusal = desk.plan(Intent::Forget { node: cluster.at(2).to_string() }).await.unwrap_err();
     assert!(refusal.to_string().contains("owns 546"), "{refusal}");
 }
@@ -145,7 +145,7 @@ async fn a_replica_joins_changes_its_master_and_a_dead_one_is_forgotten() {
 async fn after_a_death() -> (Cluster, rgc_tui::cluster::NodeId) {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
     let dead = cluster.view(&cluster.at(2)).await.myself().unwrap().id;
-    cluster.fault(&cluster.at(2), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(2), Fault::Kill).await.unwrap();
     wait_until("its replica is promoted", async || cluster.role(&cluster.at(5)).await == "master").await;
     cluster.wait_ok(&[0, 1, 3, 4, 5].map(|n| cluster.at(n))).await;
     (cluster, dead)
@@ -219,7 +219,7 @@ async fn a_server_started_empty_at_the_dead_ones_address_takes_its_place() {
     let at = cluster.at(2);
     // Its disk is lost: the same address, another id.
     std::fs::remove_file(cluster.folder().join(at.port.to_string()).join("nodes.conf")).unwrap();
-    cluster.fault(&at, LocalFault::Restart).await.unwrap();
+    cluster.fault(&at, Fault::Restart).await.unwrap();
     assert_ne!(cluster.view(&at).await.myself().unwrap().id, dead);
     let plan = desk.plan(Intent::Replace { address: at.clone(), node: at.to_string() }).await.unwrap();
     let report = desk.run(plan).await;
@@ -236,16 +236,16 @@ async fn a_master_without_an_heir_is_not_replaced_and_who_will_not_forget_is_nam
     let replace = |node: Address| Intent::Replace { address: at.clone(), node: node.to_string() };
     // Its replica does not stand for election, so its shard stays without a master.
     cluster.ok(&cluster.at(4), "CONFIG SET cluster-replica-no-failover yes").await;
-    cluster.fault(&cluster.at(1), LocalFault::Freeze).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Freeze).await.unwrap();
     let refusal = desk.plan(replace(cluster.at(1))).await.unwrap_err();
     assert!(refusal.to_string().contains(&format!("`failover {} --mode force`", cluster.at(4))), "{refusal}");
-    cluster.fault(&cluster.at(1), LocalFault::Thaw).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Thaw).await.unwrap();
     let all = cluster.addresses();
     cluster.wait_ok(&all).await;
 
     // A dead replica is replaced at its master; one node may not do what it is told.
     let dead = cluster.view(&cluster.at(5)).await.myself().unwrap().id;
-    cluster.fault(&cluster.at(5), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(5), Fault::Kill).await.unwrap();
     let plan = desk.plan(replace(cluster.at(5))).await.unwrap();
     cluster.ok(&cluster.at(0), "ACL SETUSER default -cluster|forget").await;
     let report = desk.run(plan.clone()).await;

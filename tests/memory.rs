@@ -18,7 +18,7 @@ use common::{Cluster, wait_until};
 use desk::Desk;
 use rgc_tui::cluster::{Address, SlotSet, key_slot};
 use rgc_tui::link::Command;
-use rgc_tui::local::{LocalFault, LocalServer};
+use rgc_tui::local::{Fault, LocalServer};
 use serde_json::Value as Json;
 
 /// The program with a state folder of its own.
@@ -103,9 +103,9 @@ impl Watching {
     async fn knows(&mut self, cluster: &Cluster, replica: usize) {
         let address = cluster.at(replica);
         self.until(&["OK"]).await;
-        cluster.fault(&address, LocalFault::Freeze).await.unwrap();
+        cluster.fault(&address, Fault::Freeze).await.unwrap();
         self.until(&["node.health", &address.to_string(), "→ frozen"]).await;
-        cluster.fault(&address, LocalFault::Thaw).await.unwrap();
+        cluster.fault(&address, Fault::Thaw).await.unwrap();
         self.until(&["node.health", &address.to_string(), "frozen → up"]).await;
     }
 
@@ -158,7 +158,7 @@ async fn remembered_nodes_are_asked_when_the_configured_one_is_dead() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
 
-    cluster.fault(&cluster.at(0), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(0), Fault::Kill).await.unwrap();
     wait_until("remembered nodes are asked", async || program.finding("cluster.recalled").await.is_some()).await;
     let told = program.finding("cluster.recalled").await.unwrap()["message"].to_string();
     assert!(told.contains("none of the configured nodes answers; asking 5 nodes remembered from "), "{told}");
@@ -215,7 +215,7 @@ async fn a_shard_keeps_its_letter_in_every_window() {
     assert_eq!(program.letters().await, expected);
 
     // The master of B dies; its replica has the letter, in this window and in a new one, by whatever name.
-    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Kill).await.unwrap();
     let other = Program::new(cluster.at(2).to_string(), state.path());
     wait_until("its replica is master", async || cluster.role(&cluster.at(4)).await == "master").await;
     let named = other.run("--cluster elsewhere nodes --format json").await;
@@ -341,7 +341,7 @@ async fn who_took_over_is_said_by_whoever_comes_later() {
     let mut watching = Watching::start(&program);
     watching.knows(&cluster, 4).await;
     let (old, new) = (cluster.at(1), cluster.at(4));
-    cluster.fault(&old, LocalFault::Kill).await.unwrap();
+    cluster.fault(&old, Fault::Kill).await.unwrap();
     watching.until(&["node.role", &new.to_string(), "replica → master"]).await;
     drop(watching);
     let told = format!("  happened: {new} took over from {old} at ");
@@ -349,7 +349,7 @@ async fn who_took_over_is_said_by_whoever_comes_later() {
     let check = program.run("check").await.stdout;
     assert!(check.lines().nth(1).unwrap().starts_with(&told), "{check}");
     // Back as a replica: it stays said for some minutes.
-    cluster.fault(&old, LocalFault::Restart).await.unwrap();
+    cluster.fault(&old, Fault::Restart).await.unwrap();
     wait_until("all is well", async || program.status().await["verdict"] == "ok").await;
     let status = program.run("status").await.stdout;
     assert!(status.contains(" OK  ") && status.contains(&told), "{status}");
@@ -414,9 +414,9 @@ async fn what_operators_do_by_hand_is_no_alarm() {
     cluster.wait_ok(&cluster.addresses()).await;
     wait_until("it is failed over back", async || program.run(&format!("failover {b} --yes")).await.code == 0).await;
     // A master dies, its replica is elected, it comes back.
-    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Kill).await.unwrap();
     wait_until("its replica is master", async || cluster.role(&cluster.at(4)).await == "master").await;
-    cluster.fault(&cluster.at(1), LocalFault::Restart).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Restart).await.unwrap();
     cluster.wait_ok(&cluster.addresses()).await;
     let moved = program.run(&format!("move-slots 0-200 --to {} --yes", cluster.at(2))).await;
     assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
@@ -484,11 +484,11 @@ async fn what_does_not_hold_at_two_looks_holds_since_the_first() {
     // What cannot be looked for is not over: the node that has it open does not answer.
     passes(&program.file(), 30);
     for address in [&source, &target] {
-        cluster.fault(address, LocalFault::Freeze).await.unwrap();
+        cluster.fault(address, Fault::Freeze).await.unwrap();
     }
     assert_eq!(phase().await, None);
     for address in [&source, &target] {
-        cluster.fault(address, LocalFault::Thaw).await.unwrap();
+        cluster.fault(address, Fault::Thaw).await.unwrap();
     }
     cluster.wait_ok(&cluster.addresses()).await;
     assert_eq!(phase().await.as_deref(), Some("firing"));

@@ -8,7 +8,7 @@ use std::process::{Child, Command as Process, Stdio};
 
 use common::{Cluster, server_bin, wait_until};
 use rgc_tui::link::Command;
-use rgc_tui::local::LocalFault;
+use rgc_tui::local::Fault;
 use rgc_tui::metrics::METRICS;
 
 fn program(args: &[&str]) -> Process {
@@ -114,7 +114,7 @@ async fn whoever_asks_over_http_is_told_what_is_so_now() {
     assert_eq!(listening.get("/nothing").0, "HTTP/1.1 404 Not Found");
 
     let first = cluster.at(0);
-    cluster.fault(&first, LocalFault::Kill).await.unwrap();
+    cluster.fault(&first, Fault::Kill).await.unwrap();
     wait_until("the killed master is in the figures", async || {
         let body = listening.get("/metrics").1;
         body.contains(&format!("rgc_node_up{{cluster=\"cluster\",node=\"{first}\",shard=\"A\"}} 0"))

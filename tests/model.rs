@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use rgc_tui::alerts::{AlertLog, Thresholds, check, headline, verdict};
 use rgc_tui::cluster::sample::{Sample, noon};
 use rgc_tui::cluster::{
-    Address, ChangeKind, Fact, Health, Model, NodeId, Observation, Role, SLOTS, ShardName, SlotRange, SlotSet, Time, Trouble, View,
+    Address, ChangeKind, Fact, Health, Model, NodeId, NodeRole, Observation, SLOTS, ShardName, SlotRange, SlotSet, Time, Trouble,
+    View,
 };
 
 /// One thing that happens to a cluster of six to eight servers.
@@ -126,7 +127,7 @@ fn holds(model: &Model) {
             assert_eq!(model.node(id).and_then(|node| node.shard), Some(shard.name));
         }
         if let Some(master) = shard.master.and_then(|id| model.node(id)) {
-            assert_eq!(master.role, Role::Master);
+            assert_eq!(master.role, NodeRole::Master);
             assert_eq!(master.slots, shard.slots);
         }
     }
@@ -422,7 +423,7 @@ fn a_node_that_was_reset_after_all_forgot_it_is_gone_without_an_alarm() {
     sample.join(None);
     let fresh = sample.servers.pop().unwrap().id;
     let reset = &mut sample.servers[5];
-    (reset.id, reset.role, reset.master, reset.forgotten) = (fresh, Role::Master, None, true);
+    (reset.id, reset.role, reset.master, reset.forgotten) = (fresh, NodeRole::Master, None, true);
     let lines: Vec<String> = (0..6).flat_map(|_| said(&mut sample)).collect();
     assert!(lines.contains(&"10.0.0.6:7005 left the cluster".to_owned()), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("refused")), "{lines:?}");
@@ -490,7 +491,7 @@ fn a_view_that_is_not_asked_any_more_does_not_outlive_a_failover() {
         sample.model.settle(sample.now);
     }
     let node = sample.model.node(sample.id(3)).unwrap();
-    assert_eq!((node.role, node.slot_count), (Role::Master, 5461));
+    assert_eq!((node.role, node.slot_count), (NodeRole::Master, 5461));
     assert!(sample.model.unserved().0.is_empty());
 }
 
@@ -528,7 +529,7 @@ fn servers_without_cluster_mode_tell_their_roles_by_info() {
     let topology = sample.model.topology();
     assert_eq!((topology.shards.len(), topology.shards[0].replicas.len()), (1, 1));
     let replica = sample.model.node_at(&sample.address(1)).unwrap();
-    assert_eq!((replica.role, replica.lag_bytes), (Role::Replica, Some(0)));
+    assert_eq!((replica.role, replica.lag_bytes), (NodeRole::Replica, Some(0)));
 }
 
 #[test]

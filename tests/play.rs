@@ -19,7 +19,7 @@ use std::time::Duration;
 use common::{Cluster, wait_until, wait_within};
 use rgc_tui::cluster::{Address, Fact, Observation, SLOTS, key_slot};
 use rgc_tui::link::{Clock, Command, LinkSettings, Links, Reply};
-use rgc_tui::local::LocalFault;
+use rgc_tui::local::Fault;
 use rgc_tui::play::{Play, PlayAccount, PlaySpec};
 use tokio::sync::mpsc;
 
@@ -107,14 +107,14 @@ async fn a_planned_failover_costs_a_short_gap_and_no_write() {
 async fn a_killed_master_is_a_gap_in_its_shard_only() {
     let cluster = Cluster::start(3, 1).await;
     let mut game = Game::start(&cluster).await;
-    cluster.fault(&cluster.at(1), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Kill).await.unwrap();
     let open = game.until("a gap is open", |account| account.stats.gap.is_some()).await;
     let later = game.until("others play on", |account| account.stats.acknowledged > open.stats.acknowledged + 300).await;
     assert!(later.stats.gap.is_some(), "the gap of the killed master's shard is still open: {later:?}");
     let account = game.until("read back", |account| account.settled).await;
     eprintln!("kill -9: {account:?}");
     assert!(account.stats.refused > 0 && account.stats.worst_gap >= Some(Duration::from_secs(1)), "{account:?}");
-    cluster.fault(&cluster.at(1), LocalFault::Restart).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Restart).await.unwrap();
     let (account, bits) = game.bits(&cluster).await;
     assert_exact(&account, bits);
 }
@@ -123,12 +123,12 @@ async fn a_killed_master_is_a_gap_in_its_shard_only() {
 async fn a_frozen_master_is_replaced_and_its_thaw_is_harmless() {
     let cluster = Cluster::start(3, 1).await;
     let mut game = Game::start(&cluster).await;
-    cluster.fault(&cluster.at(2), LocalFault::Freeze).await.unwrap();
+    cluster.fault(&cluster.at(2), Fault::Freeze).await.unwrap();
     game.until("a gap is open", |account| account.stats.gap.is_some()).await;
     let account = game.until("read back", |account| account.settled).await;
     eprintln!("SIGSTOP: {account:?}");
     assert!(account.stats.unknown > 0, "what was sent to the frozen node is unknown: {account:?}");
-    cluster.fault(&cluster.at(2), LocalFault::Thaw).await.unwrap();
+    cluster.fault(&cluster.at(2), Fault::Thaw).await.unwrap();
     wait_until("the thawed node is a replica", async || cluster.role(&cluster.at(2)).await == "slave").await;
     let before = account.stats.acknowledged;
     let account = game.until("played on and settled", |account| account.settled && account.stats.acknowledged > before + 500).await;
@@ -150,7 +150,7 @@ async fn writes_that_never_reached_the_heir_are_counted_as_lost() {
     .await;
     let before = game.play.account().stats.acknowledged;
     game.until("something to lose", |account| account.stats.acknowledged > before + 150).await;
-    cluster.fault(&victim, LocalFault::Kill).await.unwrap();
+    cluster.fault(&victim, Fault::Kill).await.unwrap();
     game.until("a gap is open", |account| account.stats.gap.is_some()).await;
     let account = game.until("read back", |account| account.settled).await;
     eprintln!("link broken, then kill -9: {account:?}");

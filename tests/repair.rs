@@ -15,7 +15,7 @@ use common::{Cluster, wait_until};
 use desk::{Desk, assert_calm, assert_same};
 use rgc_tui::cluster::{Address, key_slot};
 use rgc_tui::link::{Command, Lane, Reply};
-use rgc_tui::local::LocalFault;
+use rgc_tui::local::Fault;
 use rgc_tui::plan::{Intent, Outcome, Progress, Report};
 use std::sync::Arc;
 use std::time::Duration;
@@ -298,11 +298,11 @@ async fn what_came_home_unclearly_is_not_written_over() {
                 let count = format!("CLUSTER COUNTKEYSINSLOT {}", scene.slot);
                 wait_until("keys are on their way", async || scene.cluster.ask(&other, &count).await.int() < Some(STRAYS as i64))
                     .await;
-                scene.cluster.fault(&owner, LocalFault::Freeze).await.unwrap();
+                scene.cluster.fault(&owner, Fault::Freeze).await.unwrap();
             }
             Progress::Note(text) if text.contains("is unclear") && !unclear => {
                 unclear = true;
-                scene.cluster.fault(&owner, LocalFault::Thaw).await.unwrap();
+                scene.cluster.fault(&owner, Fault::Thaw).await.unwrap();
                 let newer: Vec<Command> = (0..STRAYS).map(|n| Command::words(&format!("SET stray{n}:{{KX9Q2}} newer"))).collect();
                 scene.desk.links.get(&owner, Lane::Probe).pipeline(&newer, Duration::from_secs(10)).await.unwrap();
             }
@@ -464,7 +464,7 @@ async fn marks_that_only_a_replica_has_are_closed_on_valkey_8() {
     // The mark comes with its master's; then the master forgets it while the replica does not hear that.
     cluster.ok(&master, &format!("CLUSTER SETSLOT 6000 IMPORTING {source}")).await;
     wait_until("the replica has it, too", async || !cluster.view(&replica).await.myself().unwrap().open.is_empty()).await;
-    cluster.fault(&replica, LocalFault::Freeze).await.unwrap();
+    cluster.fault(&replica, Fault::Freeze).await.unwrap();
     cluster.ask(&master, "CONFIG SET repl-timeout 1").await;
     wait_until("the master has given its replica up", async || {
         cluster.info(&master, "connected_slaves").await.as_deref() == Some("0")
@@ -474,7 +474,7 @@ async fn marks_that_only_a_replica_has_are_closed_on_valkey_8() {
     let unheard = desk.plan(Intent::Fix { slots: None, roll_back: false }).await.unwrap_err();
     assert!(!unheard.fulfilled && unheard.to_string().contains("what is open there is not known"), "{unheard}");
     cluster.ask(&master, "CONFIG SET repl-timeout 60").await;
-    cluster.fault(&replica, LocalFault::Thaw).await.unwrap();
+    cluster.fault(&replica, Fault::Thaw).await.unwrap();
     wait_until("the replica is in sync again", async || {
         cluster.info(&replica, "master_link_status").await.as_deref() == Some("up")
     })

@@ -272,7 +272,7 @@ fn an_incident_shows_what_is_hit_and_each_cause_once() {
     assert!(hit[0] && hit.is_sorted_by(|a, b| a >= b), "{hit:?}");
     assert_eq!((scene.app.rows.alerts.len(), scene.app.rows.loud), (2, 2));
     scene.press("4 down enter");
-    assert_eq!(scene.app.screen.view(), &rgc_tui::app::View::Alerts);
+    assert_eq!(scene.app.screen.view(), &rgc_tui::app::Page::Alerts);
     assert!(scene.app.rows.alerts.iter().all(|item| matches!(item, rgc_tui::app::Item::Alert(_))));
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use common::{Cluster, server_bin, wait_until};
 use rgc_tui::cluster::{Address, key_slot};
 use rgc_tui::link::{Clock, Command, LinkSettings, Links, Reply};
-use rgc_tui::local::{LocalFault, LocalSpec, ask};
+use rgc_tui::local::{Fault, LocalSpec, ask};
 
 const A: usize = 0;
 const B: usize = 1;
@@ -403,11 +403,11 @@ async fn a_node_awaits_an_answer_until_it_has_it() {
             view.members.into_iter().find(|member| member.id.to_string() == ground.ids[of]).unwrap()
         };
         let before = member(A, B).await;
-        ground.cluster.fault(&ground.at(B), LocalFault::Freeze).await.unwrap();
+        ground.cluster.fault(&ground.at(B), Fault::Freeze).await.unwrap();
         ground.until("a awaits b's answer", async || member(A, B).await.ping_sent_ms > 0).await;
         let awaited = member(A, B).await;
         assert!(awaited.pong_received_ms >= before.pong_received_ms, "{}", ground.server);
-        ground.cluster.fault(&ground.at(B), LocalFault::Thaw).await.unwrap();
+        ground.cluster.fault(&ground.at(B), Fault::Thaw).await.unwrap();
         ground.until("a has b's answer", async || member(A, B).await.ping_sent_ms == 0).await;
         assert!(member(A, B).await.pong_received_ms > awaited.pong_received_ms, "{}", ground.server);
     })

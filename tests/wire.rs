@@ -17,9 +17,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{Cluster, server, wait_until};
-use rgc_tui::cluster::{Address, Fact, Health, Model, Observation, Role, key_slot};
+use rgc_tui::cluster::{Address, Fact, Health, Model, NodeRole, Observation, key_slot};
 use rgc_tui::link::{Clock, Command, Lane, LinkSettings, Links, Reply, TlsSettings};
-use rgc_tui::local::{LocalFault, LocalServer, ask};
+use rgc_tui::local::{Fault, LocalServer, ask};
 use rgc_tui::session::{ClusterSpec, Session};
 use rgc_tui::watch::WatchSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -186,7 +186,7 @@ async fn every_trouble_is_shown_by_its_name_and_disturbs_nobody_else() {
         assert!(told(&loading, words).await.is_ok(), "{words}");
     }
     let _ = ask(loading.address(), None, &Command::words("DEBUG RELOAD"), Duration::from_millis(20)).await;
-    cluster.fault(&frozen, LocalFault::Freeze).await.unwrap();
+    cluster.fault(&frozen, Fault::Freeze).await.unwrap();
 
     let expected = [
         (frozen.clone(), Health::Frozen, "accepts"),
@@ -217,7 +217,7 @@ async fn every_trouble_is_shown_by_its_name_and_disturbs_nobody_else() {
         assert!(watching.model.node_at(address).unwrap().info.is_some(), "{address}");
     }
     // Back to life, one after the other.
-    cluster.fault(&frozen, LocalFault::Thaw).await.unwrap();
+    cluster.fault(&frozen, Fault::Thaw).await.unwrap();
     told(&loading, "CONFIG SET key-load-delay 0").await;
     watching.until("the frozen node answers again", |watching| watching.health(&frozen).is_some_and(Health::is_well)).await;
 }
@@ -253,17 +253,17 @@ async fn a_killed_master_is_seen_its_heir_followed_and_its_return() {
     let all = cluster.addresses();
     watching.until_all_pong(&all, 1).await;
     let (master, successor) = (cluster.at(0), cluster.at(3));
-    cluster.fault(&master, LocalFault::Kill).await.unwrap();
+    cluster.fault(&master, Fault::Kill).await.unwrap();
     watching.until("the dead master is refused", |watching| watching.health(&master) == Some(Health::Refused)).await;
     watching
         .until("the successor owns the slots", |watching| {
-            watching.model.node_at(&successor).is_some_and(|node| node.role == Role::Master && node.slot_count == 5461)
+            watching.model.node_at(&successor).is_some_and(|node| node.role == NodeRole::Master && node.slot_count == 5461)
         })
         .await;
-    cluster.fault(&master, LocalFault::Restart).await.unwrap();
+    cluster.fault(&master, Fault::Restart).await.unwrap();
     watching
         .until("the old master is back as a replica", |watching| {
-            watching.model.node_at(&master).is_some_and(|node| node.health.is_well() && node.role == Role::Replica)
+            watching.model.node_at(&master).is_some_and(|node| node.health.is_well() && node.role == NodeRole::Replica)
         })
         .await;
 }
@@ -280,11 +280,11 @@ async fn a_seed_by_another_name_is_one_node_with_one_link() {
     assert!(!watching.sources.contains(&seed), "the seed's own link has ended: {:?}", watching.sources);
     // All of them gone at once and back: still one node each.
     for node in cluster.addresses() {
-        cluster.fault(&node, LocalFault::Freeze).await.unwrap();
+        cluster.fault(&node, Fault::Freeze).await.unwrap();
     }
     watching.until("all are frozen", |watching| watching.model.nodes().all(|node| node.health == Health::Frozen)).await;
     for node in cluster.addresses() {
-        cluster.fault(&node, LocalFault::Thaw).await.unwrap();
+        cluster.fault(&node, Fault::Thaw).await.unwrap();
     }
     watching.until_all_pong(&cluster.addresses(), 4).await;
     assert_eq!(watching.model.nodes().count(), 3);
@@ -453,7 +453,7 @@ async fn a_survey_ends_though_a_node_hangs_and_soon_when_none_does() {
     calm.session.discover(&mut calm.model, Duration::from_secs(30), false).await;
     assert_eq!(calm.model.nodes().filter(|node| node.health.is_well() && node.info.is_some()).count(), 6);
 
-    cluster.fault(&cluster.at(4), LocalFault::Freeze).await.unwrap();
+    cluster.fault(&cluster.at(4), Fault::Freeze).await.unwrap();
     let mut troubled = Watching::plain(&[cluster.at(4), cluster.at(0)]);
     let began = Instant::now();
     troubled.session.discover(&mut troubled.model, Duration::from_secs(30), false).await;
@@ -496,7 +496,7 @@ async fn other_servers_are_read_alike() {
                 node.health.is_well() && node.cluster_info.as_ref().unwrap().ok && info.cpu_seconds.is_some(),
                 "{name} {node:?}"
             );
-            assert_eq!(node.is_replica(), info.role == Some(Role::Replica), "{name}");
+            assert_eq!(node.is_replica(), info.role == Some(NodeRole::Replica), "{name}");
         }
         assert_eq!(model.topology().shards.len(), 3, "{name}");
         assert_eq!((model.topology().served.len(), model.rooms().len()), (16384, 1), "{name}");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Remedy, Thresholds};
-use crate::cluster::election::{self, Candidate, Election, Hopeless, Obstacle, Outlook, Votes};
-use crate::cluster::{Health, Info, Model, Node, NodeId, Partition, PeerWord, Refusal, Shard, SlotSet, Time, age, partition};
+use crate::cluster::election::{self, Candidate, CandidateObstacle, Election, Hopeless, Outlook, Votes};
+use crate::cluster::{Health, Info, Model, Node, NodeId, Partition, PeerWord, Shard, SlotSet, Time, WriteRefusal, age, partition};
 use crate::plan::{Intent, Mode};
 use crate::quantity::count;
 
@@ -142,7 +142,7 @@ impl<'a> Look<'a> {
                 force(winner),
             ),
             Some(Outlook::Nobody(Hopeless::Barred(candidate)))
-                if candidate.obstacle.as_ref().is_some_and(Obstacle::yields_to_force) && election.votes.suffice() =>
+                if candidate.obstacle.as_ref().is_some_and(CandidateObstacle::yields_to_force) && election.votes.suffice() =>
             {
                 let promote = format!("`rgc-tui failover {} --mode force`{}", candidate.address, lacking(candidate));
                 let says = match forgetful {
@@ -153,7 +153,7 @@ impl<'a> Look<'a> {
             }
             Some(Outlook::Nobody(Hopeless::NoMajority(_))) => self.without_majority(shard),
             Some(Outlook::Nobody(Hopeless::Barred(candidate)))
-                if candidate.obstacle.as_ref().is_some_and(Obstacle::yields_to_force) =>
+                if candidate.obstacle.as_ref().is_some_and(CandidateObstacle::yields_to_force) =>
             {
                 self.without_majority(shard)
             }
@@ -173,7 +173,7 @@ impl<'a> Look<'a> {
             return UNITE.into();
         }
         let election = self.election(shard);
-        let stands = |candidate: &&Candidate| candidate.obstacle.as_ref().is_none_or(Obstacle::yields_to_force);
+        let stands = |candidate: &&Candidate| candidate.obstacle.as_ref().is_none_or(CandidateObstacle::yields_to_force);
         let Some(best) = election.candidates.iter().find(stands) else {
             return "bring masters back: no replica answers that could take over".into();
         };
@@ -196,7 +196,7 @@ impl<'a> Look<'a> {
 
     /// It refuses writes for want of memory.
     pub(super) fn is_out_of_memory(&self, id: NodeId) -> bool {
-        self.node(id).is_some_and(|node| node.refuses == Some(Refusal::OutOfMemory))
+        self.node(id).is_some_and(|node| node.refuses == Some(WriteRefusal::OutOfMemory))
     }
 
     /// Every silent master with slots is one whose host says that no process listens there, and whose peers have lost it

@@ -15,7 +15,7 @@ mod words;
 pub use finding::{Cause, Finding, Remedy, Severity, Subject, Thresholds, Verdict, with_commands};
 pub use headline::{Headline, headline, leading};
 pub use log::{Alert, AlertEvent, AlertLog, Phase};
-pub use rule::{Need, Rule};
+pub use rule::{Measurement, Rule};
 pub use rules::{RULES, is_latched, tells_of, way_back};
 
 use crate::cluster::{Health, Model, SlotSet, Time};

@@ -31,7 +31,7 @@ pub struct Rule {
 
 /// What has to be measured beside one sample of every node before a rule can be said to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum Measurement {
     /// Two INFO replies of a node.
     Rates,
     /// Every key gone through.
@@ -40,10 +40,10 @@ pub enum Need {
 
 impl Rule {
     /// None: one sample tells.
-    pub fn needs(&self) -> Option<Need> {
+    pub fn needs(&self) -> Option<Measurement> {
         match self.id {
-            "memory.evicting" | "cpu.high" | "errors.high" | "clients.redirected" => Some(Need::Rates),
-            "slots.astray" => Some(Need::Rooms),
+            "memory.evicting" | "cpu.high" | "errors.high" | "clients.redirected" => Some(Measurement::Rates),
+            "slots.astray" => Some(Measurement::Rooms),
             _ => None,
         }
     }

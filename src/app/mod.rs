@@ -17,12 +17,12 @@ pub use dialog::leftover::{Way, in_flight};
 pub use dialog::menu::MenuItem;
 pub use dialog::{Button, Dialog, DialogKind, Shown};
 pub use event::{Effect, Event};
-pub use operation::{Operation, OperationId, Stage};
+pub use operation::{Operation, OperationId, StepStage};
 pub use screen::alert_rows::{following, is_caused};
-pub use screen::heading::{Badge, Heading, Part};
+pub use screen::heading::{Badge, Heading, HeadingPart};
 pub use screen::rows::Rows;
 pub use screen::select::ListKind;
-pub use screen::{Filter, FilterKind, Item, Layer, ListState, Pane, Prompt, PromptKind, Screen, SlotScreen, Sort, View};
+pub use screen::{Filter, FilterKind, Item, Layer, ListState, Page, Pane, Prompt, PromptKind, Screen, SlotScreen, Sort};
 pub use screen::{columns, layout};
 pub use update::update;
 
@@ -216,7 +216,7 @@ impl App {
             group: "Commands",
             chord: command_words(command),
             says: command.says,
-            disabled: if command.verb == commands::Verb::Operation { self.barred() } else { None },
+            disabled: if command.verb == commands::CommandVerb::Operation { self.barred() } else { None },
         }));
         lines
     }
@@ -270,7 +270,7 @@ impl App {
     }
 }
 
-fn command_words(command: &commands::Command) -> String {
+fn command_words(command: &commands::TypedCommand) -> String {
     let mut words = format!(":{}", command.name);
     if !command.usage.is_empty() {
         words.push(' ');

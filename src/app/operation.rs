@@ -29,23 +29,23 @@ impl Operation {
     }
 
     /// How far the step with this index has come.
-    pub fn stage(&self, at: usize) -> Stage {
+    pub fn stage(&self, at: usize) -> StepStage {
         let moves = |at: usize| matches!(self.plan.steps.get(at).map(|step| &step.kind), Some(StepKind::MoveSlots { .. }));
         // All moves of slots go on at the same time: none is known to be done before what comes after them has begun.
         let together = at < self.step && moves(at) && moves(self.step);
         match self.report.as_ref().map(|report| &report.outcome) {
-            Some(Outcome::Done) => Stage::Done,
-            _ if at > self.step => Stage::Later,
-            _ if at < self.step && !together => Stage::Done,
-            None => Stage::Running,
-            Some(_) if moves(at) => Stage::Halfway,
-            Some(_) => Stage::Stopped,
+            Some(Outcome::Done) => StepStage::Done,
+            _ if at > self.step => StepStage::Later,
+            _ if at < self.step && !together => StepStage::Done,
+            None => StepStage::Running,
+            Some(_) if moves(at) => StepStage::Halfway,
+            Some(_) => StepStage::Stopped,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum StepStage {
     Later,
     Running,
     Done,

@@ -2,7 +2,7 @@
 //! read-only cluster, a frozen screen or a busy shard stops them.
 
 use crate::app::screen::navigation;
-use crate::app::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, View};
+use crate::app::{App, Dialog, DialogKind, Effect, Fault, Operation, OperationId, Page};
 use crate::cluster::{Node, NodeId, ShardName, SlotSet, Time};
 use crate::keys::Action;
 use crate::plan::{Code, Intent, Mode, Plan, Progress, Refusal};
@@ -106,7 +106,7 @@ pub(super) fn execute(app: &mut App, plan: Plan, now: Time) -> Vec<Effect> {
     if plan.moves.is_empty() {
         app.tell(format!("started: {}", plan.intent), false, now);
     } else {
-        navigation::push(app, View::Operation(id));
+        navigation::push(app, Page::Operation(id));
     }
     vec![Effect::Execute(id, Box::new(plan))]
 }

@@ -182,7 +182,7 @@ impl Bench {
 
     fn check(&self) {
         let app = &self.app;
-        assert_eq!(app.screen.stack.first(), Some(&View::Home), "the way home is lost");
+        assert_eq!(app.screen.stack.first(), Some(&Page::Home), "the way home is lost");
         assert!(app.screen.stack.len() <= 16);
         assert!(app.dialog.is_none() || app.screen.prompt.is_none(), "a dialog over a prompt");
         assert!(!app.monitor.headline.cause.is_empty());

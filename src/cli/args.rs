@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::Address;
-use crate::grammar::{Operation, duration};
+use crate::grammar::{OperationCommand, duration};
 use crate::plan::Objection;
 
 const AFTER: &str = "\
@@ -26,7 +26,7 @@ pub(super) struct Cli {
     pub global: Global,
     /// Without a command: the console.
     #[command(subcommand)]
-    pub command: Option<Verb>,
+    pub command: Option<ShellCommand>,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -101,7 +101,7 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum ShellCommand {
     /// Start a local cluster of real servers, play rooms on it, open the console on it
     #[command(after_help = "Example: rgc-tui demo --masters 3 --replicas 1")]
     Demo(Demo),
@@ -153,7 +153,7 @@ pub(super) enum Verb {
     #[command(after_help = "Example: rgc-tui metrics --listen 9121")]
     Metrics(Metrics),
     #[command(flatten)]
-    Operation(Operation<Act>),
+    Operation(OperationCommand<OperationOptions>),
     /// Write a sample configuration, check one, show the one in force
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -206,7 +206,7 @@ pub(super) enum DocsVerb {
 /// Options of everything that changes the cluster.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Plan and consent")]
-pub(super) struct Act {
+pub(super) struct OperationOptions {
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 
 use super::args::{ConfigVerb, Format, Global};
-use super::context::exit::{Ended, Exit, Stop};
+use super::context::exit::{CommandResult, Exit, Stop};
 use crate::cli::context::in_force;
 use crate::cli::context::out;
 use crate::config::{ConfigError, load, sample};
 use crate::plan::shell::word;
 
-pub(super) fn run(verb: &ConfigVerb, global: &Global) -> Ended {
+pub(super) fn run(verb: &ConfigVerb, global: &Global) -> CommandResult {
     match verb {
         ConfigVerb::Init { file } => init(file.as_deref()),
         ConfigVerb::Check { file } => check(file.as_ref(), global),
@@ -21,7 +21,7 @@ pub(super) fn run(verb: &ConfigVerb, global: &Global) -> Ended {
     }
 }
 
-fn init(file: Option<&Path>) -> Ended {
+fn init(file: Option<&Path>) -> CommandResult {
     let Some(path) = file else {
         out::own(&sample());
         return Ok(Exit::Done);
@@ -44,7 +44,7 @@ fn init(file: Option<&Path>) -> Ended {
     }
 }
 
-fn check(file: Option<&PathBuf>, global: &Global) -> Ended {
+fn check(file: Option<&PathBuf>, global: &Global) -> CommandResult {
     let found = file.or(global.config.as_ref()).cloned().or_else(|| load::find(global.cluster.as_deref()));
     let Some(path) = found else {
         let places = load::folder().map(|folder| format!(" and no {}", folder.join("config.toml").display()));
@@ -75,7 +75,7 @@ fn problems(error: &ConfigError) -> Vec<Json> {
     each.collect()
 }
 
-fn show(file: Option<&Path>, global: &Global) -> Ended {
+fn show(file: Option<&Path>, global: &Global) -> CommandResult {
     let config = match file {
         Some(path) => load::read(path)?,
         None => in_force::config(global, false)?,

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::args::Global;
-use super::context::exit::{Ended, Exit, Stop};
+use super::context::exit::{CommandResult, Exit, Stop};
 use crate::app::{App, Settings};
 use crate::cli::context::in_force;
 use crate::cli::context::look;
@@ -17,15 +17,15 @@ use crate::play::{self, PlaySpec};
 use crate::session::Session;
 use crate::term;
 use crate::theme::Theme;
-use crate::tui::{self, ClusterEffects, Facts, Faults, Start, Themes};
+use crate::tui::{self, ClusterEffects, FactSource, Faults, Start, Themes};
 
-pub(super) async fn run(global: &Global) -> Ended {
+pub(super) async fn run(global: &Global) -> CommandResult {
     let config = in_force::config(global, true)?;
     open(&config, global, None).await
 }
 
 /// Opens the console; with a demo's servers also plays on them.
-pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<LocalCluster>, PlaySpec)>) -> Ended {
+pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<LocalCluster>, PlaySpec)>) -> CommandResult {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         let says = "the console needs a terminal; without one: `status`, `watch`, or `demo --headless`";
         return Err(Stop::usage(says));
@@ -47,7 +47,7 @@ pub(super) async fn open(config: &Config, global: &Global, demo: Option<(Arc<Loc
         app,
         themes: themes(config),
         clock,
-        facts: Facts::Session(Box::new(session)),
+        facts: FactSource::Session(Box::new(session)),
         handler: Box::new(handler),
         mouse: config.ui.mouse,
         colours: term::colours(|name| std::env::var(name).ok()),

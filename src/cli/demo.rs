@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::args::{Demo, Global};
-use super::context::exit::{Ended, Exit, Stop};
+use super::context::exit::{CommandResult, Exit, Stop};
 use super::context::paint::Paint;
 use super::show::events::Style;
 use super::show::watch::Follower;
@@ -25,7 +25,7 @@ use crate::session::Session;
 const MOMENT: Duration = Duration::from_millis(100);
 const FIGURES: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(demo: &Demo, global: &Global) -> Ended {
+pub(super) async fn run(demo: &Demo, global: &Global) -> CommandResult {
     if global.config.is_some() || !global.node.is_empty() {
         return Err(Stop::usage("demo starts a cluster of its own: leave --config and --node out"));
     }
@@ -59,7 +59,7 @@ pub(super) async fn run(demo: &Demo, global: &Global) -> Ended {
     ended
 }
 
-async fn play_on(demo: &Demo, global: &Global, cluster: &Arc<LocalCluster>) -> Ended {
+async fn play_on(demo: &Demo, global: &Global, cluster: &Arc<LocalCluster>) -> CommandResult {
     let name = global.cluster.clone().unwrap_or_else(|| "demo".into());
     let node = cluster.addresses();
     // The user's own alerts, keys and theme, but this cluster.
@@ -74,7 +74,7 @@ async fn play_on(demo: &Demo, global: &Global, cluster: &Arc<LocalCluster>) -> E
     }
 }
 
-async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster: &LocalCluster) -> Ended {
+async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster: &LocalCluster) -> CommandResult {
     let clock = Clock::start();
     let session = Session::open(look::spec(config, global.read_only)?, clock);
     let _play = play::start(session.links().clone(), cluster.addresses(), play_spec, clock, session.sender());
@@ -85,7 +85,7 @@ async fn headless(play_spec: PlaySpec, global: &Global, config: &Config, cluster
     follow(session, config, style).await
 }
 
-async fn follow(mut session: Session, config: &Config, style: Style) -> Ended {
+async fn follow(mut session: Session, config: &Config, style: Style) -> CommandResult {
     let clock = session.clock();
     let mut monitor = Follower::new(&config.cluster.name, config.alerts.clone(), style, in_force::to_demo(&config.cluster, 1));
     let mut ticks = interval(MOMENT);

@@ -16,8 +16,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::{Cli, Global, Verb};
-use context::exit::{Ended, Exit, Stop};
+use args::{Cli, Global, ShellCommand};
+use context::exit::{CommandResult, Exit, Stop};
 use context::{in_force, out};
 use show::{ack, metrics, tables, watch};
 
@@ -66,14 +66,14 @@ fn explained(error: &clap::Error) -> Exit {
     }
 }
 
-fn dispatch(cli: &Cli) -> Ended {
+fn dispatch(cli: &Cli) -> CommandResult {
     let global = &cli.global;
-    if global.format == args::Format::Prometheus && !matches!(cli.command, Some(Verb::Metrics(_))) {
+    if global.format == args::Format::Prometheus && !matches!(cli.command, Some(ShellCommand::Metrics(_))) {
         return Err(Stop::usage("--format prometheus is for `metrics`"));
     }
     match &cli.command {
-        Some(Verb::Config(verb)) => config::run(verb, global),
-        Some(Verb::Docs(verb)) => {
+        Some(ShellCommand::Config(verb)) => config::run(verb, global),
+        Some(ShellCommand::Docs(verb)) => {
             out::own(&docs::text(verb, &in_force::config(global, false)?));
             Ok(Exit::Done)
         }
@@ -83,17 +83,17 @@ fn dispatch(cli: &Cli) -> Ended {
 
 /// Everything that talks to servers: one thread is enough for thousands of small waits. It is not the one that writes to
 /// the terminal: a connection to the operator that stalls must not leave slots open.
-fn with_servers(verb: Option<&Verb>, global: &Global) -> Ended {
+fn with_servers(verb: Option<&ShellCommand>, global: &Global) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Stop::new(Exit::Critical, format!("cannot start: {error}")))?;
     let ended = runtime.block_on(async {
         match verb {
             None => console::run(global).await,
-            Some(Verb::Demo(demo)) => demo::run(demo, global).await,
-            Some(Verb::Ack { rules }) => ack::run(rules, global).await,
-            Some(Verb::Metrics(how)) => metrics::run(how, global).await,
-            Some(Verb::Watch { duration }) => watch::run(*duration, global).await,
-            Some(Verb::Operation(operation)) => match operation.twice() {
+            Some(ShellCommand::Demo(demo)) => demo::run(demo, global).await,
+            Some(ShellCommand::Ack { rules }) => ack::run(rules, global).await,
+            Some(ShellCommand::Metrics(how)) => metrics::run(how, global).await,
+            Some(ShellCommand::Watch { duration }) => watch::run(*duration, global).await,
+            Some(ShellCommand::Operation(operation)) => match operation.twice() {
                 Some(says) => Err(Stop::usage(says)),
                 None => {
                     let (intent, act) = operation.intent();

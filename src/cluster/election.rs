@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::{Address, Model, Node, NodeId, Shard, Time, age};
 use crate::quantity;
 
-pub use candidate::{Candidate, Obstacle, candidates};
+pub use candidate::{Candidate, CandidateObstacle, candidates};
 pub use timing::{Timing, timing};
 
 /// The servers' own default, assumed until a node has told its setting.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Role;
+use super::NodeRole;
 
 /// Which program answers, and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub struct Info {
     pub keyspace_misses: Option<u64>,
     pub total_error_replies: Option<u64>,
 
-    pub role: Option<Role>,
+    pub role: Option<NodeRole>,
     pub master_host: Option<Arc<str>>,
     pub master_port: Option<u16>,
     pub master_link_up: Option<bool>,

@@ -33,24 +33,24 @@ pub use estranged::{Estranged, estranged, former_owners, from_outside, outside, 
 pub use fault::Fault;
 pub use health::{Health, Trouble};
 pub use history::{
-    GoneRooms, History, Incident, JoinedNode, KnownNode, KnownRoom, Lost, Memory, Owner, Picture, Recall, Remembered, RoomsPicture,
-    ShardPicture, Sighting, Takeover, VERSION, What,
+    GoneRooms, History, Incident, IncidentKind, JoinedNode, KnownNode, KnownRoom, LostData, Memory, Owner, Picture, Recall,
+    Remembered, RoomsPicture, ShardPicture, Sighting, Takeover, VERSION,
 };
 pub use info::{ClusterInfo, Info, ReplicaLink, Server};
 pub use metric::{METRICS, Metric, MetricSpec};
 pub use model::{Change, ChangeKind, Model};
 pub use names::{Letters, ShardName};
-pub use node::{Node, NodeId, PeerWord, Rates, Role};
+pub use node::{Node, NodeId, NodeRole, PeerWord, Rates};
 pub use observation::{Fact, Observation, PlayStats, RoomScan};
-pub use partition::{Partition, Side, partition};
-pub use refusal::Refusal;
+pub use partition::{Partition, PartitionSide, partition};
+pub use refusal::WriteRefusal;
 pub use room::{Room, RoomFound, RoomTally, Rooms};
 pub use series::{Ring, Series};
 pub use settings::ServerSettings;
 pub use slot::{SLOTS, SlotRange, SlotSet, hash_tag, key_slot};
 pub use standing::{Standing, standing};
 pub use topology::{Conflict, OpenSlot, Shard, Topology, TopologyKind};
-pub use view::{Direction, Flags, Member, Open, Opinion, View, opinions};
+pub use view::{Flags, Member, Open, OpenDirection, Opinion, View, opinions};
 
 /// A point in time, always passed in: pure modules never read a clock.
 pub type Time = chrono::DateTime<chrono::Utc>;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::view::Digest;
 use super::{
-    Address, ClusterInfo, Flags, Health, Info, Refusal, Series, ServerSettings, ShardName, SlotRange, Time, Trouble, View,
+    Address, ClusterInfo, Flags, Health, Info, Series, ServerSettings, ShardName, SlotRange, Time, Trouble, View, WriteRefusal,
 };
 
 /// Who a server is. A cluster member has its 40-hex id for life; a server that has not told its id yet, or has none
@@ -74,13 +74,13 @@ impl FromStr for NodeId {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
+pub enum NodeRole {
     Master,
     Replica,
     Sentinel,
 }
 
-impl Role {
+impl NodeRole {
     pub fn word(self) -> &'static str {
         match self {
             Self::Master => "master",
@@ -90,7 +90,7 @@ impl Role {
     }
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for NodeRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
     }
@@ -137,7 +137,7 @@ pub struct Node {
     /// Where others say it is; what screens call it.
     pub address: Address,
     pub hostname: Option<Arc<str>>,
-    pub role: Role,
+    pub role: NodeRole,
     /// The master it replicates, when it is a replica that knows one.
     pub master: Option<NodeId>,
     pub epoch: u64,
@@ -196,7 +196,7 @@ pub struct Node {
     /// When it was seen to have given everything to a replica, newest last, bounded: when, and how many times since before.
     pub full_copies: Vec<(Time, u64)>,
     /// Why it would not take a write now, by its own word.
-    pub refuses: Option<Refusal>,
+    pub refuses: Option<WriteRefusal>,
 
     pub rates: Rates,
     /// Bytes its master has sent into the stream and it has not applied; None when one of the two is silent.
@@ -211,7 +211,7 @@ impl Node {
             id,
             address,
             hostname: None,
-            role: Role::Master,
+            role: NodeRole::Master,
             master: None,
             epoch: 0,
             flags: Flags::default(),
@@ -293,11 +293,11 @@ impl Node {
     }
 
     pub fn is_master(&self) -> bool {
-        self.role == Role::Master
+        self.role == NodeRole::Master
     }
 
     pub fn is_replica(&self) -> bool {
-        self.role == Role::Replica
+        self.role == NodeRole::Replica
     }
 
     /// Where this console reaches it: the address that it announces, unless nobody answers there and it does elsewhere.

@@ -17,14 +17,14 @@ const NODE_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// The one with the majority first, then the larger ones.
-    pub sides: Vec<Side>,
+    pub sides: Vec<PartitionSide>,
     /// On every side somebody has missed the other for the node timeout: no blink.
     pub certain: bool,
 }
 
 /// Nodes that see each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Side {
+pub struct PartitionSide {
     /// In order.
     pub nodes: Vec<NodeId>,
     /// Masters with slots that this side is in touch with, of how many it knows.
@@ -33,7 +33,7 @@ pub struct Side {
     pub serving: Vec<NodeId>,
 }
 
-impl Side {
+impl PartitionSide {
     /// It can elect, and goes on serving.
     pub fn has_majority(&self) -> bool {
         self.masters.0 * 2 > self.masters.1
@@ -42,14 +42,14 @@ impl Side {
 
 impl Partition {
     /// The sides without a majority.
-    pub fn minorities(&self) -> impl Iterator<Item = &Side> {
+    pub fn minorities(&self) -> impl Iterator<Item = &PartitionSide> {
         self.sides.iter().filter(|side| !side.has_majority())
     }
 
     /// `{a, b} | {c}`.
     pub fn says(&self, model: &Model) -> String {
         const SHOWN: usize = 6;
-        let side = |side: &Side| {
+        let side = |side: &PartitionSide| {
             let mut addresses: Vec<_> = side.nodes.iter().filter_map(|id| model.node(*id)).map(|node| &node.address).collect();
             addresses.sort();
             let more = addresses.len().saturating_sub(SHOWN);
@@ -100,7 +100,8 @@ pub fn partition(model: &Model) -> Option<Partition> {
             members.get_mut(at).into_iter().for_each(|side| side.extend([id]));
         }
     }
-    let mut sides: Vec<Side> = groups.iter().zip(members).map(|(group, nodes)| side(group, nodes.into_iter().collect())).collect();
+    let mut sides: Vec<PartitionSide> =
+        groups.iter().zip(members).map(|(group, nodes)| side(group, nodes.into_iter().collect())).collect();
     sides.sort_by_key(|side| (!side.has_majority(), std::cmp::Reverse(side.nodes.len()), side.nodes.first().copied()));
     Some(Partition { sides, certain })
 }
@@ -132,7 +133,7 @@ fn witness(node: &Node, patience: Duration) -> Option<Witness<'_>> {
     Some(Witness { node, view, blind, suspects })
 }
 
-fn side(group: &[&Witness<'_>], nodes: Vec<NodeId>) -> Side {
+fn side(group: &[&Witness<'_>], nodes: Vec<NodeId>) -> PartitionSide {
     let touch = |one: &&Witness<'_>| {
         let voters = || one.view.members.iter().filter(|member| !member.slots.is_empty());
         (voters().filter(|member| !one.blind.contains(&member.id)).count(), voters().count())
@@ -141,7 +142,7 @@ fn side(group: &[&Witness<'_>], nodes: Vec<NodeId>) -> Side {
     let own = |one: &&&Witness<'_>| one.view.myself().is_some_and(|me| !me.slots.is_empty());
     let serves = |one: &&&Witness<'_>| one.node.cluster_info.as_ref().is_none_or(|info| info.ok);
     let serving = group.iter().filter(own).filter(serves).map(|one| one.node.id).collect::<BTreeSet<_>>();
-    Side { nodes, masters, serving: serving.into_iter().collect() }
+    PartitionSide { nodes, masters, serving: serving.into_iter().collect() }
 }
 
 #[cfg(test)]
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
     use crate::cluster::sample::Sample;
 
-    fn numbers(sample: &Sample, side: &Side) -> Vec<usize> {
+    fn numbers(sample: &Sample, side: &PartitionSide) -> Vec<usize> {
         (0..sample.servers.len()).filter(|number| side.nodes.contains(&sample.id(*number))).collect()
     }
 

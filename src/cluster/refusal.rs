@@ -7,7 +7,7 @@ use crate::quantity;
 
 /// What a client's write to this node comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum WriteRefusal {
     /// `CLUSTERDOWN`: it says cluster_state:fail.
     ClusterDown,
     /// `NOREPLICAS`: fewer replicas with a working link than min-replicas-to-write.
@@ -24,7 +24,7 @@ pub enum Refusal {
     MasterDown,
 }
 
-impl Refusal {
+impl WriteRefusal {
     /// The code of the error that clients get.
     pub fn code(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Refusal {
 }
 
 /// As the rest of a sentence about the node.
-impl fmt::Display for Refusal {
+impl fmt::Display for WriteRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClusterDown => f.write_str("refuses every command on a key (CLUSTERDOWN)"),
@@ -57,28 +57,28 @@ impl fmt::Display for Refusal {
 }
 
 /// Why this node would refuse a write now, by its own word; None when it takes writes, or does not answer at all.
-pub(super) fn of(node: &Node) -> Option<Refusal> {
+pub(super) fn of(node: &Node) -> Option<WriteRefusal> {
     match node.health {
-        Health::Busy => return Some(Refusal::Busy),
-        Health::Loading => return Some(Refusal::Loading),
-        Health::MasterDown => return Some(Refusal::MasterDown),
-        Health::Misconf => return Some(Refusal::Misconf),
+        Health::Busy => return Some(WriteRefusal::Busy),
+        Health::Loading => return Some(WriteRefusal::Loading),
+        Health::MasterDown => return Some(WriteRefusal::MasterDown),
+        Health::Misconf => return Some(WriteRefusal::Misconf),
         health if !health.is_alive() => return None,
         _ => {}
     }
     if node.cluster_info.as_ref().is_some_and(|info| !info.ok) {
-        return Some(Refusal::ClusterDown);
+        return Some(WriteRefusal::ClusterDown);
     }
     let info = node.info.as_ref()?;
     if info.loading {
-        return Some(Refusal::Loading);
+        return Some(WriteRefusal::Loading);
     }
     // Servers tell how many replicas are good only while some are asked for.
     let wanted = node.settings.as_ref().and_then(|settings| settings.min_replicas).filter(|wanted| *wanted > 0);
     if let (Some(wanted), Some(good)) = (wanted, info.good_replicas)
         && good < wanted
     {
-        return Some(Refusal::NoReplicas { good, wanted });
+        return Some(WriteRefusal::NoReplicas { good, wanted });
     }
     let full = info
         .maxmemory
@@ -86,7 +86,7 @@ pub(super) fn of(node: &Node) -> Option<Refusal> {
         .zip(info.used_memory)
         .is_some_and(|(limit, used)| used.saturating_sub(info.mem_not_counted_for_evict.unwrap_or(0)) >= limit);
     if full && info.maxmemory_policy.as_deref() == Some("noeviction") {
-        return Some(Refusal::OutOfMemory);
+        return Some(WriteRefusal::OutOfMemory);
     }
-    info.aof_last_write_ok.is_some_and(|ok| !ok).then_some(Refusal::Misconf)
+    info.aof_last_write_ok.is_some_and(|ok| !ok).then_some(WriteRefusal::Misconf)
 }

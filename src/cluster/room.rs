@@ -70,7 +70,7 @@ impl RoomTally {
 
 /// A room, who told of it, and in which of its scans.
 #[derive(Clone, Debug)]
-struct Entry {
+struct RoomEntry {
     room: Room,
     source: Address,
     scan: u64,
@@ -79,7 +79,7 @@ struct Entry {
 /// Every room known, with running totals by slot.
 #[derive(Clone, Debug)]
 pub struct Rooms {
-    by_code: BTreeMap<Arc<str>, Entry>,
+    by_code: BTreeMap<Arc<str>, RoomEntry>,
     by_slot: Vec<(RoomTally, BTreeSet<Arc<str>>)>,
     total: RoomTally,
     /// When each master was last scanned through.
@@ -177,7 +177,7 @@ impl Rooms {
         }
         self.denied.remove(source);
         for room in &batch.rooms {
-            self.put(Entry { room: room.clone(), source: source.clone(), scan: batch.scan });
+            self.put(RoomEntry { room: room.clone(), source: source.clone(), scan: batch.scan });
         }
         for code in &batch.gone {
             self.remove(code);
@@ -194,7 +194,7 @@ impl Rooms {
             }
             self.partial.remove(source);
             // A room that another one has told of since our last scan is on its way there: its slot is being moved.
-            let is_gone = |entry: &Entry| match entry.source == *source {
+            let is_gone = |entry: &RoomEntry| match entry.source == *source {
                 true => entry.scan != batch.scan,
                 false => slots.is_some() && before.is_some_and(|before| entry.room.seen < before),
             };
@@ -214,7 +214,7 @@ impl Rooms {
         }
     }
 
-    fn put(&mut self, entry: Entry) {
+    fn put(&mut self, entry: RoomEntry) {
         let room = &entry.room;
         // Seen again as it was: nothing that a list is made from has changed.
         if let Some(old) = self.by_code.get_mut(&room.code)
@@ -234,7 +234,7 @@ impl Rooms {
     }
 
     fn remove(&mut self, code: &str) {
-        if let Some(Entry { room, .. }) = self.by_code.remove(code) {
+        if let Some(RoomEntry { room, .. }) = self.by_code.remove(code) {
             if let Some((tally, codes)) = self.by_slot.get_mut(usize::from(room.slot)) {
                 tally.take(&room);
                 codes.remove(code);

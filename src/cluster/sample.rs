@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, Direction, Fact, Health, Model, NodeId, Observation, Open, PlayStats, Role, Room, RoomScan, SLOTS, SlotRange, SlotSet,
-    Time, Trouble, View, key_slot,
+    Address, Fact, Health, Model, NodeId, NodeRole, Observation, Open, OpenDirection, PlayStats, Room, RoomScan, SLOTS, SlotRange,
+    SlotSet, Time, Trouble, View, key_slot,
 };
 
 /// A settled model of a healthy cluster that has been asked three times, a second apart.
@@ -40,7 +40,7 @@ pub fn noon() -> Time {
 pub struct Fake {
     pub id: NodeId,
     pub address: Address,
-    pub role: Role,
+    pub role: NodeRole,
     /// Number of its master.
     pub master: Option<usize>,
     pub epoch: u64,
@@ -221,8 +221,8 @@ impl Sample {
             server.out_of_reach = false;
             server.suspected = false;
             server.failed = false;
-            if let Some(successor) = successor.filter(|_| server.role == Role::Master && server.slots.is_empty()) {
-                server.role = Role::Replica;
+            if let Some(successor) = successor.filter(|_| server.role == NodeRole::Master && server.slots.is_empty()) {
+                server.role = NodeRole::Replica;
                 server.master = Some(successor);
                 server.link_up = true;
             }
@@ -243,7 +243,7 @@ impl Sample {
         self.change(old, |server| {
             slots = std::mem::take(&mut server.slots);
             if server.trouble.is_none() {
-                server.role = Role::Replica;
+                server.role = NodeRole::Replica;
                 server.master = Some(replica);
                 server.link_up = true;
             } else {
@@ -254,7 +254,7 @@ impl Sample {
             server.master = Some(replica);
         }
         self.change(replica, |server| {
-            server.role = Role::Master;
+            server.role = NodeRole::Master;
             server.master = None;
             server.slots = slots;
             server.epoch = epoch;
@@ -265,8 +265,8 @@ impl Sample {
     /// Opens a slot on both sides, as a reshard in its middle (or one that was interrupted) leaves it.
     pub fn open_slot(&mut self, slot: u16, from: usize, to: usize) {
         let (source, target) = (self.id(from), self.id(to));
-        self.change(from, |server| server.open.push(Open { slot, direction: Direction::Migrating, peer: target }));
-        self.change(to, |server| server.open.push(Open { slot, direction: Direction::Importing, peer: source }));
+        self.change(from, |server| server.open.push(Open { slot, direction: OpenDirection::Migrating, peer: target }));
+        self.change(to, |server| server.open.push(Open { slot, direction: OpenDirection::Importing, peer: source }));
     }
 
     /// Closes every open slot of a server.
@@ -343,7 +343,7 @@ impl Sample {
         let mut server = Fake::new(number, 0);
         server.master = master;
         if master.is_some() {
-            server.role = Role::Replica;
+            server.role = NodeRole::Replica;
         }
         self.servers.push(server);
         number
@@ -384,7 +384,7 @@ impl Sample {
     pub fn scan(&mut self) {
         self.scan += 1;
         let masters =
-            || self.servers.iter().enumerate().filter(|(_, server)| server.role == Role::Master && server.trouble.is_none());
+            || self.servers.iter().enumerate().filter(|(_, server)| server.role == NodeRole::Master && server.trouble.is_none());
         let mut owners = vec![None; usize::from(SLOTS)];
         for (number, server) in masters() {
             for slot in server.slots.iter() {
@@ -437,7 +437,7 @@ impl Fake {
         Self {
             id: NodeId::Member(id),
             address: Address::new(host, 7000 + u16::try_from(number).unwrap_or(0)),
-            role: if owns || masters == 0 { Role::Master } else { Role::Replica },
+            role: if owns || masters == 0 { NodeRole::Master } else { NodeRole::Replica },
             master: (!owns && masters > 0).then(|| number % masters),
             epoch: if owns { number as u64 + 1 } else { 0 },
             slots,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::view::Direction;
+use super::view::OpenDirection;
 use super::{NodeId, SLOTS, ShardName, SlotRange, SlotSet, Time};
 
 /// How the servers are arranged.
@@ -63,7 +63,7 @@ pub struct OpenSlot {
     pub slot: u16,
     /// The node that says so.
     pub node: NodeId,
-    pub direction: Direction,
+    pub direction: OpenDirection,
     pub peer: NodeId,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::{Address, NodeId, Role, SlotRange};
+use super::{Address, NodeId, NodeRole, SlotRange};
 
 /// The flags of a CLUSTER NODES line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,7 +20,7 @@ pub struct Flags {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub enum OpenDirection {
     /// `[s->-id]`: this node is giving the slot away.
     Migrating,
     /// `[s-<-id]`: this node is taking the slot over.
@@ -31,7 +31,7 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Open {
     pub slot: u16,
-    pub direction: Direction,
+    pub direction: OpenDirection,
     /// The other side.
     pub peer: NodeId,
 }
@@ -45,7 +45,7 @@ pub struct Member {
     /// The cluster bus port.
     pub bus_port: u16,
     pub flags: Flags,
-    pub role: Role,
+    pub role: NodeRole,
     pub master: Option<NodeId>,
     /// Unix milliseconds by the speaker's clock, 0 when nothing is awaited.
     pub ping_sent_ms: u64,

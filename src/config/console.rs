@@ -2,14 +2,14 @@
 
 use toml::de::DeTable;
 
-use super::value::{Reader, spanned};
+use super::value::{ValueReader, spanned};
 use super::{Config, Outside, Reference};
 use crate::keys::Keymap;
 use crate::nearest::nearest;
 use crate::theme::Theme;
 
 /// Makes the keymap and the theme from what the file says, and reports what is wrong with either.
-pub(super) fn complete(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &mut Config) {
+pub(super) fn complete(reader: &mut ValueReader<'_>, document: &DeTable<'_>, config: &mut Config) {
     let section = |name: &str| document.get(name).and_then(|section| section.get_ref().as_table());
     match Keymap::with(config.keys.iter().map(|(action, chord)| (action.as_str(), chord.as_str()))) {
         Ok(keymap) => config.keymap = keymap,

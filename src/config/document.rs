@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::problem::place;
-use super::value::{Reader, found, spanned, unknown};
+use super::value::{ValueReader, found, spanned, unknown};
 use super::{Config, ConfigError, Outside, Problem, SECTIONS, SETTINGS, Setting};
 use crate::cluster::TopologyKind;
 use crate::nearest::nearest;
@@ -15,7 +15,7 @@ impl Config {
     /// `{ file = … }`.
     pub fn parse(text: &str, path: &Path, outside: Outside<'_>) -> Result<Config, ConfigError> {
         let (document, syntax) = DeTable::parse_recoverable(text);
-        let mut reader = Reader { outside, problems: Vec::new() };
+        let mut reader = ValueReader { outside, problems: Vec::new() };
         // Behind the first break of the syntax everything may be misread: one true message is better than ten guesses.
         if let Some(error) = syntax.first() {
             let message = error.message().lines().collect::<Vec<_>>().join("; ");
@@ -39,7 +39,7 @@ impl Config {
     }
 }
 
-fn sections(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &mut Config) {
+fn sections(reader: &mut ValueReader<'_>, document: &DeTable<'_>, config: &mut Config) {
     for (name, value) in document {
         let (section, at) = (name.get_ref().as_ref(), name.span().start);
         let Some(table) = value.get_ref().as_table() else {
@@ -67,7 +67,7 @@ fn sections(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &mut Config
     }
 }
 
-fn settings(reader: &mut Reader<'_>, section: &str, table: &DeTable<'_>, config: &mut Config) {
+fn settings(reader: &mut ValueReader<'_>, section: &str, table: &DeTable<'_>, config: &mut Config) {
     for (key, value) in table {
         match Setting::find(section, key.get_ref()) {
             Some(setting) => {
@@ -91,7 +91,7 @@ fn settings(reader: &mut Reader<'_>, section: &str, table: &DeTable<'_>, config:
     }
 }
 
-fn keys(reader: &mut Reader<'_>, table: &DeTable<'_>, config: &mut Config) {
+fn keys(reader: &mut ValueReader<'_>, table: &DeTable<'_>, config: &mut Config) {
     for (action, chord) in table {
         match chord.get_ref().as_str() {
             Some(chord) => {
@@ -106,7 +106,7 @@ fn keys(reader: &mut Reader<'_>, table: &DeTable<'_>, config: &mut Config) {
 }
 
 /// What only shows when the sections are looked at together.
-fn whole(reader: &mut Reader<'_>, document: &DeTable<'_>, config: &Config) {
+fn whole(reader: &mut ValueReader<'_>, document: &DeTable<'_>, config: &Config) {
     let section = document.get("cluster");
     let at = section.map_or(0, |section| section.span().start);
     let given = |key: &str| section.and_then(|section| section.get_ref().as_table()).and_then(|table| spanned(table, key));

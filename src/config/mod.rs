@@ -40,13 +40,13 @@ pub struct Config {
     pub cluster: Cluster,
     pub poll: Poll,
     pub alerts: Thresholds,
-    pub rooms: Rooms,
+    pub rooms: RoomSettings,
     /// `[keys]`: the changes as written.
     pub keys: BTreeMap<String, String>,
     /// The table of actions with those changes.
     #[cfg(feature = "console")]
     pub keymap: Keymap,
-    pub ui: Ui,
+    pub ui: UiSettings,
 }
 
 /// What is connected to.
@@ -59,7 +59,7 @@ pub struct Cluster {
     pub sentinels: Vec<Address>,
     pub username: Option<String>,
     pub password: Option<SecretString>,
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsFiles>,
     pub address_map: Vec<Mapping>,
     /// Read-only until its name has been typed.
     pub protected: bool,
@@ -67,7 +67,7 @@ pub struct Cluster {
 
 /// Files in PEM, relative to the configuration file. Without `ca` the system's own roots are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsFiles {
     pub ca: Option<PathBuf>,
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
@@ -82,7 +82,7 @@ pub struct Poll {
 }
 
 #[derive(Clone, Debug)]
-pub struct Rooms {
+pub struct RoomSettings {
     /// The key that makes a room, with `{CODE}` where its code stands; empty when rooms are not looked for.
     pub key: String,
     pub idle: Duration,
@@ -91,7 +91,7 @@ pub struct Rooms {
 }
 
 #[derive(Clone, Debug)]
-pub struct Ui {
+pub struct UiSettings {
     /// As it was named.
     pub theme: String,
     #[cfg(feature = "console")]
@@ -117,11 +117,15 @@ impl Default for Config {
             },
             poll: Poll { interval: Duration::from_secs(1), timeout: Duration::from_millis(500) },
             alerts: Thresholds::default(),
-            rooms: Rooms { key: "room:{CODE}:state".into(), idle: Duration::from_secs(2 * 60 * 60), max_connections_per_node: 200 },
+            rooms: RoomSettings {
+                key: "room:{CODE}:state".into(),
+                idle: Duration::from_secs(2 * 60 * 60),
+                max_connections_per_node: 200,
+            },
             keys: BTreeMap::new(),
             #[cfg(feature = "console")]
             keymap: Keymap::default(),
-            ui: Ui {
+            ui: UiSettings {
                 theme: "dusk".into(),
                 #[cfg(feature = "console")]
                 look: Theme::default(),

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
 use super::Config;
-use super::value::{Shape, Value};
+use super::value::{SettingValue, Shape};
 use crate::cluster::TopologyKind;
 
 /// One key of the file.
@@ -19,7 +19,7 @@ pub struct Setting {
     /// An example for those without a default.
     pub example: &'static str,
     pub says: &'static str,
-    pub(super) put: fn(&mut Config, Value),
+    pub(super) put: fn(&mut Config, SettingValue),
     /// Its value for `config show`; secrets are hidden here, so that nobody else can forget to.
     pub(super) get: fn(&Config) -> Json,
 }
@@ -41,7 +41,7 @@ const fn ms(ms: u64) -> Duration {
 macro_rules! put {
     ($kind:ident => $($place:tt).+) => {
         |config, value| {
-            if let Value::$kind(value) = value {
+            if let SettingValue::$kind(value) = value {
                 config.$($place).+ = value.into();
             }
         }
@@ -76,7 +76,7 @@ pub const SETTINGS: &[Setting] = &[
         example: r#""cluster""#,
         says: "cluster, sentinel or standalone.",
         put: |config, value| {
-            if let Value::Text(word) = value {
+            if let SettingValue::Text(word) = value {
                 let known = [TopologyKind::Cluster, TopologyKind::Sentinel, TopologyKind::Standalone]
                     .into_iter()
                     .find(|kind| kind.word() == word);
@@ -195,7 +195,7 @@ pub const SETTINGS: &[Setting] = &[
         example: "100",
         says: "Round trip of a PING.",
         put: |config, value| {
-            if let Value::Number(ms) = value {
+            if let SettingValue::Number(ms) = value {
                 config.alerts.latency = Duration::from_secs_f64(ms / 1000.0);
             }
         },
@@ -239,7 +239,7 @@ pub const SETTINGS: &[Setting] = &[
         example: "2",
         says: "When a node that is down escalates; the first notice comes within a second.",
         put: |config, value| {
-            if let Value::Number(minutes) = value {
+            if let SettingValue::Number(minutes) = value {
                 config.alerts.node_down = Duration::from_secs_f64(minutes * 60.0);
             }
         },

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Mapping, Tls};
+use super::{Mapping, TlsFiles};
 use crate::cluster::Address;
 use crate::nearest::nearest;
 
@@ -73,7 +73,7 @@ impl Shape {
 
 /// A value that fits its setting.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(super) enum SettingValue {
     Text(String),
     Secret(SecretString),
     Flag(bool),
@@ -81,31 +81,31 @@ pub(super) enum Value {
     Number(f64),
     Count(u32),
     Addresses(Vec<Address>),
-    Tls(Option<Tls>),
+    Tls(Option<TlsFiles>),
     AddressMap(Vec<Mapping>),
 }
 
 /// Reads values and collects what is wrong, each with the byte where it is.
-pub(super) struct Reader<'a> {
+pub(super) struct ValueReader<'a> {
     pub(super) outside: Outside<'a>,
     pub(super) problems: Vec<(usize, String)>,
 }
 
-impl Reader<'_> {
+impl ValueReader<'_> {
     pub(super) fn wrong(&mut self, at: usize, message: impl Into<String>) {
         self.problems.push((at, message.into()));
     }
 
     /// The value in the shape of its setting; None when it does not fit, which has then been noted.
-    pub(super) fn read(&mut self, name: &str, shape: Shape, value: &Spanned<DeValue<'_>>) -> Option<Value> {
+    pub(super) fn read(&mut self, name: &str, shape: Shape, value: &Spanned<DeValue<'_>>) -> Option<SettingValue> {
         match shape {
-            Shape::Text => self.text(name, shape, value).map(Value::Text),
-            Shape::Secret => self.text(name, shape, value).map(|text| Value::Secret(text.into())),
-            Shape::Flag => self.fit(name, shape, value, value.get_ref().as_bool()).map(Value::Flag),
+            Shape::Text => self.text(name, shape, value).map(SettingValue::Text),
+            Shape::Secret => self.text(name, shape, value).map(|text| SettingValue::Secret(text.into())),
+            Shape::Flag => self.fit(name, shape, value, value.get_ref().as_bool()).map(SettingValue::Flag),
             Shape::Word(words) => {
                 let text = self.text(name, shape, value)?;
                 if words.contains(&text.as_str()) {
-                    return Some(Value::Text(text));
+                    return Some(SettingValue::Text(text));
                 }
                 let meant = nearest(&text, words.iter().copied()).map(|word| format!("; did you mean \"{word}\"?"));
                 let message = format!("`{name}`: expected {}, found \"{text}\"{}", shape.expects(), meant.unwrap_or_default());
@@ -115,27 +115,27 @@ impl Reader<'_> {
             Shape::Span(least, most) => {
                 let text = self.text(name, shape, value)?;
                 let span = humantime::parse_duration(&text).ok().filter(|span| (least..=most).contains(span));
-                self.fit_text(name, shape, value, &text, span).map(Value::Span)
+                self.fit_text(name, shape, value, &text, span).map(SettingValue::Span)
             }
             Shape::Number(most) => {
                 let number = number(value.get_ref()).filter(|number| *number > 0.0 && *number <= most);
-                self.fit(name, shape, value, number).map(Value::Number)
+                self.fit(name, shape, value, number).map(SettingValue::Number)
             }
             Shape::Count(least, most) => {
                 let count =
                     value.get_ref().as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok());
-                self.fit(name, shape, value, count.filter(|count| (least..=most).contains(count))).map(Value::Count)
+                self.fit(name, shape, value, count.filter(|count| (least..=most).contains(count))).map(SettingValue::Count)
             }
-            Shape::Addresses => self.addresses(name, shape, value).map(Value::Addresses),
+            Shape::Addresses => self.addresses(name, shape, value).map(SettingValue::Addresses),
             Shape::RoomKey => {
                 let text = self.text(name, shape, value)?;
                 let fits = text.is_empty() || text.matches("{CODE}").count() == 1 && text.matches(['{', '}']).count() == 2;
-                self.fit_text(name, shape, value, &text, fits.then(|| text.clone())).map(Value::Text)
+                self.fit_text(name, shape, value, &text, fits.then(|| text.clone())).map(SettingValue::Text)
             }
-            Shape::Tls => self.tls(name, shape, value).map(Value::Tls),
-            Shape::AddressMap => self.address_map(name, shape, value).map(Value::AddressMap),
+            Shape::Tls => self.tls(name, shape, value).map(SettingValue::Tls),
+            Shape::AddressMap => self.address_map(name, shape, value).map(SettingValue::AddressMap),
             // Whether there is such a theme is looked at where themes are: with the console.
-            Shape::Theme => self.text(name, shape, value).map(Value::Text),
+            Shape::Theme => self.text(name, shape, value).map(SettingValue::Text),
         }
     }
 
@@ -201,12 +201,12 @@ impl Reader<'_> {
         addresses
     }
 
-    fn tls(&mut self, name: &str, shape: Shape, value: &Spanned<DeValue<'_>>) -> Option<Option<Tls>> {
+    fn tls(&mut self, name: &str, shape: Shape, value: &Spanned<DeValue<'_>>) -> Option<Option<TlsFiles>> {
         if let Some(flag) = value.get_ref().as_bool() {
-            return Some(flag.then(Tls::default));
+            return Some(flag.then(TlsFiles::default));
         }
         let table = self.fit(name, shape, value, value.get_ref().as_table())?;
-        let mut tls = Tls::default();
+        let mut tls = TlsFiles::default();
         let before = self.problems.len();
         for (key, item) in table {
             let known = ["ca", "cert", "key", "server_name"];

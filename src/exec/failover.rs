@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::context::OperationContext;
 use super::read;
 use super::read::agree::{self, Agreement};
-use crate::cluster::{Address, Model, NodeId, Role, SlotSet, View};
+use crate::cluster::{Address, Model, NodeId, NodeRole, SlotSet, View};
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::{Code, Figure, Intent, Mode, Outcome, Plan, Report, Step, StepKind, patience};
 
@@ -25,7 +25,7 @@ const RESYNC_WITHIN: Duration = Duration::from_secs(8);
 
 /// Who takes whose place.
 #[derive(Clone, Debug)]
-struct Change {
+struct ReadBack {
     mode: Mode,
     replica: NodeId,
     at: Address,
@@ -69,16 +69,16 @@ pub(super) async fn run(context: &mut OperationContext, plan: &Plan, model: &Mod
     verify(context, plan, model, change, sent, figures).await
 }
 
-fn change(plan: &Plan, step: &Step, model: &Model) -> Option<(Change, Command)> {
+fn change(plan: &Plan, step: &Step, model: &Model) -> Option<(ReadBack, Command)> {
     let StepKind::Promote { replica, master, slots } = &step.kind else { return None };
     let Intent::Failover { mode, .. } = &plan.intent else { return None };
     let command = Command::words(step.commands.first()?);
     let (at, epoch) = (step.address.clone(), model.current_epoch());
-    Some((Change { mode: *mode, replica: *replica, at, master: *master, slots: slots.clone(), epoch }, command))
+    Some((ReadBack { mode: *mode, replica: *replica, at, master: *master, slots: slots.clone(), epoch }, command))
 }
 
 /// Asks the replica for its role until it is master; false when the time is up.
-async fn promoted(context: &OperationContext, change: &Change, limit: Duration) -> bool {
+async fn promoted(context: &OperationContext, change: &ReadBack, limit: Duration) -> bool {
     let link = context.links.get(&change.at, Lane::Probe);
     let deadline = Instant::now() + limit;
     let role = Command::words("ROLE");
@@ -90,7 +90,7 @@ async fn promoted(context: &OperationContext, change: &Change, limit: Duration) 
             // A user who may not ask for ROLE may ask for the whole view.
             Err(Failure::Server(_)) => {
                 let view = read::view(&context.links, &change.at, limit).await;
-                if view.is_ok_and(|view| view.myself().is_some_and(|me| me.role == Role::Master)) {
+                if view.is_ok_and(|view| view.myself().is_some_and(|me| me.role == NodeRole::Master)) {
                     return true;
                 }
             }
@@ -105,7 +105,7 @@ async fn verify(
     context: &OperationContext,
     plan: &Plan,
     model: &Model,
-    change: Change,
+    change: ReadBack,
     sent: Instant,
     mut figures: Vec<(Figure, f64)>,
 ) -> Report {
@@ -125,7 +125,7 @@ async fn verify(
         return context.report(Outcome::Failed(Code::NodesDisagree.each(disagreement(&change, &agreement))), figures);
     }
     let old = change.master.and_then(|id| model.node(id)).map(|node| node.address.clone());
-    if let Some(old) = old.filter(|old| matches!(agreement.seen.get(old), Some(agree::Seen::Agrees))) {
+    if let Some(old) = old.filter(|old| matches!(agreement.seen.get(old), Some(agree::LastWord::Agrees))) {
         let check = change.clone();
         let settled = agree::reach(&context.links, &read::places(model), AGREE_WITHIN, move |_, view| settled(&check, view)).await;
         if !settled.is_reached() {
@@ -141,10 +141,10 @@ async fn verify(
 }
 
 /// What is wrong with a node's view, in its words.
-fn against(change: &Change, speaker: NodeId, view: &View) -> Result<(), String> {
+fn against(change: &ReadBack, speaker: NodeId, view: &View) -> Result<(), String> {
     let at = &change.at;
     let Some(new) = view.member(change.replica) else { return Err(format!("it does not know {at}")) };
-    if new.role != Role::Master {
+    if new.role != NodeRole::Master {
         return Err(format!("{at} is a {}", new.role));
     }
     let owned: SlotSet = new.slots.iter().collect();
@@ -157,7 +157,7 @@ fn against(change: &Change, speaker: NodeId, view: &View) -> Result<(), String> 
     }
     if change.master == Some(speaker)
         && let Some(me) = view.myself()
-        && (me.role != Role::Replica || me.master != Some(change.replica))
+        && (me.role != NodeRole::Replica || me.master != Some(change.replica))
     {
         return Err(format!("it is still a {}", me.role));
     }
@@ -165,7 +165,7 @@ fn against(change: &Change, speaker: NodeId, view: &View) -> Result<(), String> 
 }
 
 /// The old master has to be known as a replica too, or it could not be voted back.
-fn settled(change: &Change, view: &View) -> Result<(), String> {
+fn settled(change: &ReadBack, view: &View) -> Result<(), String> {
     let Some(old) = change.master.and_then(|id| view.member(id)) else { return Ok(()) };
     if old.master == Some(change.replica) || old.flags.failed {
         return Ok(());
@@ -191,7 +191,7 @@ async fn in_sync(context: &OperationContext, address: &Address) -> Result<(), St
 }
 
 /// The replica is still a replica: what the nodes show of the reason.
-async fn explain(context: &OperationContext, change: &Change, model: &Model, waited: Duration) -> Vec<String> {
+async fn explain(context: &OperationContext, change: &ReadBack, model: &Model, waited: Duration) -> Vec<String> {
     let at = &change.at;
     let mut now = model.clone();
     read::refresh(&mut now, &context.links, context.clock).await;
@@ -229,7 +229,7 @@ async fn explain(context: &OperationContext, change: &Change, model: &Model, wai
     reasons
 }
 
-fn disagreement(change: &Change, agreement: &Agreement) -> Vec<String> {
+fn disagreement(change: &ReadBack, agreement: &Agreement) -> Vec<String> {
     let mut reasons = vec![format!("{} is master, but not every node says so", change.at)];
     reasons.extend(agreement.differing());
     reasons.push("nothing has to be undone; look at the views again in some seconds".into());

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::context::{OperationContext, said};
 use super::read::agree::Agreement;
-use crate::cluster::{Address, Model, NodeId, Role, View};
+use crate::cluster::{Address, Model, NodeId, NodeRole, View};
 use crate::exec::read;
 use crate::exec::read::agree;
 use crate::link::{Command, Failure, Lane, Reply};
@@ -269,7 +269,7 @@ fn unverified(refusal: Refusal) -> Vec<Reason> {
 async fn follows(context: &OperationContext, model: &Model, id: NodeId, address: &Address, master: NodeId) -> Vec<Reason> {
     let at = address.clone();
     let check = move |_: NodeId, view: &View| match view.member(id) {
-        Some(member) if member.role == Role::Replica && member.master == Some(master) => Ok(()),
+        Some(member) if member.role == NodeRole::Replica && member.master == Some(master) => Ok(()),
         Some(member) => Err(format!("{at} is a {} of somebody else", member.role)),
         None => Err(format!("it does not know {at}")),
     };
@@ -319,7 +319,7 @@ async fn forgotten(context: &OperationContext, nodes: Vec<(NodeId, Address)>, id
             }
             // News of it crossed the command: told again while the others still refuse it.
             let command = Command::words("CLUSTER FORGET").arg(id.to_string());
-            let again = agreement.seen.iter().filter(|(_, seen)| matches!(seen, agree::Seen::Differs(_)));
+            let again = agreement.seen.iter().filter(|(_, seen)| matches!(seen, agree::LastWord::Differs(_)));
             join_all(again.map(|(address, _)| context.send(address, &command, WITHIN))).await;
         }
     }

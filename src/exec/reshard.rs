@@ -22,8 +22,8 @@ use super::slots::heard;
 use super::slots::interpret::Interpreter;
 use super::slots::keys::KeyMover;
 use super::slots::meter::Meter;
-use super::slots::{Engine, Job, Stop, node_timeout};
-use crate::cluster::{Address, Model, Node, NodeId, Role, SlotSet, View};
+use super::slots::{MoveJob, MoveStop, SlotEngine, node_timeout};
+use crate::cluster::{Address, Model, Node, NodeId, NodeRole, SlotSet, View};
 use crate::exec::read;
 use crate::exec::read::survey;
 use crate::link::{Command, Lane, Reply};
@@ -39,8 +39,8 @@ const AT_ONCE: usize = 16;
 const SETTLES: Duration = Duration::from_secs(2);
 
 /// Where the servers know each other: MIGRATE is dialled by the source, not by us.
-pub(super) fn jobs(plan: &Plan) -> Vec<Job> {
-    let job = |part: &crate::plan::Move| Job {
+pub(super) fn jobs(plan: &Plan) -> Vec<MoveJob> {
+    let job = |part: &crate::plan::Move| MoveJob {
         from: part.from,
         from_at: part.from_address.clone(),
         to: part.to,
@@ -150,7 +150,13 @@ pub(super) async fn run(
 
 /// How many slots are with their targets by now, or with a replica of theirs that took over: what was put right afterwards
 /// counts, too. And those that a target had claimed and that belong to somebody else.
-async fn arrived(context: &OperationContext, now: &mut Model, before: &Model, jobs: &[Job], claimed: &SlotSet) -> (usize, SlotSet) {
+async fn arrived(
+    context: &OperationContext,
+    now: &mut Model,
+    before: &Model,
+    jobs: &[MoveJob],
+    claimed: &SlotSet,
+) -> (usize, SlotSet) {
     read::refresh(now, &context.links, context.clock).await;
     let (mut done, mut astray) = (0, SlotSet::default());
     for job in jobs {
@@ -180,10 +186,10 @@ pub(super) async fn end(context: &OperationContext, journal: &Journal, outcome: 
 }
 
 /// Each job for several workers.
-fn split(jobs: &[Job], workers: u32) -> VecDeque<Job> {
-    let split = |job: &Job| {
+fn split(jobs: &[MoveJob], workers: u32) -> VecDeque<MoveJob> {
+    let split = |job: &MoveJob| {
         let share = job.slots.len().div_ceil(workers as usize).max(1);
-        job.slots.chunks(share).map(|slots| Job { slots: slots.to_vec(), ..job.clone() }).collect::<Vec<_>>()
+        job.slots.chunks(share).map(|slots| MoveJob { slots: slots.to_vec(), ..job.clone() }).collect::<Vec<_>>()
     };
     jobs.iter().flat_map(split).collect()
 }
@@ -194,8 +200,8 @@ enum Chosen {
     Atomic(Box<AtomicEngine>),
 }
 
-impl Engine for Chosen {
-    async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
+impl SlotEngine for Chosen {
+    async fn carry(&mut self, job: &MoveJob) -> Result<(), MoveStop> {
         match self {
             Self::Keys(engine) => engine.carry(job).await,
             Self::Atomic(engine) => engine.carry(job).await,
@@ -212,7 +218,7 @@ struct Route {
 }
 
 impl Route {
-    fn of(job: &Job) -> Self {
+    fn of(job: &MoveJob) -> Self {
         Self { from: job.from, to: job.to, hosts: [job.from_at.host.clone(), job.to_at.host.clone()] }
     }
 
@@ -244,11 +250,11 @@ async fn carry_all(
     context: &OperationContext,
     plan: &Plan,
     model: &Model,
-    jobs: &[Job],
+    jobs: &[MoveJob],
     meter: &Meter,
     journal: &Journal,
     halt: &Arc<AtomicBool>,
-) -> (Vec<(Job, Stop)>, SlotSet) {
+) -> (Vec<(MoveJob, MoveStop)>, SlotSet) {
     let pace = match &plan.intent {
         Intent::Rebalance { pace, .. } => *pace,
         _ => Pace::Calm,
@@ -257,7 +263,7 @@ async fn carry_all(
     let workers = if by_server || pace == Pace::Calm { 1 } else { WORKERS };
     let (places, claimed) = (heard::places(model), Claimed::default());
     let serving: Vec<&Node> = model.nodes().filter(|node| node.health.serves()).collect();
-    let engine = |job: &Job| match by_server {
+    let engine = |job: &MoveJob| match by_server {
         true => Chosen::Atomic(Box::new(AtomicEngine {
             context: context.clone(),
             meter: meter.clone(),
@@ -289,7 +295,7 @@ async fn carry_all(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         if !halt.load(Ordering::Relaxed) {
-            let is_free = |job: &Job, under_way: &[Route]| Route::of(job).is_free(under_way, by_server, pace);
+            let is_free = |job: &MoveJob, under_way: &[Route]| Route::of(job).is_free(under_way, by_server, pace);
             while running.len() < AT_ONCE
                 && let Some(job) = waiting.iter().position(|job| is_free(job, &under_way)).and_then(|at| waiting.remove(at))
             {
@@ -324,7 +330,7 @@ async fn verified(
     context: &OperationContext,
     plan: &Plan,
     model: &Model,
-    jobs: &[Job],
+    jobs: &[MoveJob],
     claimed: &SlotSet,
     figures: &mut Vec<(Figure, f64)>,
 ) -> Outcome {
@@ -380,10 +386,10 @@ fn against(wanted: &[(NodeId, SlotSet)], view: &View) -> Result<(), String> {
 }
 
 /// Keys that the source still has although it owns none of the slots.
-async fn left_behind(context: &OperationContext, job: &Job) -> Option<Reason> {
+async fn left_behind(context: &OperationContext, job: &MoveJob) -> Option<Reason> {
     let link = context.links.get(&job.from_at, Lane::Work);
     // One that has lost its last slot is a replica of the target, and holds the target's keys.
-    if matches!(read::view(&context.links, &job.from_at, SETTLES).await, Ok(view) if view.myself().is_some_and(|me| me.role == Role::Replica))
+    if matches!(read::view(&context.links, &job.from_at, SETTLES).await, Ok(view) if view.myself().is_some_and(|me| me.role == NodeRole::Replica))
     {
         return None;
     }
@@ -410,7 +416,7 @@ fn disagreement(agreement: &Agreement) -> Vec<Reason> {
 }
 
 /// What kind of stop it was.
-fn code(stop: &Stop) -> Code {
+fn code(stop: &MoveStop) -> Code {
     match () {
         () if stop.cancelled => Code::Stopped,
         () if stop.race => Code::SlotsContested,
@@ -448,7 +454,8 @@ mod tests {
     #[test]
     fn workers_share_a_job() {
         let at: Address = "a:1".parse().unwrap();
-        let job = Job { from: NodeId::place(&at), from_at: at.clone(), to: NodeId::place(&at), to_at: at, slots: vec![1, 2, 3] };
+        let job =
+            MoveJob { from: NodeId::place(&at), from_at: at.clone(), to: NodeId::place(&at), to_at: at, slots: vec![1, 2, 3] };
         let slots = |workers| split(std::slice::from_ref(&job), workers).into_iter().map(|job| job.slots).collect::<Vec<_>>();
         assert_eq!((slots(1), slots(2)), (vec![vec![1, 2, 3]], vec![vec![1, 2], vec![3]]));
     }

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, Command, CommandFactory, Parser};
 
-use super::Operation;
+use super::OperationCommand;
 use crate::plan::Intent;
 
 /// Where nothing but the operation itself is typed.
@@ -12,15 +12,15 @@ struct Nothing {}
 
 #[derive(Debug, Parser)]
 #[command(no_binary_name = true, disable_help_flag = true, disable_help_subcommand = true)]
-struct Line {
+struct TypedLine {
     #[command(subcommand)]
-    operation: Operation<Nothing>,
+    operation: OperationCommand<Nothing>,
 }
 
 /// What these words ask for; else one line that says what is wrong with them.
 pub fn parse<S: AsRef<str>>(words: &[S]) -> Result<Intent, String> {
     let typed: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    let line = Line::try_parse_from(&typed).map_err(|error| says(&error, &typed))?;
+    let line = TypedLine::try_parse_from(&typed).map_err(|error| says(&error, &typed))?;
     match line.operation.twice() {
         Some(twice) => Err(twice),
         None => Ok(line.operation.intent().0),
@@ -64,7 +64,7 @@ fn definition<'c>(root: &'c Command, words: &[&str]) -> (&'c Command, usize) {
 
 /// How the operation is spelled whose name these words begin with: `node replicate NODE --master MASTER`.
 pub fn usage(words: &[&str]) -> String {
-    let root = Line::command();
+    let root = TypedLine::command();
     let (command, depth) = definition(&root, words);
     let mut spelled: Vec<String> = words.iter().take(depth).map(|word| (*word).to_string()).collect();
     if command.has_subcommands() {
@@ -115,7 +115,7 @@ pub enum Choice {
 
 /// What may follow these whole words.
 pub fn choices(words: &[&str]) -> Vec<Choice> {
-    let root = Line::command();
+    let root = TypedLine::command();
     let (command, depth) = definition(&root, words);
     let after = words.get(depth..).unwrap_or_default();
     if let Some(option) = after.last().and_then(|last| option(command, last)).filter(|option| takes_value(option)) {
@@ -155,7 +155,7 @@ fn option<'c>(command: &'c Command, word: &str) -> Option<&'c Arg> {
 
 /// The line ends with an option whose value has yet to be typed.
 pub fn wants_value(words: &[&str]) -> bool {
-    let root = Line::command();
+    let root = TypedLine::command();
     let (command, depth) = definition(&root, words);
     let last = words.get(depth..).and_then(<[&str]>::last);
     last.and_then(|last| option(command, last)).is_some_and(takes_value)

@@ -17,7 +17,7 @@ use crate::plan::{Intent, Mode, Objective, Pace};
 
 /// Every operation. `A`: the options that each of them takes besides its own, where it is typed.
 #[derive(Debug, Subcommand)]
-pub enum Operation<A: Args> {
+pub enum OperationCommand<A: Args> {
     /// Make a replica the master of its shard; a node that is the master already has nothing to do
     #[command(after_help = "Example: rgc-tui failover 10.0.0.4:7003 --dry-run")]
     Failover {
@@ -92,12 +92,12 @@ pub enum Operation<A: Args> {
     },
     /// Who is in the cluster: add, replicate, drain, remove, forget
     #[command(subcommand)]
-    Node(NodeOperation<A>),
+    Node(NodeCommand<A>),
 }
 
 /// Operations on who is in the cluster.
 #[derive(Debug, Subcommand)]
-pub enum NodeOperation<A: Args> {
+pub enum NodeCommand<A: Args> {
     /// Let an empty server join, as a master, as a replica, or in a dead node's place
     #[command(after_help = "Example: rgc-tui node add 10.0.0.7:7006 --replica-of 10.0.0.1:7000 --dry-run")]
     Add {
@@ -154,7 +154,7 @@ pub enum NodeOperation<A: Args> {
     },
 }
 
-impl<A: Args> Operation<A> {
+impl<A: Args> OperationCommand<A> {
     /// What the operator wants, and the other options that were typed with it.
     pub fn intent(&self) -> (Intent, &A) {
         match self {
@@ -217,7 +217,7 @@ impl<A: Args> Operation<A> {
     }
 }
 
-impl<A: Args> NodeOperation<A> {
+impl<A: Args> NodeCommand<A> {
     fn intent(&self) -> (Intent, &A) {
         match self {
             Self::Add { address, replaces: Some(node), also, .. } => {

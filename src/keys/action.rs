@@ -1,6 +1,6 @@
 //! PURE. The one table of actions.
 
-use super::{Context, Need, Scope};
+use super::{Context, KeyCondition, Scope};
 
 /// Everything a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,7 +79,7 @@ pub struct Spec {
     pub group: &'static str,
     pub scope: Scope,
     /// What must hold, in this order; the first that does not is the reason shown.
-    pub needs: &'static [Need],
+    pub needs: &'static [KeyCondition],
     /// It changes the cluster (or leads to what does): never on a read-only one.
     pub operation: bool,
     /// Footer hints with a lower rank drop out last.
@@ -111,7 +111,7 @@ macro_rules! table {
         /// Every action, in the order of the help page.
         pub const TABLE: &[Spec] = &[$(Spec {
             action: Action::$action, id: $id, chords: $chords, word: $word, says: $says, group: $group, scope: Scope::$scope,
-            needs: &[$(Need::$need),*], operation: $operation, rank: $rank,
+            needs: &[$(KeyCondition::$need),*], operation: $operation, rank: $rank,
         }),+];
     };
 }

@@ -33,7 +33,7 @@ pub struct Context {
 
 /// A condition with its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum KeyCondition {
     Selection,
     Node,
     NodeOrShard,
@@ -47,7 +47,7 @@ pub enum Need {
     History,
 }
 
-impl Need {
+impl KeyCondition {
     pub fn holds(self, context: &Context) -> bool {
         match self {
             Self::Selection => context.selection,

@@ -7,7 +7,7 @@ mod keymap;
 
 pub use action::{Action, Spec, TABLE};
 pub use chord::Chord;
-pub use context::{Context, Need, Scope};
+pub use context::{Context, KeyCondition, Scope};
 pub use keymap::{KeyError, Keymap};
 
 /// A hint of the footer: the chord, a word, and whether it can be used now (and if not, why).

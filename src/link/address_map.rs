@@ -9,19 +9,19 @@ use crate::cluster::Address;
 /// smallest network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressMap {
-    places: Vec<(Address, Target)>,
-    hosts: Vec<(Arc<str>, Target)>,
-    networks: Vec<(Network, Target)>,
+    places: Vec<(Address, MapTarget)>,
+    hosts: Vec<(Arc<str>, MapTarget)>,
+    networks: Vec<(MappedNetwork, MapTarget)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Target {
+struct MapTarget {
     host: Arc<str>,
     port: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
+struct MappedNetwork {
     base: IpAddr,
     bits: u8,
 }
@@ -29,9 +29,9 @@ struct Network {
 impl AddressMap {
     /// Adds one rule: `10.1.0.0/16`, `host` or `host:port` to `host` or `host:port`.
     pub fn add(&mut self, from: &str, to: &str) -> Result<(), String> {
-        let target = Target::read(to)?;
+        let target = MapTarget::read(to)?;
         if from.contains('/') {
-            self.networks.push((Network::read(from)?, target));
+            self.networks.push((MappedNetwork::read(from)?, target));
             self.networks.sort_by_key(|(network, _)| std::cmp::Reverse(network.bits));
         } else if let Ok(place) = from.parse::<Address>() {
             self.places.push((place, target));
@@ -60,7 +60,7 @@ impl AddressMap {
     }
 }
 
-impl Target {
+impl MapTarget {
     fn read(text: &str) -> Result<Self, String> {
         match text.parse::<Address>() {
             Ok(address) => Ok(Self { host: address.host, port: Some(address.port) }),
@@ -79,7 +79,7 @@ fn read_host(text: &str) -> Result<Arc<str>, String> {
     Err(format!("`{text}` is not a host: expected HOST, HOST:PORT or a network such as 10.1.0.0/16"))
 }
 
-impl Network {
+impl MappedNetwork {
     fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a network: expected ADDRESS/BITS, for example 10.1.0.0/16");
         let (base, bits) = text.split_once('/').ok_or_else(wrong)?;

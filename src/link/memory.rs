@@ -18,11 +18,11 @@ const BUFFER: usize = 1 << 16;
 
 /// Clones are the same network.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Network {
+pub(crate) struct MemoryNetwork {
     ports: Arc<Mutex<HashMap<SocketAddr, UnboundedSender<DuplexStream>>>>,
 }
 
-impl Network {
+impl MemoryNetwork {
     /// Opens this port; connections are taken from then on, whether anybody accepts them or not.
     pub(crate) fn listen(&self, port: u16) -> Listener {
         let place = SocketAddr::from(([10, 0, 0, 1], port));
@@ -41,7 +41,7 @@ impl Network {
     }
 }
 
-impl Dialer for Network {
+impl Dialer for MemoryNetwork {
     fn dial(&self, place: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         let (here, there) = tokio::io::duplex(BUFFER);
         let taken = self.ports.lock().unwrap().get(&place).is_some_and(|port| port.send(there).is_ok());
@@ -54,7 +54,7 @@ impl Dialer for Network {
 pub(crate) struct Listener {
     place: SocketAddr,
     inbox: UnboundedReceiver<DuplexStream>,
-    network: Network,
+    network: MemoryNetwork,
 }
 
 impl Listener {

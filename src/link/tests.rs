@@ -8,12 +8,12 @@ use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
-use super::memory::Network;
+use super::memory::MemoryNetwork;
 use super::*;
 use crate::cluster::{Address, Health};
 
 /// What a scripted server does with a command.
-enum Act {
+enum ServerAct {
     Say(&'static str),
     /// After this long.
     SayLate(Duration, &'static str),
@@ -22,7 +22,7 @@ enum Act {
 }
 
 /// Plays one connection: `script(number of the connection, number of the command, first word)`.
-async fn play(mut stream: DuplexStream, number: usize, script: impl Fn(usize, usize, &str) -> Act) {
+async fn play(mut stream: DuplexStream, number: usize, script: impl Fn(usize, usize, &str) -> ServerAct) {
     let mut buffer = Vec::new();
     let mut count = 0;
     while stream.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
@@ -31,21 +31,21 @@ async fn play(mut stream: DuplexStream, number: usize, script: impl Fn(usize, us
         buffer.clear();
         for word in commands {
             let act = match word {
-                "CLIENT" => Act::Say("+OK\r\n"),
-                "PING" if count == 0 => Act::Say("+PONG\r\n"),
+                "CLIENT" => ServerAct::Say("+OK\r\n"),
+                "PING" if count == 0 => ServerAct::Say("+PONG\r\n"),
                 word => {
                     count += 1;
                     script(number, count, word)
                 }
             };
             match act {
-                Act::Say(words) => stream.write_all(words.as_bytes()).await.unwrap(),
-                Act::SayLate(late, words) => {
+                ServerAct::Say(words) => stream.write_all(words.as_bytes()).await.unwrap(),
+                ServerAct::SayLate(late, words) => {
                     tokio::time::sleep(late).await;
                     let _ = stream.write_all(words.as_bytes()).await;
                 }
-                Act::Hang => std::future::pending().await,
-                Act::Close => return,
+                ServerAct::Hang => std::future::pending().await,
+                ServerAct::Close => return,
             }
         }
     }
@@ -54,11 +54,11 @@ async fn play(mut stream: DuplexStream, number: usize, script: impl Fn(usize, us
 const PORT: u16 = 7000;
 
 /// A server that follows a script, on a network of its own; the counter is of accepted connections.
-fn server<F>(script: F) -> (Network, Arc<AtomicUsize>)
+fn server<F>(script: F) -> (MemoryNetwork, Arc<AtomicUsize>)
 where
-    F: Fn(usize, usize, &str) -> Act + Clone + Send + 'static,
+    F: Fn(usize, usize, &str) -> ServerAct + Clone + Send + 'static,
 {
-    let network = Network::default();
+    let network = MemoryNetwork::default();
     let mut listener = network.listen(PORT);
     let accepted = Arc::new(AtomicUsize::new(0));
     let counter = accepted.clone();
@@ -72,7 +72,7 @@ where
     (network, accepted)
 }
 
-fn probe(network: &Network) -> Link {
+fn probe(network: &MemoryNetwork) -> Link {
     network.links().get(&Address::new("10.0.0.1", PORT), Lane::Probe)
 }
 
@@ -83,7 +83,7 @@ fn get() -> Command {
 #[tokio::test(start_paused = true)]
 async fn replies_of_every_kind_come_through_and_errors_keep_their_words() {
     let (network, accepted) = server(|_, _, word| {
-        Act::Say(match word {
+        ServerAct::Say(match word {
             "A" => "*3\r\n:1\r\n$2\r\n\r\n\r\n*-1\r\n",
             "B" => "-MOVED 866 10.0.0.1:7000\r\n",
             _ => "$-1\r\n",
@@ -102,7 +102,7 @@ async fn replies_of_every_kind_come_through_and_errors_keep_their_words() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_node_fails_at_once_and_is_seen_within_a_second_when_it_is_back() {
-    let network = Network::default();
+    let network = MemoryNetwork::default();
     let link = probe(&network);
     for _ in 0..50 {
         let began = Instant::now();
@@ -115,7 +115,7 @@ async fn a_refused_node_fails_at_once_and_is_seen_within_a_second_when_it_is_bac
     let mut listener = network.listen(PORT);
     tokio::spawn(async move {
         let stream = listener.accept().await;
-        play(stream, 0, |_, _, _| Act::Say("+OK\r\n")).await;
+        play(stream, 0, |_, _, _| ServerAct::Say("+OK\r\n")).await;
     });
     let began = Instant::now();
     while link.call(&get()).await.is_err() {
@@ -126,7 +126,7 @@ async fn a_refused_node_fails_at_once_and_is_seen_within_a_second_when_it_is_bac
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_accepts_and_says_nothing_is_frozen_and_nothing_was_sent() {
-    let network = Network::default();
+    let network = MemoryNetwork::default();
     let mut listener = network.listen(PORT);
     let link = probe(&network);
     let began = Instant::now();
@@ -135,15 +135,15 @@ async fn a_process_that_accepts_and_says_nothing_is_frozen_and_nothing_was_sent(
     assert!(began.elapsed() <= Duration::from_millis(501), "{:?}", began.elapsed());
     // Thawed: the attempt that waited is answered, no other was made.
     let stream = listener.accept().await;
-    tokio::spawn(play(stream, 0, |_, _, _| Act::Say("+OK\r\n")));
+    tokio::spawn(play(stream, 0, |_, _, _| ServerAct::Say("+OK\r\n")));
     assert!(link.call(&get()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_overdue_reply_is_unknown_and_never_answers_a_later_call() {
     let (network, accepted) = server(|connection, count, _| match (connection, count) {
-        (0, 1) => Act::SayLate(Duration::from_millis(700), "$4\r\nlate\r\n"),
-        _ => Act::Say("$3\r\nnew\r\n"),
+        (0, 1) => ServerAct::SayLate(Duration::from_millis(700), "$4\r\nlate\r\n"),
+        _ => ServerAct::Say("$3\r\nnew\r\n"),
     });
     let link = probe(&network);
     let began = Instant::now();
@@ -160,12 +160,12 @@ async fn an_overdue_reply_is_unknown_and_never_answers_a_later_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_freezes_under_a_call_is_frozen() {
-    let network = Network::default();
+    let network = MemoryNetwork::default();
     let mut listener = network.listen(PORT);
     // The one accepted connection hangs; later ones are never accepted, as with a stopped process.
     tokio::spawn(async move {
         let stream = listener.accept().await;
-        play(stream, 0, |_, _, _| Act::Hang).await;
+        play(stream, 0, |_, _, _| ServerAct::Hang).await;
         drop(listener);
     });
     let Err(Failure::Unknown(trouble)) = probe(&network).call(&get()).await else { panic!("no reply was sent") };
@@ -175,8 +175,8 @@ async fn a_process_that_freezes_under_a_call_is_frozen() {
 #[tokio::test(start_paused = true)]
 async fn one_overdue_call_does_not_take_the_connection_from_another() {
     let (network, _) = server(|connection, _, word| match (connection, word) {
-        (0, "MIGRATE") => Act::SayLate(Duration::from_secs(3), "+OK\r\n"),
-        _ => Act::Say("+PONG\r\n"),
+        (0, "MIGRATE") => ServerAct::SayLate(Duration::from_secs(3), "+OK\r\n"),
+        _ => ServerAct::Say("+PONG\r\n"),
     });
     let link = probe(&network);
     let migrate = Command::words("MIGRATE h 1 k 0 5");
@@ -191,8 +191,8 @@ async fn one_overdue_call_does_not_take_the_connection_from_another() {
 #[tokio::test(start_paused = true)]
 async fn connections_that_end_under_a_call_leave_it_unknown_with_the_reason() {
     let (network, _) = server(|_, _, word| match word {
-        "GET" => Act::Close,
-        _ => Act::Say("!surprise\r\n"),
+        "GET" => ServerAct::Close,
+        _ => ServerAct::Say("!surprise\r\n"),
     });
     let link = probe(&network);
     let Err(Failure::Unknown(trouble)) = link.call(&get()).await else { panic!("the server closed") };
@@ -204,8 +204,8 @@ async fn connections_that_end_under_a_call_leave_it_unknown_with_the_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_is_told_every_time_and_tried_rarely() {
     let (network, accepted) = server(|_, _, word| match word {
-        "AUTH" => Act::Say("-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
-        _ => Act::Say("-NOAUTH Authentication required.\r\n"),
+        "AUTH" => ServerAct::Say("-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
+        _ => ServerAct::Say("-NOAUTH Authentication required.\r\n"),
     });
     let settings = LinkSettings { password: Some(SecretString::from("hunter2")), ..network.settings() };
     let link = Links::new(settings, Clock::start()).get(&Address::new("10.0.0.1", PORT), Lane::Probe);
@@ -221,7 +221,7 @@ async fn a_wrong_password_is_told_every_time_and_tried_rarely() {
 
 #[tokio::test(start_paused = true)]
 async fn names_that_do_not_resolve_and_links_of_a_closed_set_say_so() {
-    let link = Network::default().links().get(&Address::new("no-such-host.invalid", PORT), Lane::Probe);
+    let link = MemoryNetwork::default().links().get(&Address::new("no-such-host.invalid", PORT), Lane::Probe);
     let Err(Failure::NotSent(trouble)) = link.call(&get()).await else { panic!("it cannot resolve") };
     assert_eq!(trouble.health, Health::Unresolved, "{trouble}");
     assert!(matches!(link.call(&get()).await, Err(Failure::NotSent(_))));

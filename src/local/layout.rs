@@ -65,7 +65,7 @@ pub(super) fn nodes_conf(nodes: &[PlannedNode], me: usize, with_shard_ids: bool)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Address, Role, parse};
+    use crate::cluster::{Address, NodeRole, parse};
 
     #[test]
     fn the_cluster_s_own_parser_reads_what_is_written() {
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(vars, " currentEpoch 3 lastVoteEpoch 0\n");
         let view = parse::nodes(members, &Address::new("127.0.0.1", 7004)).unwrap();
         let me = view.myself().unwrap();
-        assert_eq!((me.address.port, me.role, me.master), (7004, Role::Replica, Some(view.members[1].id)));
+        assert_eq!((me.address.port, me.role, me.master), (7004, NodeRole::Replica, Some(view.members[1].id)));
         let slots: Vec<String> = view.members.iter().flat_map(|member| &member.slots).map(ToString::to_string).collect();
         assert_eq!(slots, ["0-5460", "5461-10921", "10922-16383"]);
         assert_eq!(nodes[1].shard_id, nodes[4].shard_id);

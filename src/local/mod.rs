@@ -14,7 +14,7 @@ mod ready;
 mod server;
 mod talk;
 
-pub use crate::cluster::Fault as LocalFault;
+pub use crate::cluster::Fault;
 pub use binary::{Binary, find as find_binary};
 pub use cluster::{LocalCluster, LocalSpec};
 pub use error::LocalError;

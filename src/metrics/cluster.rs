@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Reading, Sample};
+use super::{MetricSample, Reading};
 use crate::alerts::{Phase, RULES, Verdict};
 use crate::cluster::{Health, SLOTS, election};
 
@@ -15,23 +15,25 @@ fn is_told(reading: &Reading<'_>) -> bool {
     reading.model.views().next().is_some() || !reading.model.topology().assigned.is_empty()
 }
 
-pub(super) fn verdict(reading: &Reading<'_>) -> Vec<Sample> {
+pub(super) fn verdict(reading: &Reading<'_>) -> Vec<MetricSample> {
     let all = [Verdict::Ok, Verdict::Warning, Verdict::Critical, Verdict::Unknown];
     let value = |verdict: Verdict| f64::from(u8::from(reading.monitor.verdict == verdict));
-    all.into_iter().map(|verdict| Sample { labels: vec![("verdict", verdict.word().to_owned())], value: value(verdict) }).collect()
+    all.into_iter()
+        .map(|verdict| MetricSample { labels: vec![("verdict", verdict.word().to_owned())], value: value(verdict) })
+        .collect()
 }
 
-pub(super) fn findings(reading: &Reading<'_>) -> Vec<Sample> {
+pub(super) fn findings(reading: &Reading<'_>) -> Vec<MetricSample> {
     let counts = |rule: &str| {
         let found = reading.monitor.findings.iter().filter(|finding| finding.rule == rule);
         found.filter(|finding| reading.monitor.phase(finding) != Phase::Pending).count()
     };
     let rules = RULES.iter().filter(|rule| counts(rule.id) > 0 || reading.covers(rule));
-    rules.map(|rule| Sample { labels: vec![("rule", rule.id.to_owned())], value: counts(rule.id) as f64 }).collect()
+    rules.map(|rule| MetricSample { labels: vec![("rule", rule.id.to_owned())], value: counts(rule.id) as f64 }).collect()
 }
 
-pub(super) fn each_finding(reading: &Reading<'_>) -> Vec<Sample> {
-    let sample = |finding: &crate::alerts::Finding| Sample {
+pub(super) fn each_finding(reading: &Reading<'_>) -> Vec<MetricSample> {
+    let sample = |finding: &crate::alerts::Finding| MetricSample {
         labels: vec![
             ("rule", finding.rule.to_owned()),
             ("severity", finding.severity.word().to_owned()),
@@ -40,18 +42,19 @@ pub(super) fn each_finding(reading: &Reading<'_>) -> Vec<Sample> {
         ],
         value: 1.0,
     };
-    let mut samples: Vec<Sample> = reading.monitor.findings.iter().map(sample).collect();
+    let mut samples: Vec<MetricSample> = reading.monitor.findings.iter().map(sample).collect();
     samples.sort_by(|a, b| a.labels.cmp(&b.labels));
     samples.dedup_by(|a, b| a.labels == b.labels);
     samples
 }
 
-pub(super) fn healths(reading: &Reading<'_>) -> Vec<Sample> {
+pub(super) fn healths(reading: &Reading<'_>) -> Vec<MetricSample> {
     let mut counts: BTreeMap<&str, u32> = Health::ALL.iter().map(|health| (health.word(), 0)).collect();
     for node in reading.model.nodes() {
         *counts.entry(node.health.word()).or_default() += 1;
     }
-    let sample = |(health, count): (&str, u32)| Sample { labels: vec![("health", health.to_owned())], value: f64::from(count) };
+    let sample =
+        |(health, count): (&str, u32)| MetricSample { labels: vec![("health", health.to_owned())], value: f64::from(count) };
     counts.into_iter().map(sample).collect()
 }
 

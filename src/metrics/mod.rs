@@ -13,11 +13,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::alerts::{Need, Rule};
+use crate::alerts::{Measurement, Rule};
 use crate::cluster::{Model, Time};
 use crate::monitor::Monitor;
 
-pub use table::{Kind, METRICS, Metric, markdown};
+pub use table::{METRICS, MetricKind, MetricRow, markdown};
 pub use text::{csv, json, prometheus};
 
 /// What metrics are read from.
@@ -30,12 +30,12 @@ pub struct Reading<'a> {
     pub scans: bool,
     /// Nodes are polled again and again: rates are known.
     pub watches: bool,
-    pub cost: Cost,
+    pub cost: WatchCost,
 }
 
 /// What watching costs this machine.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
+pub struct WatchCost {
     /// CPU time of this process since its start; None where the system does not tell.
     pub cpu: Option<Duration>,
     pub resident_bytes: Option<u64>,
@@ -45,7 +45,7 @@ pub struct Cost {
 
 /// One figure with what it is about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub struct MetricSample {
     pub labels: Vec<(&'static str, String)>,
     pub value: f64,
 }
@@ -53,8 +53,8 @@ pub struct Sample {
 /// All samples of one metric.
 #[derive(Clone, Debug)]
 pub struct Family {
-    pub metric: &'static Metric,
-    pub samples: Vec<Sample>,
+    pub metric: &'static MetricRow,
+    pub samples: Vec<MetricSample>,
 }
 
 /// Every metric that has a sample.
@@ -78,8 +78,8 @@ impl Reading<'_> {
     fn covers(&self, rule: &Rule) -> bool {
         match rule.needs() {
             None => true,
-            Some(Need::Rates) => self.watches,
-            Some(Need::Rooms) => self.counted(),
+            Some(Measurement::Rates) => self.watches,
+            Some(Measurement::Rooms) => self.counted(),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! PURE. Figures of a node. Those of INFO are left out once it does not answer: the last ones are not the present ones.
 
-use super::{Reading, Sample};
+use super::{MetricSample, Reading};
 use crate::cluster::{Health, Info, Node};
 
 pub(super) fn labels(node: &Node) -> Vec<(&'static str, String)> {
     vec![("node", node.address.to_string()), ("shard", node.shard.map(|shard| shard.to_string()).unwrap_or_default())]
 }
 
-fn with(node: &Node, more: impl IntoIterator<Item = (&'static str, String)>) -> Sample {
-    Sample { labels: labels(node).into_iter().chain(more).collect(), value: 1.0 }
+fn with(node: &Node, more: impl IntoIterator<Item = (&'static str, String)>) -> MetricSample {
+    MetricSample { labels: labels(node).into_iter().chain(more).collect(), value: 1.0 }
 }
 
 fn info(node: &Node) -> Option<&Info> {
@@ -19,7 +19,7 @@ fn figure(node: &Node, field: fn(&Info) -> Option<u64>) -> Option<f64> {
     info(node).and_then(field).map(|value| value as f64)
 }
 
-pub(super) fn infos(reading: &Reading<'_>) -> Vec<Sample> {
+pub(super) fn infos(reading: &Reading<'_>) -> Vec<MetricSample> {
     let sample = |node: &Node| {
         let server = node.info.as_ref().and_then(|info| info.server.as_ref());
         let id = if node.id.is_member() { node.id.to_string() } else { String::new() };
@@ -29,7 +29,7 @@ pub(super) fn infos(reading: &Reading<'_>) -> Vec<Sample> {
     reading.model.nodes().map(sample).collect()
 }
 
-pub(super) fn healths(reading: &Reading<'_>) -> Vec<Sample> {
+pub(super) fn healths(reading: &Reading<'_>) -> Vec<MetricSample> {
     reading.model.nodes().map(|node| with(node, [("health", node.health.word().to_owned())])).collect()
 }
 

@@ -1,16 +1,16 @@
 //! PURE. The table of metrics: name, kind, what it says, and where its figures come from.
 
-use super::{Forecasts, Reading, Sample, cluster, node, shard};
+use super::{Forecasts, MetricSample, Reading, cluster, node, shard};
 use crate::cluster::{Node, Shard};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     Gauge,
     /// Only grows while its source lives.
     Counter,
 }
 
-impl Kind {
+impl MetricKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Gauge => "gauge",
@@ -21,9 +21,9 @@ impl Kind {
 
 /// One row: a figure of the cluster, of each shard or of each node, or several with labels of their own.
 #[derive(Debug)]
-pub struct Metric {
+pub struct MetricRow {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub help: &'static str,
     of: Of,
 }
@@ -34,23 +34,23 @@ enum Of {
     Shard(fn(&Reading<'_>, &Shard, &Forecasts) -> Option<f64>),
     Node(fn(&Reading<'_>, &Node) -> Option<f64>),
     /// Labels that every row of it has, for the documentation.
-    Many(&'static str, fn(&Reading<'_>) -> Vec<Sample>),
+    Many(&'static str, fn(&Reading<'_>) -> Vec<MetricSample>),
 }
 
-impl Metric {
-    pub(super) fn samples(&self, reading: &Reading<'_>, forecasts: &Forecasts) -> Vec<Sample> {
+impl MetricRow {
+    pub(super) fn samples(&self, reading: &Reading<'_>, forecasts: &Forecasts) -> Vec<MetricSample> {
         match self.of {
-            Of::Cluster(figure) => figure(reading).map(|value| Sample { labels: Vec::new(), value }).into_iter().collect(),
+            Of::Cluster(figure) => figure(reading).map(|value| MetricSample { labels: Vec::new(), value }).into_iter().collect(),
             Of::Shard(figure) => {
                 let shards = reading.model.topology().shards.iter();
                 let sample = |shard: &Shard| {
                     let value = figure(reading, shard, forecasts)?;
-                    Some(Sample { labels: vec![("shard", shard.name.to_string())], value })
+                    Some(MetricSample { labels: vec![("shard", shard.name.to_string())], value })
                 };
                 shards.filter_map(sample).collect()
             }
             Of::Node(figure) => {
-                let sample = |node: &Node| Some(Sample { labels: node::labels(node), value: figure(reading, node)? });
+                let sample = |node: &Node| Some(MetricSample { labels: node::labels(node), value: figure(reading, node)? });
                 reading.model.nodes().filter_map(sample).collect()
             }
             Of::Many(_, samples) => samples(reading),
@@ -68,16 +68,16 @@ impl Metric {
     }
 }
 
-const fn gauge(name: &'static str, of: Of, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, help, of }
+const fn gauge(name: &'static str, of: Of, help: &'static str) -> MetricRow {
+    MetricRow { name, kind: MetricKind::Gauge, help, of }
 }
 
-const fn counter(name: &'static str, of: Of, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, help, of }
+const fn counter(name: &'static str, of: Of, help: &'static str) -> MetricRow {
+    MetricRow { name, kind: MetricKind::Counter, help, of }
 }
 
 /// Every metric there is.
-pub const METRICS: &[Metric] = &[
+pub const METRICS: &[MetricRow] = &[
     gauge("rgc_verdict", Of::Many("verdict", cluster::verdict), "1 for the verdict that stands: ok, warning, critical or unknown."),
     gauge(
         "rgc_findings",

@@ -16,7 +16,7 @@ fn text(cluster: &mut Cluster, scans: bool) -> String {
         now: cluster.now,
         scans,
         watches: false,
-        cost: Cost { cpu: Some(Duration::from_millis(1500)), resident_bytes: None, observations: 7 },
+        cost: WatchCost { cpu: Some(Duration::from_millis(1500)), resident_bytes: None, observations: 7 },
     };
     prometheus(&read(&reading), "prod \"eu\"")
 }
@@ -30,7 +30,7 @@ fn names_keep_the_conventions_and_are_there_once() {
     let names: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
     assert_eq!(names.len(), METRICS.len());
     for metric in METRICS {
-        assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
+        assert_eq!(metric.name.ends_with("_total"), metric.kind == MetricKind::Counter, "{}", metric.name);
         assert!(metric.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", metric.name);
         assert!(metric.help.ends_with('.'), "{}", metric.name);
     }
@@ -80,7 +80,7 @@ fn json_and_csv_say_the_same() {
     let mut monitor = Monitor::new(Thresholds::default());
     monitor.conclude(&mut cluster.model, cluster.now);
     let (model, now) = (&cluster.model, cluster.now);
-    let reading = Reading { model, monitor: &monitor, now, scans: false, watches: false, cost: Cost::default() };
+    let reading = Reading { model, monitor: &monitor, now, scans: false, watches: false, cost: WatchCost::default() };
     let families = read(&reading);
     let samples: usize = families.iter().map(|family| family.samples.len()).sum();
     let rows = csv(&families, "prod", now, true);

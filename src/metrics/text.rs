@@ -31,7 +31,7 @@ pub fn json(families: &[Family], cluster: &str, at: Time) -> Json {
     let metrics: Vec<Json> = families
         .iter()
         .map(|Family { metric, samples }| {
-            let sample = |sample: &super::Sample| {
+            let sample = |sample: &super::MetricSample| {
                 let labels: Map<String, Json> =
                     sample.labels.iter().map(|(name, label)| ((*name).to_owned(), label.as_str().into())).collect();
                 value!({"labels": labels, "value": sample.value})
@@ -50,7 +50,7 @@ pub fn csv(families: &[Family], cluster: &str, at: Time, titled: bool) -> String
     let at = stamp(at);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let rows = families.iter().flat_map(|Family { metric, samples }| samples.iter().map(move |sample| (metric.name, sample)));
-    let labels = |sample: &super::Sample| {
+    let labels = |sample: &super::MetricSample| {
         let pairs: Vec<String> = sample.labels.iter().map(|(name, label)| format!("{name}={label}")).collect();
         pairs.join(";")
     };

@@ -5,7 +5,7 @@ mod sights;
 
 use std::time::Duration;
 
-use crate::alerts::{self, AlertEvent, AlertLog, Cause, Finding, Headline, Need, Phase, Rule, Thresholds, Verdict};
+use crate::alerts::{self, AlertEvent, AlertLog, Cause, Finding, Headline, Measurement, Phase, Rule, Thresholds, Verdict};
 use crate::cluster::{Change, ChangeKind, Health, Model, SlotSet, Time, age};
 use sights::Sights;
 
@@ -21,7 +21,7 @@ pub struct Monitor {
     /// Slots that a running operation of ours has open.
     pub moving: SlotSet,
     /// What was measured over a while for one look: what is found by it is no trouble of a moment.
-    pub measured: Vec<Need>,
+    pub measured: Vec<Measurement>,
     /// What led the verdict line last.
     lead: Option<Cause>,
     /// The nodes' silences that may be no more than stalls.

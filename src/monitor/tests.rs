@@ -5,12 +5,12 @@ use crate::alerts::Severity;
 use crate::cluster::sample::Sample;
 use crate::cluster::{Address, Fact, Health, Observation};
 
-struct Bench {
+struct MonitorBench {
     sample: Sample,
     monitor: Monitor,
 }
 
-impl Bench {
+impl MonitorBench {
     fn new(masters: usize, replicas: usize) -> Self {
         let mut bench = Self { sample: Sample::new(masters, replicas).rooms(300), monitor: Monitor::new(Thresholds::default()) };
         bench.second();
@@ -36,7 +36,7 @@ impl Bench {
 
 #[test]
 fn the_verdict_keeps_its_subject_from_a_masters_death_to_its_return() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     assert_eq!(bench.monitor.verdict, Verdict::Ok);
     bench.sample.kill(0);
     bench.second();
@@ -72,7 +72,7 @@ fn the_verdict_keeps_its_subject_from_a_masters_death_to_its_return() {
 
 #[test]
 fn what_follows_from_a_cause_stands_beneath_it() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.kill(0);
     bench.sample.fail(0);
     bench.second();
@@ -83,7 +83,7 @@ fn what_follows_from_a_cause_stands_beneath_it() {
 
 #[test]
 fn one_spare_replica_of_two_is_a_warning_everywhere() {
-    let mut bench = Bench::new(3, 2);
+    let mut bench = MonitorBench::new(3, 2);
     bench.sample.kill(6);
     for _ in 0..4 {
         bench.second();
@@ -94,7 +94,7 @@ fn one_spare_replica_of_two_is_a_warning_everywhere() {
 
 #[test]
 fn what_is_pending_is_no_verdict() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.open_slot(866, 0, 1);
     for _ in 0..30 {
         bench.second();
@@ -107,7 +107,7 @@ fn what_is_pending_is_no_verdict() {
 
 #[test]
 fn what_servers_date_themselves_counts_at_once() {
-    let mut bench = Bench::new(3, 2);
+    let mut bench = MonitorBench::new(3, 2);
     bench.sample.servers[3].link_up = false;
     bench.sample.servers[3].link_down_seconds = 4;
     bench.second();
@@ -119,7 +119,7 @@ fn what_servers_date_themselves_counts_at_once() {
 
 #[test]
 fn a_node_that_only_this_console_cannot_reach_is_no_dead_master() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.cut_off(0);
     bench.sample.cut_off(1);
     for second in 0..20 {
@@ -142,7 +142,7 @@ fn a_node_that_only_this_console_cannot_reach_is_no_dead_master() {
 
 #[test]
 fn stalls_are_one_line_and_no_change_back_and_forth() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     let mut lines = Vec::new();
     for round in 0..6 {
         // 0.7 s in every two.
@@ -168,7 +168,7 @@ fn stalls_are_one_line_and_no_change_back_and_forth() {
 
 #[test]
 fn too_few_replicas_are_unserved_slots() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.servers[0].min_replicas = 1;
     bench.second();
     assert_eq!(bench.monitor.verdict, Verdict::Ok);
@@ -184,14 +184,14 @@ fn too_few_replicas_are_unserved_slots() {
 }
 
 /// Master 2 announces an address where nobody is.
-fn misplaced() -> Bench {
-    let mut bench = Bench::new(3, 1);
+fn misplaced() -> MonitorBench {
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.servers[2].announces = Some(Address::new("10.9.9.9", 7002));
     bench.sample.servers[5].link_up = false;
     bench
 }
 
-fn says_misplaced(bench: &Bench) {
+fn says_misplaced(bench: &MonitorBench) {
     let told =
         "10.9.9.9:7002 announces 10.9.9.9:7002 where nobody reaches it: clients are sent there; master of shard C, 5461 slots, ";
     assert!(bench.first().starts_with(told), "{}", bench.first());
@@ -262,7 +262,7 @@ fn a_node_that_only_its_peers_hear_is_not_dead_either() {
 
 #[test]
 fn full_copies_again_and_again_are_one_finding_with_their_settings() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.servers[3].link_down_seconds = 1;
     let mut fired = Vec::new();
     for second in 0..40 {
@@ -295,7 +295,7 @@ fn full_copies_again_and_again_are_one_finding_with_their_settings() {
 
 #[test]
 fn a_replica_that_is_started_thrice_is_no_loop() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     for _ in 0..4 {
         bench.sample.restart(3, 0);
         bench.sample.servers[0].full_copies += 1;
@@ -307,10 +307,10 @@ fn a_replica_that_is_started_thrice_is_no_loop() {
 
 #[test]
 fn a_partition_leads_and_all_else_stands_beneath_it() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.split(&[2]);
     bench.second();
-    let phase = |bench: &Bench| bench.monitor.phase(&bench.monitor.findings[0]);
+    let phase = |bench: &MonitorBench| bench.monitor.phase(&bench.monitor.findings[0]);
     assert_eq!((bench.monitor.findings[0].rule, phase(&bench)), ("cluster.partition", Phase::Pending));
     bench.sample.doubt_the_other_side();
     for round in 0..12 {
@@ -341,9 +341,9 @@ fn a_partition_leads_and_all_else_stands_beneath_it() {
 
 #[test]
 fn slots_that_only_a_replica_has_open_are_found() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     let peer = bench.sample.id(1);
-    let mark = crate::cluster::Open { slot: 866, direction: crate::cluster::Direction::Migrating, peer };
+    let mark = crate::cluster::Open { slot: 866, direction: crate::cluster::OpenDirection::Migrating, peer };
     bench.sample.servers[3].open.push(mark);
     for _ in 0..7 {
         bench.second();
@@ -361,7 +361,7 @@ fn slots_that_only_a_replica_has_open_are_found() {
 
 #[test]
 fn what_a_cluster_that_joined_takes_stands_beneath_its_joining() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     for _ in 0..8 {
         bench.second();
     }
@@ -378,7 +378,7 @@ fn what_a_cluster_that_joined_takes_stands_beneath_its_joining() {
 
 #[test]
 fn a_master_that_keeps_no_file_is_not_started_before_the_replica_that_has_its_data() {
-    let mut bench = Bench::new(3, 1);
+    let mut bench = MonitorBench::new(3, 1);
     bench.sample.servers[0].unsaved = 120;
     bench.second();
     for dead in [0, 1] {

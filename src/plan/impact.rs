@@ -25,13 +25,13 @@ pub(super) fn of_slots(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>
 
 /// Whether the bytes of these slots are, for some owner at least, its average and not what was measured.
 pub(super) fn is_estimated(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> bool {
-    let guessed = |part: &Part| part.estimate(model).is_some_and(|bytes| bytes > part.bytes());
+    let guessed = |part: &OwnerPart| part.estimate(model).is_some_and(|bytes| bytes > part.bytes());
     parts(model, slots, facts).iter().any(guessed)
 }
 
 /// What is known of the slots of one owner.
 #[derive(Default)]
-struct Part {
+struct OwnerPart {
     owner: Option<NodeId>,
     rooms: RoomTally,
     counted: u64,
@@ -41,15 +41,15 @@ struct Part {
 
 /// The slots by owner. Owners come in long runs, and the console asks this for every frame: the part of a slot is sought
 /// only where a run begins.
-fn parts(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+fn parts(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> Vec<OwnerPart> {
+    let mut parts: Vec<OwnerPart> = Vec::new();
     let mut at = 0;
     for slot in slots.iter() {
         let owner = model.topology().owner(slot);
         if parts.get(at).is_none_or(|part| part.owner != owner) {
             at = parts.iter().position(|part| part.owner == owner).unwrap_or(parts.len());
             if at == parts.len() {
-                parts.push(Part { owner, ..Part::default() });
+                parts.push(OwnerPart { owner, ..OwnerPart::default() });
             }
         }
         let Some(part) = parts.get_mut(at) else { continue };
@@ -62,7 +62,7 @@ fn parts(model: &Model, slots: &SlotSet, facts: Option<&SlotFacts>) -> Vec<Part>
     parts
 }
 
-impl Part {
+impl OwnerPart {
     fn keys(&self) -> u64 {
         self.rooms.keys.max(self.counted).max(self.surveyed_keys)
     }

@@ -32,7 +32,7 @@ pub use account::PlayAccount;
 
 use crate::cluster::{Address, Fact, Observation, View, parse};
 use crate::link::{Clock, Command, Failure, Lane, Links, Reply};
-use workload::{Batch, Job, Workload};
+use workload::{Batch, PlayerJob, Workload};
 
 const TICK: Duration = Duration::from_millis(10);
 const REPORT: Duration = Duration::from_millis(250);
@@ -133,9 +133,9 @@ async fn run(links: Links, mut table: Workload, clock: Clock, to: mpsc::Sender<O
     }
 }
 
-fn carry_out(links: &Links, job: Job) -> BoxFuture<'static, Done> {
+fn carry_out(links: &Links, job: PlayerJob) -> BoxFuture<'static, Done> {
     match job {
-        Job::Batch(batch) => {
+        PlayerJob::Batch(batch) => {
             let link = links.get(&batch.address, Lane::Work);
             Box::pin(async move {
                 let asking = || Command::words("ASKING");
@@ -146,7 +146,7 @@ fn carry_out(links: &Links, job: Job) -> BoxFuture<'static, Done> {
                 Done::Batch(batch, result)
             })
         }
-        Job::View(address) => {
+        PlayerJob::View(address) => {
             let link = links.get(&address, Lane::Work);
             Box::pin(async move {
                 let reply = link.call_within(&Command::words("CLUSTER NODES"), VIEW_WITHIN).await;

@@ -1,12 +1,12 @@
 //! PURE. Where players send what: the owner of every slot, by shard, following views, promotions and MOVED.
 
-use crate::cluster::{Address, Role, SLOTS, View};
+use crate::cluster::{Address, NodeRole, SLOTS, View};
 
 /// Index of a shard in the order of first sight; never given to another.
 pub(super) type ShardAt = usize;
 
 #[derive(Clone, Debug)]
-struct Shard {
+struct PlayedShard {
     owner: Address,
     members: Vec<Address>,
     epoch: u64,
@@ -22,7 +22,7 @@ pub(super) struct Learnt {
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     by_slot: Vec<Option<ShardAt>>,
-    shards: Vec<Shard>,
+    shards: Vec<PlayedShard>,
     /// Every address ever seen, to ask for the way.
     known: Vec<Address>,
 }
@@ -58,7 +58,7 @@ impl Places {
                 self.known.push(member.address.clone());
             }
         }
-        for owner in view.members.iter().filter(|member| member.role == Role::Master && !member.slots.is_empty()) {
+        for owner in view.members.iter().filter(|member| member.role == NodeRole::Master && !member.slots.is_empty()) {
             let replicas = view.members.iter().filter(|member| member.master == Some(owner.id)).map(|member| &member.address);
             let at = self.shard_at(&owner.address);
             let Some(shard) = self.shards.get_mut(at) else { continue };
@@ -123,7 +123,7 @@ impl Places {
         if !self.known.contains(address) {
             self.known.push(address.clone());
         }
-        self.shards.push(Shard { owner: address.clone(), members: vec![address.clone()], epoch: 0 });
+        self.shards.push(PlayedShard { owner: address.clone(), members: vec![address.clone()], epoch: 0 });
         self.shards.len() - 1
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::places::ShardAt;
-use super::room::Stage;
-use super::workload::{Batch, Job, Piece, ShardState, What, Workload, piece};
+use super::room::GameStage;
+use super::workload::{Batch, Piece, PlayStep, PlayerJob, ShardState, Workload, piece};
 use crate::cluster::{Address, View, parse};
 use crate::link::{Failure, Reply, ServerError};
 
@@ -72,15 +72,15 @@ impl Workload {
                 }
                 let again = Piece { hops: piece.hops + 1, asking, ..piece };
                 let waiting = self.jobs.iter_mut().find_map(|job| match job {
-                    Job::Batch(batch) if !batch.regular && batch.address == to && batch.shard == at => Some(batch),
+                    PlayerJob::Batch(batch) if !batch.regular && batch.address == to && batch.shard == at => Some(batch),
                     _ => None,
                 });
                 match waiting {
                     Some(batch) => batch.pieces.push(again),
-                    None => self.jobs.push(Job::Batch(Batch { shard: at, address: to, pieces: vec![again], regular: false })),
+                    None => self.jobs.push(PlayerJob::Batch(Batch { shard: at, address: to, pieces: vec![again], regular: false })),
                 }
             }
-            _ if matches!(piece.what, What::Identity) => self.identify(shard, address, &Reply::Nil),
+            _ if matches!(piece.what, PlayStep::Identity) => self.identify(shard, address, &Reply::Nil),
             _ => {
                 self.ask_at = self.ask_at.min(now + Duration::from_millis(20));
                 self.fail(shard, address, &piece, false, &error.code);
@@ -89,7 +89,7 @@ impl Workload {
     }
 
     fn done(&mut self, shard: ShardAt, address: &Address, piece: &Piece, reply: &Reply, now: Duration) {
-        if matches!(piece.what, What::Identity) {
+        if matches!(piece.what, PlayStep::Identity) {
             return self.identify(shard, address, reply);
         }
         if let Some(shard_state) = self.shards.get_mut(shard).filter(|_| self.places.owner(shard) == Some(address)) {
@@ -98,27 +98,27 @@ impl Workload {
         let Some(room) = self.rooms.get_mut(piece.room) else { return };
         let is_current = room.book.id == piece.book;
         match &piece.what {
-            What::Move(seq) => {
+            PlayStep::Move(seq) => {
                 if is_current {
                     room.book.acknowledge(*seq);
                 }
                 let at = self.places.shard_of(room.slot).unwrap_or(shard);
                 self.acknowledge(at, now);
             }
-            What::Make => {
-                if is_current && let Stage::Making(left) = room.stage {
-                    room.stage = if left > 1 { Stage::Making(left - 1) } else { Stage::Open };
+            PlayStep::Make => {
+                if is_current && let GameStage::Making(left) = room.stage {
+                    room.stage = if left > 1 { GameStage::Making(left - 1) } else { GameStage::Open };
                 }
             }
-            What::Turn => {
-                let vanished = is_current && room.stage == Stage::Open && reply.int().is_some_and(|created| created > 0);
+            PlayStep::Turn => {
+                let vanished = is_current && room.stage == GameStage::Open && reply.int().is_some_and(|created| created > 0);
                 if vanished {
                     self.vanish(shard, piece.room);
                 }
             }
-            What::ReadBack { snapshot, audit } => {
+            PlayStep::ReadBack { snapshot, audit } => {
                 let found: &[u8] = if let Reply::Bytes(bytes) = reply { bytes } else { &[] };
-                let is_reading = room.stage == Stage::Reading;
+                let is_reading = room.stage == GameStage::Reading;
                 if is_current {
                     let lost = room.book.audit(snapshot, found);
                     self.tally.lose(lost);
@@ -128,7 +128,7 @@ impl Workload {
                 }
                 self.read(*audit);
             }
-            What::Identity | What::Note => {}
+            PlayStep::Identity | PlayStep::Note => {}
         }
     }
 
@@ -147,21 +147,21 @@ impl Workload {
     fn fail(&mut self, shard: ShardAt, address: &Address, piece: &Piece, sent: bool, code: &str) {
         // An old owner's late failure is none of the new one.
         let is_owner = self.places.owner(shard) == Some(address);
-        if !matches!(piece.what, What::Turn | What::Note | What::Identity) {
+        if !matches!(piece.what, PlayStep::Turn | PlayStep::Note | PlayStep::Identity) {
             self.disturb(shard, is_owner);
         }
         let Some(room) = self.rooms.get_mut(piece.room) else { return };
         match &piece.what {
-            What::Move(_) if sent => self.tally.forget(),
-            What::Move(_) => self.tally.refuse(code),
-            What::Make => room.stage = Stage::Wanted,
-            What::ReadBack { audit, .. } => {
-                if room.stage == Stage::Reading {
-                    room.stage = Stage::Full;
+            PlayStep::Move(_) if sent => self.tally.forget(),
+            PlayStep::Move(_) => self.tally.refuse(code),
+            PlayStep::Make => room.stage = GameStage::Wanted,
+            PlayStep::ReadBack { audit, .. } => {
+                if room.stage == GameStage::Reading {
+                    room.stage = GameStage::Full;
                 }
                 self.read(*audit);
             }
-            What::Turn | What::Note | What::Identity => {}
+            PlayStep::Turn | PlayStep::Note | PlayStep::Identity => {}
         }
     }
 
@@ -194,16 +194,16 @@ impl Workload {
         let book = self.new_book();
         let (Some(room), Some(shard_state)) = (self.rooms.get_mut(i), self.shards.get_mut(shard)) else { return };
         let command = room.next_game(book);
-        shard_state.extra.push(piece(command, i, book, What::Note));
+        shard_state.extra.push(piece(command, i, book, PlayStep::Note));
     }
 
     /// The room's state was not there. After a disturbance that is the disturbance's work and the audit will tell;
     /// in calm it is either somebody's wish or a server that was restarted without our noticing.
     fn vanish(&mut self, shard: ShardAt, i: usize) {
         let (Some(room), Some(shard_state)) = (self.rooms.get_mut(i), self.shards.get_mut(shard)) else { return };
-        room.stage = Stage::Wanted;
+        room.stage = GameStage::Wanted;
         if !shard_state.disturbed && !shard_state.doubtful.contains(&i) {
-            room.stage = Stage::Doubtful;
+            room.stage = GameStage::Doubtful;
             shard_state.doubtful.push(i);
         }
     }
@@ -218,7 +218,7 @@ impl Workload {
             self.disturb(shard, true);
             for i in doubtful {
                 if let Some(room) = self.rooms.get_mut(i) {
-                    room.stage = Stage::Wanted;
+                    room.stage = GameStage::Wanted;
                 }
             }
             return;
@@ -230,7 +230,7 @@ impl Workload {
             self.stale = true;
             let Some(shard_state) = self.shards.get_mut(shard) else { continue };
             let notes = gone.clear().into_iter();
-            shard_state.extra.extend(notes.map(|command| piece(command, i, book, What::Note)));
+            shard_state.extra.extend(notes.map(|command| piece(command, i, book, PlayStep::Note)));
         }
     }
 }

@@ -15,7 +15,7 @@ const TTL: &str = "7200";
 const RENEW: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum GameStage {
     /// Not on the servers yet, or to be written again.
     Wanted,
     /// This many of its commands have not been answered.
@@ -29,10 +29,10 @@ pub(super) enum Stage {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Room {
+pub(super) struct PlayedRoom {
     pub(super) code: String,
     pub(super) slot: u16,
-    pub(super) stage: Stage,
+    pub(super) stage: GameStage,
     pub(super) book: WriteLog,
     game: u32,
     phase: usize,
@@ -41,7 +41,7 @@ pub(super) struct Room {
     renewed: Duration,
 }
 
-impl Room {
+impl PlayedRoom {
     pub(super) fn new(code: String, book: u64, rng: &mut Rng) -> Self {
         let count = usize::try_from(1 + rng.below(6)).unwrap_or(1);
         let first = usize::try_from(rng.below(12)).unwrap_or_default();
@@ -51,7 +51,7 @@ impl Room {
         Self {
             code,
             slot,
-            stage: Stage::Wanted,
+            stage: GameStage::Wanted,
             book: WriteLog::new(book),
             game: 1,
             phase,
@@ -148,7 +148,7 @@ impl Room {
         let end = Command::new(["UNLINK", &self.moves_key()]);
         self.game += 1;
         self.book = WriteLog::new(book);
-        self.stage = Stage::Open;
+        self.stage = GameStage::Open;
         end
     }
 
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn all_keys_of_a_room_share_its_slot() {
         let mut rng = Rng::new(7);
-        let mut room = Room::new(rng.code(), 1, &mut rng);
+        let mut room = PlayedRoom::new(rng.code(), 1, &mut rng);
         let mut commands = room.make(Duration::ZERO, 0);
         commands.push(room.turn(0));
         commands.extend([room.play(0), room.read_back(), room.next_game(2), room.play(0)]);

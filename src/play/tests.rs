@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::PlaySpec;
 use super::account::PlayAccount;
-use super::workload::{Job, Workload};
+use super::workload::{PlayerJob, Workload};
 use super::write_log::MOVES;
 use crate::cluster::{Address, Health, Trouble, key_slot, parse};
 use crate::link::{Command, Failure, Reply, ServerError};
@@ -23,7 +23,7 @@ enum Mood {
 }
 
 /// One shard: a master and its replica, of which one serves.
-struct Fake {
+struct FakeServer {
     table: Workload,
     now: Duration,
     mood: [Mood; 2],
@@ -39,7 +39,7 @@ fn address(at: usize) -> Address {
     Address::new("10.0.0.1", if at == 0 { 7000 } else { 7001 })
 }
 
-impl Fake {
+impl FakeServer {
     fn new(rooms: u32, rate: u32) -> Self {
         let table = Workload::new(PlaySpec { rooms, rate }, &[address(0)], 99);
         let mood = [Mood::Serves, Mood::Moved];
@@ -103,12 +103,12 @@ impl Fake {
         self.table.step(self.now, 0);
         while let Some(job) = self.table.jobs.pop() {
             match job {
-                Job::View(whom) => {
+                PlayerJob::View(whom) => {
                     let view = parse::nodes(&self.view(), &address(self.master)).unwrap();
                     let speaks = self.mood[self.master] != Mood::Down && self.mood[self.master] != Mood::Silent;
                     self.table.view_done(&whom, speaks.then_some(&view), self.now);
                 }
-                Job::Batch(batch) => {
+                PlayerJob::Batch(batch) => {
                     let at = usize::from(batch.address == address(1));
                     let trouble = Trouble::new(Health::Refused, "as ordered");
                     let result = match self.mood[at] {
@@ -155,7 +155,7 @@ impl Fake {
 
 #[test]
 fn the_account_of_a_failover_that_forgets_writes_is_exact() {
-    let mut fake = Fake::new(40, 500);
+    let mut fake = FakeServer::new(40, 500);
     let before = fake.settled();
     assert!(before.settled && fake.table.rooms.len() == 40);
     fake.run(Duration::from_secs(2));
@@ -183,7 +183,7 @@ fn the_account_of_a_failover_that_forgets_writes_is_exact() {
 
 #[test]
 fn moves_that_nobody_answered_are_unknown_and_never_lost() {
-    let mut fake = Fake::new(10, 500);
+    let mut fake = FakeServer::new(10, 500);
     fake.settled();
     let replicated = fake.bits.clone();
     let before = fake.table.account(fake.now).stats;
@@ -197,7 +197,7 @@ fn moves_that_nobody_answered_are_unknown_and_never_lost() {
 
 #[test]
 fn a_planned_failover_is_a_gap_of_its_own_length_and_no_loss() {
-    let mut fake = Fake::new(10, 500);
+    let mut fake = FakeServer::new(10, 500);
     fake.settled();
     let sent = fake.now;
     fake.table.step(sent, 0);
@@ -205,7 +205,7 @@ fn a_planned_failover_is_a_gap_of_its_own_length_and_no_loss() {
     let jobs = std::mem::take(&mut fake.table.jobs);
     fake.now += Duration::from_millis(45);
     for job in jobs {
-        let Job::Batch(batch) = job else { continue };
+        let PlayerJob::Batch(batch) = job else { continue };
         let half = batch.pieces.len() / 2;
         let (first, second) = batch.pieces.split_at(half);
         let mut replies: Vec<Reply> = first.iter().map(|piece| fake.execute(0, &piece.command)).collect();
@@ -221,7 +221,7 @@ fn a_planned_failover_is_a_gap_of_its_own_length_and_no_loss() {
 
 #[test]
 fn a_room_that_somebody_deletes_is_replaced_and_its_moves_are_no_loss() {
-    let mut fake = Fake::new(10, 200);
+    let mut fake = FakeServer::new(10, 200);
     fake.settled();
     let code = fake.table.rooms[3].code.clone();
     let of_room = |key: &String| key.contains(&code);
@@ -236,7 +236,7 @@ fn a_room_that_somebody_deletes_is_replaced_and_its_moves_are_no_loss() {
 
 #[test]
 fn a_server_that_came_back_empty_without_our_noticing_has_lost_everything() {
-    let mut fake = Fake::new(10, 200);
+    let mut fake = FakeServer::new(10, 200);
     let before = fake.settled().stats.acknowledged;
     (fake.bits, fake.hashes, fake.run_id) = (HashMap::new(), HashMap::new(), 2);
     fake.run(Duration::from_secs(2));
@@ -247,7 +247,7 @@ fn a_server_that_came_back_empty_without_our_noticing_has_lost_everything() {
 
 #[test]
 fn a_full_game_is_read_back_before_the_next_one_starts() {
-    let mut fake = Fake::new(1, 2000);
+    let mut fake = FakeServer::new(1, 2000);
     fake.settled();
     let needed = Duration::from_millis(u64::from(MOVES) / 2 * 3 / 2);
     fake.run(needed);
@@ -259,7 +259,7 @@ fn a_full_game_is_read_back_before_the_next_one_starts() {
 
 #[test]
 fn the_rate_is_kept_and_lost_time_is_not_made_up_for() {
-    let mut fake = Fake::new(50, 500);
+    let mut fake = FakeServer::new(50, 500);
     let start = fake.settled().stats.acknowledged;
     let end = fake.run(Duration::from_secs(10)).stats.acknowledged;
     assert!((4950..=5050).contains(&(end - start)), "{}", end - start);

@@ -13,7 +13,7 @@ use super::account::{PlayAccount, Tally};
 use super::gap::Gap;
 use super::places::{Places, ShardAt};
 use super::rng::Rng;
-use super::room::{Room, Stage};
+use super::room::{GameStage, PlayedRoom};
 use crate::cluster::Address;
 use crate::link::Command;
 
@@ -38,14 +38,14 @@ pub(super) struct Piece {
     pub(super) room: usize,
     /// The game it belongs to; when the room has another by now, the reply counts but changes nothing there.
     pub(super) book: u64,
-    pub(super) what: What,
+    pub(super) what: PlayStep,
     /// Redirections so far.
     pub(super) hops: u8,
     pub(super) asking: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum What {
+pub(super) enum PlayStep {
     /// The write that is counted.
     Move(u16),
     Turn,
@@ -64,7 +64,7 @@ pub(super) enum What {
 
 /// Something to send.
 #[derive(Debug)]
-pub(super) enum Job {
+pub(super) enum PlayerJob {
     Batch(Batch),
     View(Address),
 }
@@ -106,11 +106,11 @@ pub(super) struct Audit {
 
 #[derive(Debug)]
 pub(super) struct Workload {
-    pub(super) rooms: Vec<Room>,
+    pub(super) rooms: Vec<PlayedRoom>,
     pub(super) places: Places,
     pub(super) shards: Vec<ShardState>,
     pub(super) tally: Tally,
-    pub(super) jobs: Vec<Job>,
+    pub(super) jobs: Vec<PlayerJob>,
     /// Addresses with a regular batch under way, and those that are asked for the way.
     pub(super) busy: HashSet<Address>,
     pub(super) asked: HashSet<Address>,
@@ -156,13 +156,13 @@ impl Workload {
     }
 
     /// A room whose code no other has had.
-    pub(super) fn new_room(&mut self) -> Room {
+    pub(super) fn new_room(&mut self) -> PlayedRoom {
         let mut code = self.rng.code();
         while !self.codes.insert(code.clone()) {
             code = self.rng.code();
         }
         let book = self.new_book();
-        Room::new(code, book, &mut self.rng)
+        PlayedRoom::new(code, book, &mut self.rng)
     }
 
     pub(super) fn new_book(&mut self) -> u64 {
@@ -189,7 +189,7 @@ impl Workload {
             let pieces = self.batch(at, &address, now, unix);
             if !pieces.is_empty() {
                 self.busy.insert(address.clone());
-                self.jobs.push(Job::Batch(Batch { shard: at, address, pieces, regular: true }));
+                self.jobs.push(PlayerJob::Batch(Batch { shard: at, address, pieces, regular: true }));
             }
         }
     }
@@ -225,7 +225,7 @@ impl Workload {
         let whom: Vec<Address> = whom.take(if lost { ASKED } else { 1 }).cloned().collect();
         for address in whom {
             self.asked.insert(address.clone());
-            self.jobs.push(Job::View(address));
+            self.jobs.push(PlayerJob::View(address));
         }
     }
 
@@ -234,7 +234,7 @@ impl Workload {
         let Some(shard_state) = self.shards.get_mut(at) else { return Vec::new() };
         let mut pieces = std::mem::take(&mut shard_state.extra);
         if !shard_state.doubtful.is_empty() || !self.identities.contains_key(address) {
-            pieces.push(piece(Command::words("INFO server"), 0, 0, What::Identity));
+            pieces.push(piece(Command::words("INFO server"), 0, 0, PlayStep::Identity));
         }
         let is_calm = shard_state.calm_since.is_some_and(|since| now.saturating_sub(since) >= CALM);
         if shard_state.disturbed && is_calm && shard_state.audit.is_none() {
@@ -243,7 +243,7 @@ impl Workload {
         if let Some(audit) = &mut shard_state.audit {
             for i in audit.unread.drain(..audit.unread.len().min(READ_A_BATCH)) {
                 let Some(room) = self.rooms.get(i).filter(|room| !room.book.is_blank()) else { continue };
-                let what = What::ReadBack { snapshot: room.book.snapshot(), audit: Some(at) };
+                let what = PlayStep::ReadBack { snapshot: room.book.snapshot(), audit: Some(at) };
                 audit.pending += 1;
                 pieces.push(piece(room.read_back(), i, room.book.id, what));
             }
@@ -253,15 +253,15 @@ impl Workload {
         for &i in &shard_state.rooms {
             let Some(room) = self.rooms.get_mut(i) else { continue };
             match room.stage {
-                Stage::Wanted if making < MADE_A_BATCH => {
+                GameStage::Wanted if making < MADE_A_BATCH => {
                     making += 1;
                     let commands = room.make(now, unix);
-                    room.stage = Stage::Making(commands.len());
-                    pieces.extend(commands.into_iter().map(|command| piece(command, i, room.book.id, What::Make)));
+                    room.stage = GameStage::Making(commands.len());
+                    pieces.extend(commands.into_iter().map(|command| piece(command, i, room.book.id, PlayStep::Make)));
                 }
-                Stage::Full if !shard_state.disturbed => {
-                    room.stage = Stage::Reading;
-                    let what = What::ReadBack { snapshot: room.book.snapshot(), audit: None };
+                GameStage::Full if !shard_state.disturbed => {
+                    room.stage = GameStage::Reading;
+                    let what = PlayStep::ReadBack { snapshot: room.book.snapshot(), audit: None };
                     pieces.push(piece(room.read_back(), i, room.book.id, what));
                 }
                 _ => {}
@@ -275,26 +275,26 @@ impl Workload {
             }
             shard_state.next = (shard_state.next + 1) % shard_state.rooms.len();
             let Some(&i) = shard_state.rooms.get(shard_state.next) else { break };
-            let Some(room) = self.rooms.get_mut(i).filter(|room| room.stage == Stage::Open) else { continue };
+            let Some(room) = self.rooms.get_mut(i).filter(|room| room.stage == GameStage::Open) else { continue };
             let Some(seq) = room.book.take() else { continue };
             if room.book.is_full() {
-                room.stage = Stage::Full;
+                room.stage = GameStage::Full;
             }
             let book = room.book.id;
             shard_state.due -= 1.0;
             moves += 1;
             shard_state.gap.attempt(now);
-            pieces.push(piece(room.play(seq), i, book, What::Move(seq)));
-            pieces.push(piece(room.turn(unix), i, book, What::Turn));
+            pieces.push(piece(room.play(seq), i, book, PlayStep::Move(seq)));
+            pieces.push(piece(room.turn(unix), i, book, PlayStep::Turn));
             let notes = room.live(now, &mut self.rng);
-            pieces.extend(notes.into_iter().map(|command| piece(command, i, book, What::Note)));
+            pieces.extend(notes.into_iter().map(|command| piece(command, i, book, PlayStep::Note)));
         }
         if pieces.is_empty()
             && shard_state.disturbed
             && let Some((&i, room)) = shard_state.rooms.first().and_then(|i| Some((i, self.rooms.get(*i)?)))
         {
             // Nothing to send, and still to learn when it is calm again.
-            pieces.push(piece(room.read_back(), i, room.book.id, What::Note));
+            pieces.push(piece(room.read_back(), i, room.book.id, PlayStep::Note));
         }
         pieces
     }
@@ -306,7 +306,7 @@ impl Workload {
 
     pub(super) fn account(&mut self, now: Duration) -> &PlayAccount {
         let gap = self.gap(now);
-        let there = |room: &Room| matches!(room.stage, Stage::Open | Stage::Full | Stage::Reading);
+        let there = |room: &PlayedRoom| matches!(room.stage, GameStage::Open | GameStage::Full | GameStage::Reading);
         let settled = gap.is_none() && !self.shards.iter().any(|shard_state| shard_state.disturbed) && self.rooms.iter().all(there);
         self.tally.close(now, gap, settled)
     }
@@ -333,7 +333,7 @@ impl ShardState {
     }
 }
 
-pub(super) fn piece(command: Command, room: usize, book: u64, what: What) -> Piece {
+pub(super) fn piece(command: Command, room: usize, book: u64, what: PlayStep) -> Piece {
     Piece { command, room, book, what, hops: 0, asking: false }
 }
 

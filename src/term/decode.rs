@@ -27,7 +27,7 @@ const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
 /// Where in a sequence the bytes are.
 #[derive(Clone, Debug, PartialEq)]
-enum State {
+enum DecoderState {
     Ground,
     /// `Esc`; held back until it is clear whether it begins a sequence.
     Escape,
@@ -52,7 +52,7 @@ enum State {
 /// Takes bytes in; events come out of [`Decoder::next`], at once or later. Times are from any fixed start.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    state: State,
+    state: DecoderState,
     /// Bytes of a character that is not whole yet.
     partial: Vec<u8>,
     last: Duration,
@@ -63,7 +63,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     pub(super) fn new() -> Self {
-        Self { state: State::Ground, partial: Vec::new(), last: Duration::ZERO, escaped_at: None, ready: VecDeque::new() }
+        Self { state: DecoderState::Ground, partial: Vec::new(), last: Duration::ZERO, escaped_at: None, ready: VecDeque::new() }
     }
 
     pub(super) fn next(&mut self) -> Option<Event> {
@@ -81,9 +81,9 @@ impl Decoder {
     /// When [`Decoder::expire`] should be called, if something is held back.
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.state {
-            State::Escape | State::Text { escaped: true } => Some(self.last + ALONE),
-            State::Introduced { .. } => Some(self.last + INTRODUCED),
-            State::Paste(_) => Some(self.last + ENDLESS),
+            DecoderState::Escape | DecoderState::Text { escaped: true } => Some(self.last + ALONE),
+            DecoderState::Introduced { .. } => Some(self.last + INTRODUCED),
+            DecoderState::Paste(_) => Some(self.last + ENDLESS),
             _ => None,
         }
     }
@@ -92,22 +92,23 @@ impl Decoder {
     pub(super) fn expire(&mut self, now: Duration) {
         let silent = now.saturating_sub(self.last);
         match &self.state {
-            State::Escape | State::Text { escaped: true } if silent >= ALONE => {
+            DecoderState::Escape | DecoderState::Text { escaped: true } if silent >= ALONE => {
                 self.key(KeyCode::Esc, KeyModifiers::NONE);
                 self.escaped_at = Some(self.last + ALONE);
                 // The end of a string may come in two pieces.
-                self.state = if self.state == State::Escape { State::Ground } else { State::Text { escaped: false } };
+                self.state =
+                    if self.state == DecoderState::Escape { DecoderState::Ground } else { DecoderState::Text { escaped: false } };
             }
-            State::Introduced { introducer, told } if silent >= INTRODUCED => {
+            DecoderState::Introduced { introducer, told } if silent >= INTRODUCED => {
                 let (introducer, told) = (*introducer, *told);
-                self.state = State::Ground;
+                self.state = DecoderState::Ground;
                 self.introducer_was_a_key(introducer, told);
             }
-            State::Text { .. } if silent >= ENDLESS || self.escaped_at.is_some() && silent >= INTRODUCED => {
-                self.state = State::Ground;
+            DecoderState::Text { .. } if silent >= ENDLESS || self.escaped_at.is_some() && silent >= INTRODUCED => {
+                self.state = DecoderState::Ground;
             }
-            State::Paste(_) if silent >= ENDLESS => {
-                if let State::Paste(bytes) = std::mem::replace(&mut self.state, State::Ground) {
+            DecoderState::Paste(_) if silent >= ENDLESS => {
+                if let DecoderState::Paste(bytes) = std::mem::replace(&mut self.state, DecoderState::Ground) {
                     self.paste(&bytes);
                 }
             }
@@ -119,17 +120,19 @@ impl Decoder {
     }
 
     fn byte(&mut self, byte: u8, at: Duration) {
-        match std::mem::replace(&mut self.state, State::Ground) {
-            State::Ground => self.ground(byte, at),
-            State::Escape => self.escape(byte),
-            State::Introduced { introducer, told } => self.introduced(introducer, told, byte, at),
-            State::Csi(bytes) => self.csi(bytes, byte, at),
+        match std::mem::replace(&mut self.state, DecoderState::Ground) {
+            DecoderState::Ground => self.ground(byte, at),
+            DecoderState::Escape => self.escape(byte),
+            DecoderState::Introduced { introducer, told } => self.introduced(introducer, told, byte, at),
+            DecoderState::Csi(bytes) => self.csi(bytes, byte, at),
             // Neither has control characters: somebody is at the keyboard.
-            State::OldMouse(_) | State::Console if byte < 0x20 => self.ground(byte, at),
-            State::OldMouse(left) => self.state = if left > 1 { State::OldMouse(left - 1) } else { State::Ground },
-            State::Console => self.ready.extend(keys::console(byte)),
-            State::Text { escaped } => self.text(escaped, byte, at),
-            State::Paste(mut bytes) => {
+            DecoderState::OldMouse(_) | DecoderState::Console if byte < 0x20 => self.ground(byte, at),
+            DecoderState::OldMouse(left) => {
+                self.state = if left > 1 { DecoderState::OldMouse(left - 1) } else { DecoderState::Ground }
+            }
+            DecoderState::Console => self.ready.extend(keys::console(byte)),
+            DecoderState::Text { escaped } => self.text(escaped, byte, at),
+            DecoderState::Paste(mut bytes) => {
                 bytes.push(byte);
                 if bytes.ends_with(PASTE_ENDS) {
                     bytes.truncate(bytes.len() - PASTE_ENDS.len());
@@ -141,7 +144,7 @@ impl Decoder {
                         bytes.truncate(LONGEST_PASTE - PASTE_ENDS.len());
                         bytes.extend_from_slice(&end);
                     }
-                    self.state = State::Paste(bytes);
+                    self.state = DecoderState::Paste(bytes);
                 }
             }
         }
@@ -151,7 +154,7 @@ impl Decoder {
         match byte {
             0x1b => {
                 self.partial.clear();
-                self.state = State::Escape;
+                self.state = DecoderState::Escape;
             }
             0x00..=0x1f | 0x7f => {
                 self.partial.clear();
@@ -160,7 +163,7 @@ impl Decoder {
             b'[' | b'O' | b']' | b'P' | b'_' | b'^' | b'X' if self.escaped_at.is_some_and(|then| at >= then) => {
                 // It may belong to the `Esc` before it.
                 self.escaped_at = None;
-                self.state = State::Introduced { introducer: byte, told: true };
+                self.state = DecoderState::Introduced { introducer: byte, told: true };
             }
             0x20..=0x7e => {
                 self.partial.clear();
@@ -194,18 +197,20 @@ impl Decoder {
 
     fn eight_bits(&mut self, control: u8) {
         self.state = match control {
-            0x9b => State::Csi(Vec::new()),
-            0x90 | 0x98 | 0x9d | 0x9e | 0x9f => State::Text { escaped: false },
-            _ => State::Ground,
+            0x9b => DecoderState::Csi(Vec::new()),
+            0x90 | 0x98 | 0x9d | 0x9e | 0x9f => DecoderState::Text { escaped: false },
+            _ => DecoderState::Ground,
         };
     }
 
     fn escape(&mut self, byte: u8) {
         match byte {
-            b'[' | b'O' | b']' | b'P' | b'_' | b'^' | b'X' => self.state = State::Introduced { introducer: byte, told: false },
+            b'[' | b'O' | b']' | b'P' | b'_' | b'^' | b'X' => {
+                self.state = DecoderState::Introduced { introducer: byte, told: false }
+            }
             0x1b => {
                 self.key(KeyCode::Esc, KeyModifiers::NONE);
-                self.state = State::Escape;
+                self.state = DecoderState::Escape;
             }
             0x00..=0x1f | 0x7f => self.with_alt(keys::control(byte)),
             0x20..=0x7e => self.with_alt(keys::character(char::from(byte))),
@@ -231,7 +236,7 @@ impl Decoder {
         match introducer {
             b'[' => self.csi(Vec::new(), byte, at),
             b'O' => match byte {
-                b'0'..=b'9' | b';' => self.state = State::Introduced { introducer, told },
+                b'0'..=b'9' | b';' => self.state = DecoderState::Introduced { introducer, told },
                 _ => self.ready.extend(keys::ss3(byte)),
             },
             _ => self.text(false, byte, at),
@@ -245,19 +250,19 @@ impl Decoder {
 
     fn csi(&mut self, mut bytes: Vec<u8>, byte: u8, at: Duration) {
         match byte {
-            b'[' if bytes.is_empty() => self.state = State::Console,
-            b'M' if bytes.is_empty() => self.state = State::OldMouse(3),
+            b'[' if bytes.is_empty() => self.state = DecoderState::Console,
+            b'M' if bytes.is_empty() => self.state = DecoderState::OldMouse(3),
             0x20..=0x3f => {
                 if bytes.len() < LONGEST {
                     bytes.push(byte);
                 }
-                self.state = State::Csi(bytes);
+                self.state = DecoderState::Csi(bytes);
             }
-            0x40..=0x7e if bytes == b"200" && byte == b'~' => self.state = State::Paste(Vec::new()),
+            0x40..=0x7e if bytes == b"200" && byte == b'~' => self.state = DecoderState::Paste(Vec::new()),
             0x40..=0x7e => self.ready.extend(keys::csi(&bytes, byte)),
             // No report has one: somebody is at the keyboard.
             0x00..=0x1f | 0x7f => self.ground(byte, at),
-            _ => self.state = State::Csi(bytes),
+            _ => self.state = DecoderState::Csi(bytes),
         }
     }
 
@@ -266,7 +271,7 @@ impl Decoder {
             (true, b'\\') => {}
             // Another sequence begins, or somebody pressed it twice.
             (true, _) => self.escape(byte),
-            (false, 0x1b) => self.state = State::Text { escaped: true },
+            (false, 0x1b) => self.state = DecoderState::Text { escaped: true },
             (false, 0x07 | 0x18 | 0x1a) => {}
             (false, _) if self.escaped_at.take().is_some() => {
                 // The rest of its end, or a key after somebody pressed Esc to be rid of it.
@@ -285,7 +290,7 @@ impl Decoder {
                     self.partial.clear();
                 }
                 if !ends {
-                    self.state = State::Text { escaped: false };
+                    self.state = DecoderState::Text { escaped: false };
                 }
             }
         }

@@ -29,7 +29,7 @@ pub fn events() -> impl Stream<Item = io::Result<Event>> + Unpin {
         }
     });
     let reader =
-        Reader { bytes, decoder: Decoder::new(), began: Instant::now(), resized: signal(SignalKind::window_change()).ok() };
+        ByteReader { bytes, decoder: Decoder::new(), began: Instant::now(), resized: signal(SignalKind::window_change()).ok() };
     // What is dropped while it waits loses nothing: the future stays in the stream.
     Box::pin(stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) }))
 }
@@ -62,14 +62,14 @@ fn read(to: &mpsc::Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
     Ok(())
 }
 
-struct Reader {
+struct ByteReader {
     bytes: mpsc::Receiver<io::Result<Vec<u8>>>,
     decoder: Decoder,
     began: Instant,
     resized: Option<Signal>,
 }
 
-impl Reader {
+impl ByteReader {
     async fn next(&mut self) -> Option<io::Result<Event>> {
         loop {
             if let Some(event) = self.decoder.next() {

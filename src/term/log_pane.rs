@@ -5,11 +5,11 @@ use tui_logger::Drain;
 
 use crate::escape;
 
-struct Pane {
+struct LogPane {
     drain: Drain,
 }
 
-impl Log for Pane {
+impl Log for LogPane {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // What libraries say below a warning is about themselves.
         metadata.target().starts_with("rgc_tui") || metadata.level() <= log::Level::Warn
@@ -32,7 +32,7 @@ impl Log for Pane {
 
 /// Sends the log to the pane from now on. Does nothing when a log is installed already.
 pub fn install_log(level: LevelFilter) {
-    if log::set_boxed_logger(Box::new(Pane { drain: Drain::new() })).is_ok() {
+    if log::set_boxed_logger(Box::new(LogPane { drain: Drain::new() })).is_ok() {
         log::set_max_level(level);
         tui_logger::set_default_level(level);
         tui_logger::set_buffer_depth(2000);

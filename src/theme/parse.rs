@@ -28,7 +28,7 @@ struct File {
     /// The theme that says how roles look that this one does not name.
     base: Option<String>,
     #[serde(default)]
-    styles: BTreeMap<RoleName, Look>,
+    styles: BTreeMap<RoleName, StyleText>,
     shards: Option<Vec<Shade>>,
 }
 
@@ -130,28 +130,28 @@ fn shade<E: de::Error>(text: &str) -> Result<Color, E> {
 }
 
 /// A style: only a colour, or a table of `fg`, `bg` and attributes.
-struct Look(Style);
+struct StyleText(Style);
 
-impl<'de> Deserialize<'de> for Look {
+impl<'de> Deserialize<'de> for StyleText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LookVisitor)
+        deserializer.deserialize_any(StyleVisitor)
     }
 }
 
-struct LookVisitor;
+struct StyleVisitor;
 
-impl<'de> Visitor<'de> for LookVisitor {
-    type Value = Look;
+impl<'de> Visitor<'de> for StyleVisitor {
+    type Value = StyleText;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a colour, or a table such as { fg = \"#aabbcc\", bold = true }")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Look, E> {
-        shade(text).map(|color| Look(Style::new().fg(color)))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<StyleText, E> {
+        shade(text).map(|color| StyleText(Style::new().fg(color)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Look, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StyleText, A::Error> {
         let mut style = Style::new();
         while let Some(key) = map.next_key::<LookKey>()? {
             match key {
@@ -164,7 +164,7 @@ impl<'de> Visitor<'de> for LookVisitor {
                 }
             }
         }
-        Ok(Look(style))
+        Ok(StyleText(style))
     }
 }
 

@@ -65,7 +65,7 @@ impl Default for EventChannel {
 pub trait EffectHandler {
     /// Gather what the plan needs, plan, and answer with `Event::Planned`.
     fn plan(&mut self, intent: Intent, model: &Model, to: &EventSender);
-    /// Carry the plan out; the answers are `Event::Progress`, the last one `Ended`.
+    /// Carry the plan out; the answers are `Event::Progress`, the last one `ConsoleEnd`.
     fn execute(&mut self, id: OperationId, plan: Plan, model: &Model, to: &EventSender);
     fn control(&mut self, id: OperationId, control: Control);
     /// Do this to a server of the demo.

@@ -5,12 +5,12 @@ use tokio::sync::mpsc;
 use crate::cluster::{Model, Observation};
 use crate::session::Session;
 
-pub enum Facts {
+pub enum FactSource {
     Session(Box<Session>),
     Channel(mpsc::Receiver<Observation>),
 }
 
-impl Facts {
+impl FactSource {
     /// The next fact; None when there will be no more.
     pub async fn next(&mut self) -> Option<Observation> {
         match self {

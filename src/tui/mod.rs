@@ -20,7 +20,7 @@ mod surface;
 
 pub use cluster_effects::{ClusterEffects, Faults};
 pub use effects::{EffectHandler, EventChannel, EventSender};
-pub use facts::Facts;
+pub use facts::FactSource;
 pub use shutdown::{Shutdown, part};
 pub use start::{Start, start};
 pub use surface::Surface;
@@ -41,14 +41,14 @@ use crate::link::Clock;
 use crate::term::{self, Input, Signal, Signals};
 use crate::theme::Theme;
 use crate::ui;
-use pace::Pace;
+use pace::FramePace;
 
 /// So many events are taken in between two looks at the clock.
 const BATCH: usize = 1024;
 
 /// How the console ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum ConsoleEnd {
     /// The operator quit.
     Quit,
     Signal(Signal),
@@ -69,7 +69,7 @@ pub struct Console {
     pub themes: Themes,
     pub clock: Clock,
     pub signals: Option<Signals>,
-    pub facts: Facts,
+    pub facts: FactSource,
     pub handler: Box<dyn EffectHandler>,
     pub channel: EventChannel,
     /// Where saved screens go.
@@ -90,7 +90,7 @@ enum Woken {
 
 /// Runs the console until it ends. `console.app` is then as the operator left it, and operations may still be under way:
 /// once the terminal is given back, [`part`] stops them.
-pub async fn run<B, S>(terminal: &mut Terminal<B>, input: &mut Input<S>, console: &mut Console) -> Ended
+pub async fn run<B, S>(terminal: &mut Terminal<B>, input: &mut Input<S>, console: &mut Console) -> ConsoleEnd
 where
     B: Surface,
     S: Stream<Item = io::Result<Raw>> + Unpin,
@@ -98,7 +98,7 @@ where
     let period = console.app.settings.interval.clamp(std::time::Duration::from_millis(100), std::time::Duration::from_secs(1));
     let mut tick = interval_at(Instant::now(), period);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut pace = Pace::new(console.app.settings.interval);
+    let mut pace = FramePace::new(console.app.settings.interval);
     let mut facts_open = true;
     if let Ok(size) = terminal.size() {
         let _ = app::update(&mut console.app, Event::Resize(size.width, size.height), console.clock.now());
@@ -121,21 +121,21 @@ where
         match woken {
             Woken::Signal(Signal::Continue) => {
                 if terminal.backend_mut().retake().is_err() || redraw(terminal).is_err() {
-                    return Ended::TerminalGone;
+                    return ConsoleEnd::TerminalGone;
                 }
                 pace.key();
             }
-            Woken::Signal(signal) => return Ended::Signal(signal),
+            Woken::Signal(signal) => return ConsoleEnd::Signal(signal),
             Woken::Draw => {
                 let began = Instant::now();
                 let news = console.app.settle(now);
                 console.facts.remember(&console.app.model);
                 if pace.should_draw(news) && frame(terminal, console, &mut save).is_err() {
-                    return Ended::TerminalGone;
+                    return ConsoleEnd::TerminalGone;
                 }
                 pace.drawn(began.elapsed());
             }
-            Woken::Input(None) => return Ended::TerminalGone,
+            Woken::Input(None) => return ConsoleEnd::TerminalGone,
             Woken::Input(Some(event)) => {
                 effects = app::update(&mut console.app, event, now);
                 pace.key();
@@ -164,8 +164,8 @@ where
         for effect in effects {
             match carry_out(effect, terminal, console, &mut save) {
                 Ok(true) => {}
-                Ok(false) => return Ended::Quit,
-                Err(_) => return Ended::TerminalGone,
+                Ok(false) => return ConsoleEnd::Quit,
+                Err(_) => return ConsoleEnd::TerminalGone,
             }
         }
     }

@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_millis(100);
 const FIRST: Duration = Duration::from_millis(1500);
 
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct FramePace {
     began: Instant,
     last: Instant,
     /// When to look again whether a frame is needed; None while nothing happens.
@@ -24,7 +24,7 @@ pub(super) struct Pace {
     cost: Duration,
 }
 
-impl Pace {
+impl FramePace {
     /// `interval` is the poll interval. The first frame is due at once.
     pub(super) fn new(interval: Duration) -> Self {
         let now = Instant::now();
@@ -98,7 +98,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_frame_is_due_at_once_and_keys_are_quick() {
-        let mut pace = Pace::new(Duration::from_secs(1));
+        let mut pace = FramePace::new(Duration::from_secs(1));
         assert!(pace.due() <= Instant::now() && pace.should_draw(false));
         pace.drawn(Duration::ZERO);
         assert!(!pace.wants_frame());
@@ -110,7 +110,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn facts_without_news_are_drawn_once_a_poll() {
-        let mut pace = Pace::new(Duration::from_secs(1));
+        let mut pace = FramePace::new(Duration::from_secs(1));
         advance(Duration::from_secs(5)).await;
         let mut frames = 0;
         for _ in 0..100 {
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn figures_are_not_looked_at_before_they_are_drawn() {
-        let mut pace = Pace::new(Duration::from_secs(1));
+        let mut pace = FramePace::new(Duration::from_secs(1));
         advance(Duration::from_secs(5)).await;
         let mut looks = 0;
         for _ in 0..500 {
@@ -141,7 +141,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn news_is_drawn_within_a_tenth_of_a_second() {
-        let mut pace = Pace::new(Duration::from_secs(1));
+        let mut pace = FramePace::new(Duration::from_secs(1));
         pace.should_draw(false);
         pace.drawn(Duration::ZERO);
         advance(Duration::from_secs(3)).await;

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::{Console, EffectHandler, EventChannel, Facts, Themes, run};
+use super::{Console, EffectHandler, EventChannel, FactSource, Themes, run};
 use crate::app::App;
 use crate::link::Clock;
 use crate::term::{self, FrameWriter, Input, Signals};
@@ -18,7 +18,7 @@ pub struct Start {
     /// A theme by its name.
     pub themes: Themes,
     pub clock: Clock,
-    pub facts: Facts,
+    pub facts: FactSource,
     pub handler: Box<dyn EffectHandler>,
     pub mouse: bool,
     pub colours: ColorDepth,

@@ -11,7 +11,7 @@ use super::pen::Pen;
 use super::{Ui, format, is_home, pane, signs};
 use crate::alerts::Verdict;
 use crate::app::layout;
-use crate::app::{Badge, Heading, Pane, Part, View};
+use crate::app::{Badge, Heading, HeadingPart, Page, Pane};
 use crate::cluster::age;
 use crate::quantity;
 use crate::theme::Role;
@@ -37,10 +37,10 @@ pub(super) fn verdict(ui: &Ui<'_>, heading: &Heading, area: Rect, buf: &mut Buff
         let mut pen = Pen::new(buf, at, number, ui.glyphs.ellipsis);
         for (part, text) in line {
             let style = match part {
-                Part::First => first,
-                Part::Also | Part::Past | Part::Outlook => ui.style(Role::Text),
-                Part::Next => ui.style(Role::Accent),
-                Part::Cut => ui.style(Role::Muted),
+                HeadingPart::First => first,
+                HeadingPart::Also | HeadingPart::Past | HeadingPart::Outlook => ui.style(Role::Text),
+                HeadingPart::Next => ui.style(Role::Accent),
+                HeadingPart::Cut => ui.style(Role::Muted),
             };
             pen.put(text, style);
         }
@@ -180,23 +180,23 @@ fn breadcrumbs(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) -> u16 {
 }
 
 /// A view's name in the breadcrumbs.
-pub(super) fn crumb(ui: &Ui<'_>, view: &View) -> String {
+pub(super) fn crumb(ui: &Ui<'_>, view: &Page) -> String {
     match view {
-        View::Home => "Home".into(),
-        View::Topology => "Topology".into(),
-        View::Nodes => "Nodes".into(),
-        View::Slots => "Slots".into(),
-        View::Rooms => "Rooms".into(),
-        View::Alerts => "Alerts".into(),
-        View::Node(id) => ui.app.model.label(*id),
-        View::Shard(name) => format!("Shard {name}"),
-        View::Slot(slot) => format!("Slot {slot}"),
-        View::Room(code) => format!("Room {code}"),
-        View::Operations => "Operations".into(),
-        View::Operation(id) => format!("Operation {}", id.0),
-        View::Ledger => "Ledger".into(),
-        View::Views => "Views".into(),
-        View::Log => "Log".into(),
-        View::Help => "Help".into(),
+        Page::Home => "Home".into(),
+        Page::Topology => "Topology".into(),
+        Page::Nodes => "Nodes".into(),
+        Page::Slots => "Slots".into(),
+        Page::Rooms => "Rooms".into(),
+        Page::Alerts => "Alerts".into(),
+        Page::Node(id) => ui.app.model.label(*id),
+        Page::Shard(name) => format!("Shard {name}"),
+        Page::Slot(slot) => format!("Slot {slot}"),
+        Page::Room(code) => format!("Room {code}"),
+        Page::Operations => "Operations".into(),
+        Page::Operation(id) => format!("Operation {}", id.0),
+        Page::Ledger => "Ledger".into(),
+        Page::Views => "Views".into(),
+        Page::Log => "Log".into(),
+        Page::Help => "Help".into(),
     }
 }

@@ -30,7 +30,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use crate::app::layout;
-use crate::app::{App, Heading, Pane, Screen, Shown, View};
+use crate::app::{App, Heading, Page, Pane, Screen, Shown};
 use crate::cluster::{ShardName, Time};
 use crate::theme::{Role, SHARD_COLOURS, Theme};
 use glyphs::Glyphs;
@@ -88,7 +88,7 @@ pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) 
     let ui = Ui { app: shown, screen, theme, now, glyphs };
     let size = (area.width, area.height);
     let heading = Heading::of(shown, app.frozen.is_some(), size);
-    let areas = layout::areas(size, screen.view(), screen.focus, layout::Content::of(shown, &heading));
+    let areas = layout::areas(size, screen.view(), screen.focus, layout::ContentArea::of(shown, &heading));
     header::verdict(&ui, &heading, areas.verdict, buf);
     header::play(&ui, areas.play, buf);
     header::bar(&ui, areas.bar, buf);
@@ -109,17 +109,17 @@ pub fn paint(app: &App, theme: &Theme, now: Time, area: Rect, buf: &mut Buffer) 
 /// Views that are not one of the five panes.
 fn view(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     match ui.screen.view() {
-        View::Node(id) => detail::node(ui, *id, area, buf),
-        View::Shard(name) => detail::shard(ui, *name, area, buf),
-        View::Slot(slot) => detail::slot(ui, *slot, area, buf),
-        View::Room(code) => detail::room(ui, code, area, buf),
-        View::Operations => operations::draw(ui, area, buf),
-        View::Operation(id) => operation::draw(ui, *id, area, buf),
-        View::Ledger => ledger::draw(ui, area, buf),
-        View::Views => divergence::draw(ui, area, buf),
-        View::Log => log::draw(ui, area, buf),
-        View::Help => help::draw(ui, &ui.app.help(), area, buf),
-        View::Home | View::Topology | View::Nodes | View::Slots | View::Rooms | View::Alerts => {}
+        Page::Node(id) => detail::node(ui, *id, area, buf),
+        Page::Shard(name) => detail::shard(ui, *name, area, buf),
+        Page::Slot(slot) => detail::slot(ui, *slot, area, buf),
+        Page::Room(code) => detail::room(ui, code, area, buf),
+        Page::Operations => operations::draw(ui, area, buf),
+        Page::Operation(id) => operation::draw(ui, *id, area, buf),
+        Page::Ledger => ledger::draw(ui, area, buf),
+        Page::Views => divergence::draw(ui, area, buf),
+        Page::Log => log::draw(ui, area, buf),
+        Page::Help => help::draw(ui, &ui.app.help(), area, buf),
+        Page::Home | Page::Topology | Page::Nodes | Page::Slots | Page::Rooms | Page::Alerts => {}
     }
 }
 
@@ -141,5 +141,5 @@ fn panes(ui: &Ui<'_>, areas: &layout::Areas, buf: &mut Buffer) {
 
 /// Is this the home screen?
 fn is_home(ui: &Ui<'_>) -> bool {
-    *ui.screen.view() == View::Home
+    *ui.screen.view() == Page::Home
 }

@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::table::{Cell, Column, Place, curve, fit, left, right, row, titles};
+use super::table::{Cell, TableColumn, TablePlace, curve, fit, left, right, row, titles};
 use super::{Ui, format, pane, signs, spark};
 use crate::app::layout;
 use crate::app::{Item, Pane};
@@ -16,7 +16,7 @@ use crate::quantity;
 use crate::theme::Role;
 
 /// In the order of `app::columns::NODES`, with what is less important leaving first.
-const COLUMNS: [Column; 18] = [
+const COLUMNS: [TableColumn; 18] = [
     left("node", 16, 0),
     left("role", 7, 7),
     left("shard", 5, 6),
@@ -49,7 +49,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     if rows.is_empty() {
         return pane::empty(ui, "no node to show", list, buf);
     }
-    let mut columns: Vec<Column> = if state.wide { COLUMNS.map(plain).to_vec() } else { COLUMNS.to_vec() };
+    let mut columns: Vec<TableColumn> = if state.wide { COLUMNS.map(plain).to_vec() } else { COLUMNS.to_vec() };
     let inside = |area: Rect| Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let visible: Vec<(&Node, Rect)> =
         pane::rows(rows, state.first, list).filter_map(|(id, row)| Some((ui.app.model.node(*id)?, row))).collect();
@@ -72,7 +72,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// A wide list trades curves for columns.
-fn plain(column: Column) -> Column {
+fn plain(column: TableColumn) -> TableColumn {
     match column.number {
         Some(_) => right(column.title, column.title.len().max(5) as u16, column.rank),
         None => column,
@@ -83,7 +83,7 @@ fn plain(column: Column) -> Column {
 struct Scales(Vec<(Metric, f64)>);
 
 impl Scales {
-    fn of(nodes: &[(&Node, Rect)], columns: &[Column], places: &[Place]) -> Self {
+    fn of(nodes: &[(&Node, Rect)], columns: &[TableColumn], places: &[TablePlace]) -> Self {
         let curves = places.iter().filter_map(|place| {
             let column = columns.get(place.index)?;
             let width = place.width.saturating_sub(column.number? + 1);
@@ -102,7 +102,7 @@ fn metric(title: &str) -> Option<Metric> {
     crate::cluster::METRICS.iter().find(|spec| spec.title == title).map(|spec| spec.metric)
 }
 
-fn one(ui: &Ui<'_>, node: &Node, columns: &[Column], places: &[Place], scales: &Scales, area: Rect, buf: &mut Buffer) {
+fn one(ui: &Ui<'_>, node: &Node, columns: &[TableColumn], places: &[TablePlace], scales: &Scales, area: Rect, buf: &mut Buffer) {
     let sign = signs::node(ui, node);
     let silent = !node.health.is_well();
     let health_shown = places.iter().any(|place| columns.get(place.index).is_some_and(|column| column.title == "health"));
@@ -134,7 +134,7 @@ fn one(ui: &Ui<'_>, node: &Node, columns: &[Column], places: &[Place], scales: &
 }
 
 /// The text of one column.
-fn cell<'a>(ui: &Ui<'_>, node: &Node, title: &'static str, width: u16, columns: &[Column], scales: &Scales) -> Cell<'a> {
+fn cell<'a>(ui: &Ui<'_>, node: &Node, title: &'static str, width: u16, columns: &[TableColumn], scales: &Scales) -> Cell<'a> {
     let stale = signs::stale(ui, node).is_some() || !node.health.is_alive();
     let text = if stale { ui.style(Role::Stale) } else { ui.style(Role::Text) };
     let muted = if stale { text } else { ui.style(Role::Muted) };

@@ -7,7 +7,7 @@ use ratatui::text::Span;
 use super::doc::{self, Doc};
 use super::{Ui, dialog, format, operations, pane, spark};
 use crate::app::layout;
-use crate::app::{Operation, OperationId, Stage};
+use crate::app::{Operation, OperationId, StepStage};
 use crate::cluster::age;
 use crate::plan::Progress;
 use crate::quantity;
@@ -82,11 +82,11 @@ fn steps(ui: &Ui<'_>, operation: &Operation, doc: &mut Doc<'_, '_>) {
     doc.heading("Steps");
     for (at, step) in operation.plan.steps.iter().enumerate() {
         let (sign, role) = match operation.stage(at) {
-            Stage::Done => (ui.glyphs.ok, Role::Ok),
-            Stage::Running => (ui.glyphs.up, Role::Accent),
-            Stage::Stopped => (ui.glyphs.down, Role::Critical),
-            Stage::Halfway => (ui.glyphs.unwell, Role::Warning),
-            Stage::Later => (ui.glyphs.dot, Role::Muted),
+            StepStage::Done => (ui.glyphs.ok, Role::Ok),
+            StepStage::Running => (ui.glyphs.up, Role::Accent),
+            StepStage::Stopped => (ui.glyphs.down, Role::Critical),
+            StepStage::Halfway => (ui.glyphs.unwell, Role::Warning),
+            StepStage::Later => (ui.glyphs.dot, Role::Muted),
         };
         doc.point(sign, &step.says, role);
         for (node, command) in step.sent() {

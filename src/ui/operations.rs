@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::table::{Cell, Column, fit, left, right, row, titles};
+use super::table::{Cell, TableColumn, fit, left, right, row, titles};
 use super::{Ui, doc, format, ledger, pane};
 use crate::app::layout;
 use crate::app::{Item, Operation};
@@ -15,7 +15,7 @@ use crate::plan::{Outcome, Progress};
 use crate::quantity;
 use crate::theme::Role;
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [TableColumn; 5] = [
     right("id", 4, 4),
     left("operation", 24, 0).upto(80),
     left("outcome", 12, 1).upto(16),

@@ -4,14 +4,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::table::{Cell, Column, fit, left, right, row, titles};
+use super::table::{Cell, TableColumn, fit, left, right, row, titles};
 use super::{Ui, format, pane};
 use crate::app::layout;
 use crate::app::{Item, Pane};
 use crate::cluster::{Node, Room};
 use crate::theme::Role;
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [TableColumn; 9] = [
     left("room", 8, 0).upto(16),
     left("phase", 9, 4).upto(14),
     right("players", 7, 3),

@@ -13,7 +13,7 @@ use crate::theme::Role;
 
 /// A column as it is drawn.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
+pub(super) struct TableColumn {
     pub title: &'static str,
     /// The least it needs.
     pub width: u16,
@@ -33,21 +33,21 @@ pub(super) struct Column {
 /// Columns up to this rank may make curves shorter than they should be.
 const CORE: u8 = 4;
 
-pub(super) const fn left(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, wish: width, most: width, right: false, rank, gap: 2, number: None }
+pub(super) const fn left(title: &'static str, width: u16, rank: u8) -> TableColumn {
+    TableColumn { title, width, wish: width, most: width, right: false, rank, gap: 2, number: None }
 }
 
-pub(super) const fn right(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, wish: width, most: width, right: true, rank, gap: 2, number: None }
+pub(super) const fn right(title: &'static str, width: u16, rank: u8) -> TableColumn {
+    TableColumn { title, width, wish: width, most: width, right: true, rank, gap: 2, number: None }
 }
 
 /// A number with a curve behind it, `least` to `most` cells long.
-pub(super) const fn curve(title: &'static str, number: u16, least: u16, most: u16, rank: u8) -> Column {
+pub(super) const fn curve(title: &'static str, number: u16, least: u16, most: u16, rank: u8) -> TableColumn {
     let width = number + 1 + least;
-    Column { title, width, wish: width + 6, most: number + 1 + most, right: false, rank, gap: 2, number: Some(number) }
+    TableColumn { title, width, wish: width + 6, most: number + 1 + most, right: false, rank, gap: 2, number: Some(number) }
 }
 
-impl Column {
+impl TableColumn {
     pub(super) const fn upto(self, most: u16) -> Self {
         Self { most, ..self }
     }
@@ -68,21 +68,21 @@ impl<'a> Cell<'a> {
 
 /// A column that fits: its index, and how wide it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TablePlace {
     pub index: usize,
     pub gap: u16,
     pub width: u16,
 }
 
 /// The columns that fit into `width`, in their order. The first one always does.
-pub(super) fn fit(columns: &[Column], width: u16) -> Vec<Place> {
+pub(super) fn fit(columns: &[TableColumn], width: u16) -> Vec<TablePlace> {
     // Columns that are not of the first importance must leave the others their comfort.
-    let total = |kept: &[(usize, &Column)]| -> u16 {
+    let total = |kept: &[(usize, &TableColumn)]| -> u16 {
         let comfort = kept.iter().any(|(_, column)| column.rank > CORE);
-        let width = |column: &Column| if comfort { column.wish } else { column.width };
+        let width = |column: &TableColumn| if comfort { column.wish } else { column.width };
         kept.iter().enumerate().map(|(at, (_, column))| width(column) + if at == 0 { 0 } else { column.gap }).sum()
     };
-    let mut kept: Vec<(usize, &Column)> = columns.iter().enumerate().collect();
+    let mut kept: Vec<(usize, &TableColumn)> = columns.iter().enumerate().collect();
     while kept.len() > 1 && total(&kept) > width {
         let Some(worst) = kept.iter().map(|(_, column)| column.rank).max() else { break };
         let Some(at) = kept.iter().rposition(|(_, column)| column.rank == worst) else { break };
@@ -90,10 +90,12 @@ pub(super) fn fit(columns: &[Column], width: u16) -> Vec<Place> {
     }
     let used: u16 = kept.iter().enumerate().map(|(at, (_, column))| column.width + if at == 0 { 0 } else { column.gap }).sum();
     let mut spare = width.saturating_sub(used);
-    let mut places: Vec<(Place, u16)> = kept
+    let mut places: Vec<(TablePlace, u16)> = kept
         .into_iter()
         .enumerate()
-        .map(|(at, (index, column))| (Place { index, gap: if at == 0 { 0 } else { column.gap }, width: column.width }, column.most))
+        .map(|(at, (index, column))| {
+            (TablePlace { index, gap: if at == 0 { 0 } else { column.gap }, width: column.width }, column.most)
+        })
         .collect();
     // What is left over goes round, a cell a turn, so that curves stay equally long.
     while spare > 0 && places.iter().any(|(place, most)| place.width < *most) {
@@ -108,7 +110,14 @@ pub(super) fn fit(columns: &[Column], width: u16) -> Vec<Place> {
 }
 
 /// The line of titles, the sorted one with its arrow.
-pub(super) fn titles(ui: &Ui<'_>, columns: &[Column], places: &[Place], sort: Option<Sort>, area: Rect, buf: &mut Buffer) {
+pub(super) fn titles(
+    ui: &Ui<'_>,
+    columns: &[TableColumn],
+    places: &[TablePlace],
+    sort: Option<Sort>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let mut pen = Pen::new(buf, area, 0, "");
     for place in places {
         let Some(column) = columns.get(place.index) else { continue };
@@ -131,8 +140,8 @@ pub(super) fn titles(ui: &Ui<'_>, columns: &[Column], places: &[Place], sort: Op
 
 /// One row.
 pub(super) fn row<'a>(
-    columns: &[Column],
-    places: &[Place],
+    columns: &[TableColumn],
+    places: &[TablePlace],
     area: Rect,
     buf: &mut Buffer,
     ellipsis: &'static str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Offer;
-use super::poller::News;
+use super::poller::PollerNews;
 use crate::cluster::{Address, NodeId};
 
 /// How far the bus port is above the port for clients, unless somebody has set it.
@@ -66,14 +66,14 @@ impl Detours {
     }
 
     /// Nobody answers at a place that was guessed, or somebody else does.
-    pub(super) fn leads_nowhere(&mut self, place: &Address, news: &News) -> bool {
+    pub(super) fn leads_nowhere(&mut self, place: &Address, news: &PollerNews) -> bool {
         let Some(id) = self.sought.get(place) else { return false };
         let lost = match news {
-            News::Alive(Some(view)) => view.myself().is_none_or(|me| me.id != *id),
-            News::Alive(None) | News::Trouble(_) => true,
-            News::Places(_) => false,
+            PollerNews::Alive(Some(view)) => view.myself().is_none_or(|me| me.id != *id),
+            PollerNews::Alive(None) | PollerNews::Trouble(_) => true,
+            PollerNews::Places(_) => false,
         };
-        if lost || matches!(news, News::Alive(_)) {
+        if lost || matches!(news, PollerNews::Alive(_)) {
             self.sought.remove(place);
         }
         lost
@@ -107,7 +107,7 @@ mod tests {
         let place = Address::new("10.0.0.1", 7002);
         let view = |id: &str| {
             let text = format!("{} 10.9.9.9:7002@17002 myself,master - 0 0 1 connected\n", id.repeat(40));
-            News::Alive(Some(Arc::new(parse::nodes(&text, &place).unwrap())))
+            PollerNews::Alive(Some(Arc::new(parse::nodes(&text, &place).unwrap())))
         };
         assert!(detours.tries(&place, id) && !detours.tries(&place, id));
         assert!(detours.leads_nowhere(&place, &view("b")), "another node");

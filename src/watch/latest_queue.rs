@@ -11,11 +11,11 @@ use crate::cluster::{Address, Fact, Observation};
 /// Takes observations at any speed. Clones share the queue.
 #[derive(Clone, Debug)]
 pub(super) struct LatestQueue {
-    shared: Arc<Shared>,
+    shared: Arc<QueueState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct QueueState {
     queue: Mutex<Queue>,
     filled: Notify,
 }

@@ -24,7 +24,7 @@ pub(super) fn members<'a>(views: impl IntoIterator<Item = (u64, &'a View)>) -> B
         }
     }
     let alone = groups.values().map(|(_, speakers)| speakers.len()).sum::<usize>() == 1;
-    let mut votes: BTreeMap<NodeId, Votes> = BTreeMap::new();
+    let mut votes: BTreeMap<NodeId, MembershipVotes> = BTreeMap::new();
     for (view, speakers) in groups.values_mut() {
         speakers.sort_unstable();
         for member in view.members.iter().filter(|member| can_be_reached(member)) {
@@ -47,12 +47,12 @@ fn can_be_reached(member: &Member) -> bool {
 }
 
 #[derive(Default)]
-struct Votes {
+struct MembershipVotes {
     own: Option<Address>,
     others: BTreeMap<Address, usize>,
 }
 
-impl Votes {
+impl MembershipVotes {
     /// Most of the others, because a node may not know where it is seen from; its own word breaks ties.
     fn winner(self, alone: bool) -> Option<Address> {
         let Self { own, others } = self;

@@ -15,7 +15,7 @@ use super::poll::{Question, Round, ask};
 use super::rooms::Scans;
 use super::schedule;
 use super::settings;
-use crate::cluster::{Address, Fact, Health, Info, Member, Observation, Role, Server, Trouble, View};
+use crate::cluster::{Address, Fact, Health, Info, Member, NodeRole, Observation, Server, Trouble, View};
 use crate::link::{Clock, Command, Failure, Link, Reply};
 
 /// A question that was forbidden is asked again after this long: permissions change, ACL logs fill.
@@ -37,7 +37,7 @@ pub(super) enum Mute {
 
 /// What the supervisor sets while a poller runs.
 #[derive(Debug)]
-pub(super) struct Control {
+pub(super) struct PollerControl {
     mute: AtomicU8,
     views_every_ms: AtomicU64,
     beat_ms: AtomicU64,
@@ -47,7 +47,7 @@ pub(super) struct Control {
     pub(super) poke: Notify,
 }
 
-impl Control {
+impl PollerControl {
     pub(super) fn new(mute: Mute) -> Self {
         let (views_every_ms, beat_ms) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { mute: AtomicU8::new(mute as u8), views_every_ms, beat_ms, announced: Mutex::default(), poke: Notify::new() }
@@ -98,7 +98,7 @@ impl Control {
 
 /// What a poller tells the supervisor.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum PollerNews {
     /// It answers; with its view when that says something new.
     Alive(Option<Arc<View>>),
     /// It does not, or only with an error. Told once.
@@ -115,14 +115,14 @@ pub(super) struct PollerConfig {
     pub(super) timeout: Duration,
     pub(super) standalone: bool,
     pub(super) queue: LatestQueue,
-    pub(super) supervisor: mpsc::Sender<(Address, News)>,
-    pub(super) control: Arc<Control>,
+    pub(super) supervisor: mpsc::Sender<(Address, PollerNews)>,
+    pub(super) control: Arc<PollerControl>,
     pub(super) scans: Option<Scans>,
 }
 
 /// How the last heartbeat went.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum Heartbeat {
     Nothing,
     Pong,
     /// An error reply: it lives, and need not be asked as often.
@@ -132,7 +132,7 @@ enum Heard {
 
 struct NodePoller {
     config: PollerConfig,
-    heard: Heard,
+    heard: Heartbeat,
     view: Option<Arc<View>>,
     /// The supervisor has this view and knows that the node answers.
     told: bool,
@@ -161,7 +161,7 @@ pub(super) async fn watch(config: PollerConfig) {
     let standalone = config.standalone;
     let mut task = NodePoller {
         config,
-        heard: Heard::Nothing,
+        heard: Heartbeat::Nothing,
         view: None,
         told: false,
         view_due: now,
@@ -191,7 +191,7 @@ impl NodePoller {
                 () = sleep_until(beat_due) => false,
             };
             let now = Instant::now();
-            let full = poked || now >= round_due || self.heard == Heard::Nothing;
+            let full = poked || now >= round_due || self.heard == Heartbeat::Nothing;
             if now >= round_due {
                 // The first round is at once, the second spreads the nodes over the interval.
                 round_due =
@@ -208,13 +208,13 @@ impl NodePoller {
         let interval = self.config.interval;
         match self.heard {
             _ if self.config.control.mute() == Mute::All => interval.max(STAND_BY),
-            Heard::Error(_) => interval,
+            Heartbeat::Error(_) => interval,
             _ => self.config.control.heartbeat(),
         }
     }
 
     fn questions(&mut self, now: Instant, poked: bool) -> Vec<Question> {
-        if matches!(self.heard, Heard::Error(Health::NoAuth | Health::Busy)) {
+        if matches!(self.heard, Heartbeat::Error(Health::NoAuth | Health::Busy)) {
             return Vec::new();
         }
         self.denied.retain(|(_, until)| now < *until);
@@ -275,32 +275,32 @@ impl NodePoller {
         };
         match round {
             Ok(round) => self.round(questions, round, settings).await,
-            Err(failure) if self.heard == Heard::Pong => self.failed(&failure).await,
+            Err(failure) if self.heard == Heartbeat::Pong => self.failed(&failure).await,
             Err(_) => {}
         }
     }
 
     async fn pong(&mut self, rtt: Duration) {
-        self.heard = Heard::Pong;
+        self.heard = Heartbeat::Pong;
         match self.wrong.clone() {
             Some(trouble) => self.say(Fact::Trouble(trouble)),
             None => self.say(Fact::Pong(rtt)),
         }
         if self.standalone && !self.told {
             self.told = true;
-            self.tell(News::Alive(None)).await;
+            self.tell(PollerNews::Alive(None)).await;
         }
     }
 
     async fn failed(&mut self, failure: &Failure) {
         let trouble = failure.trouble();
         let health = trouble.health;
-        let heard = if failure.server().is_some() { Heard::Error(trouble.health) } else { Heard::Silence(trouble.health) };
+        let heard = if failure.server().is_some() { Heartbeat::Error(trouble.health) } else { Heartbeat::Silence(trouble.health) };
         let begins = std::mem::replace(&mut self.heard, heard) != heard;
         self.told = false;
         self.say(Fact::Trouble(trouble));
         if begins {
-            self.tell(News::Trouble(health)).await;
+            self.tell(PollerNews::Trouble(health)).await;
         }
     }
 
@@ -346,7 +346,7 @@ impl NodePoller {
         // A question that is not asked while it is denied is still denied.
         self.wrong = round.trouble.or_else(|| self.wrong.take().filter(|_| !self.denied.is_empty()));
         if let Some(trouble) = &self.wrong
-            && self.heard == Heard::Pong
+            && self.heard == Heartbeat::Pong
         {
             self.say(Fact::Trouble(trouble.clone()));
         }
@@ -361,11 +361,11 @@ impl NodePoller {
         };
         self.cluster_ok &= news.is_none();
         if let Some(view) = news
-            && !matches!(self.heard, Heard::Error(_))
+            && !matches!(self.heard, Heartbeat::Error(_))
         {
             self.told = true;
             self.view.clone_from(&view);
-            self.tell(News::Alive(view)).await;
+            self.tell(PollerNews::Alive(view)).await;
         }
     }
 
@@ -390,11 +390,11 @@ impl NodePoller {
         let no_touch = info.server.as_ref().is_some_and(Server::reads_untouched);
         let (node, run_id) = (self.config.link.address(), info.run_id.clone());
         match view.and_then(View::myself) {
-            Some(me) if me.role == Role::Master && !me.slots.is_empty() => {
+            Some(me) if me.role == NodeRole::Master && !me.slots.is_empty() => {
                 scans.run(node, Some(me.slots.clone()), no_touch, run_id)
             }
             Some(_) => scans.stop(),
-            None if self.standalone && info.role == Some(Role::Master) => scans.run(node, None, no_touch, run_id),
+            None if self.standalone && info.role == Some(NodeRole::Master) => scans.run(node, None, no_touch, run_id),
             None if self.standalone => scans.stop(),
             None => {}
         }
@@ -412,7 +412,7 @@ impl NodePoller {
         }
     }
 
-    async fn tell(&self, news: News) {
+    async fn tell(&self, news: PollerNews) {
         // Without a supervisor there is nobody to tell, and this task is about to end.
         let _ = self.config.supervisor.send((self.config.link.address().clone(), news)).await;
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Offer;
-use super::poller::News;
+use super::poller::PollerNews;
 use crate::cluster::{Address, Fact, Health, Memory, NodeId, Recall, View};
 
 /// Whom to ask beside the seeds, and how that goes.
@@ -11,7 +11,7 @@ pub(super) struct Recaller {
     offer: Offer,
     /// Seeds that answer and keep us out: others of their cluster would do the same.
     kept_out: BTreeSet<Address>,
-    asked: Option<Asked>,
+    asked: Option<RecalledNodes>,
     /// It has been told that nobody is asked.
     told_nobody: bool,
 }
@@ -19,7 +19,7 @@ pub(super) struct Recaller {
 /// Nobody else is asked.
 const NOBODY: Recall = Recall { nodes: 0, at: chrono::DateTime::UNIX_EPOCH, in_vain: true };
 
-struct Asked {
+struct RecalledNodes {
     memory: Memory,
     ids: BTreeSet<NodeId>,
     /// Nodes that are no seeds, by where they are asked.
@@ -49,7 +49,7 @@ impl Recaller {
         let places: BTreeMap<Address, NodeId> =
             memory.nodes.iter().map(|node| (node.place().clone(), node.id)).filter(|(place, _)| !seeds.contains(place)).collect();
         let nodes = places.iter().map(|(address, id)| (*id, address.clone())).collect();
-        self.asked = Some(Asked { ids: memory.ids(), memory, places, told: None, over: false });
+        self.asked = Some(RecalledNodes { ids: memory.ids(), memory, places, told: None, over: false });
         Some(nodes)
     }
 
@@ -74,9 +74,9 @@ impl Recaller {
     }
 
     /// What answers at a remembered address is a node of another cluster: addresses are given anew, ids are not.
-    pub(super) fn is_stranger(&self, address: &Address, news: &News) -> bool {
+    pub(super) fn is_stranger(&self, address: &Address, news: &PollerNews) -> bool {
         let Some(asked) = self.asked.as_ref().filter(|asked| asked.places.contains_key(address)) else { return false };
-        let News::Alive(Some(view)) = news else { return false };
+        let PollerNews::Alive(Some(view)) = news else { return false };
         let known = |view: &View| view.members.iter().filter(|member| asked.ids.contains(&member.id)).count();
         let stranger = known(view) < asked.ids.len().min(2);
         if stranger {

@@ -14,9 +14,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::detour::Detours;
 use super::latest_queue::LatestQueue;
 use super::membership::{fingerprint, members};
-use super::poller::{Control, Mute, News, PollerConfig, watch};
+use super::poller::{Mute, PollerConfig, PollerControl, PollerNews, watch};
 use super::recall::Recaller;
-use super::rooms::{Memory, Scans, Template};
+use super::rooms::{ScanMemory, Scans, Template};
 use super::{Offer, WatchSettings, schedule};
 use crate::cluster::{Address, Fact, Health, NodeId, Observation, View};
 use crate::link::{Clock, Lane, Links};
@@ -31,7 +31,7 @@ const REFRESH_GAP: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
+enum Contact {
     Nothing,
     Alive,
     Trouble,
@@ -39,9 +39,9 @@ enum Heard {
 
 /// One poller and what the supervisor knows of its node.
 struct Supervised {
-    control: Arc<Control>,
+    control: Arc<PollerControl>,
     _task: AbortOnDropHandle<()>,
-    heard: Heard,
+    heard: Contact,
     since: Instant,
     view: Option<(u64, Arc<View>)>,
     /// Where a seed's name leads.
@@ -55,7 +55,7 @@ struct Supervised {
 
 impl Supervised {
     fn is_alive(&self) -> bool {
-        self.heard == Heard::Alive
+        self.heard == Contact::Alive
     }
 }
 
@@ -65,14 +65,14 @@ pub(super) struct Supervisor {
     clock: Clock,
     queue: LatestQueue,
     template: Option<Template>,
-    memory: Memory,
+    memory: ScanMemory,
     observations: mpsc::Sender<Observation>,
     pollers: BTreeMap<Address, Supervised>,
     members: BTreeMap<NodeId, Address>,
     /// Seeds that turned out to be another name for a member with a working link.
     retired: HashMap<Address, NodeId>,
-    to: mpsc::Sender<(Address, News)>,
-    from: mpsc::Receiver<(Address, News)>,
+    to: mpsc::Sender<(Address, PollerNews)>,
+    from: mpsc::Receiver<(Address, PollerNews)>,
     views_changed: bool,
     refresh: bool,
     refreshed: Instant,
@@ -99,7 +99,7 @@ impl Supervisor {
             clock,
             queue,
             template,
-            memory: Memory::default(),
+            memory: ScanMemory::default(),
             observations,
             pollers: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -143,11 +143,11 @@ impl Supervisor {
         }
     }
 
-    fn note(&mut self, address: &Address, news: News) {
+    fn note(&mut self, address: &Address, news: PollerNews) {
         if self.recall.is_stranger(address, &news) || self.detours.leads_nowhere(address, &news) {
             return self.end(address);
         }
-        let seed_answers = matches!(news, News::Alive(_)) && self.settings.seeds.contains(address);
+        let seed_answers = matches!(news, PollerNews::Alive(_)) && self.settings.seeds.contains(address);
         if let Some(fact) = seed_answers.then(|| self.recall.over()).flatten() {
             self.say(fact);
         }
@@ -158,15 +158,15 @@ impl Supervisor {
             }
         };
         match news {
-            News::Places(places) => poller.places = places,
-            News::Trouble(health) => {
+            PollerNews::Places(places) => poller.places = places,
+            PollerNews::Trouble(health) => {
                 self.recall.note_trouble(address, health);
                 poller.trouble = Some(health);
-                hears(Heard::Trouble);
+                hears(Contact::Trouble);
                 self.refresh = true;
             }
-            News::Alive(view) => {
-                hears(Heard::Alive);
+            PollerNews::Alive(view) => {
+                hears(Contact::Alive);
                 poller.trouble = None;
                 if let Some(view) = view {
                     poller.node = view.myself().map(|me| me.id);
@@ -183,7 +183,7 @@ impl Supervisor {
         if self.pollers.contains_key(address) {
             return;
         }
-        let control = Arc::new(Control::new(mute));
+        let control = Arc::new(PollerControl::new(mute));
         let task = tokio::spawn(watch(PollerConfig {
             link: self.links.get(address, Lane::Probe),
             clock: self.clock,
@@ -202,13 +202,13 @@ impl Supervisor {
             let (links, to, seed) = (self.links.clone(), self.to.clone(), address.clone());
             tokio::spawn(async move {
                 let places = links.places(&seed).await;
-                let _ = to.send((seed, News::Places(places))).await;
+                let _ = to.send((seed, PollerNews::Places(places))).await;
             });
         }
         let poller = Supervised {
             control,
             _task: AbortOnDropHandle::new(task),
-            heard: Heard::Nothing,
+            heard: Contact::Nothing,
             since: Instant::now(),
             view: None,
             places: Vec::new(),
@@ -266,7 +266,7 @@ impl Supervisor {
                 None => self.begin_polling(seed, Mute::Troubles, None),
             }
         }
-        if self.pollers.values().all(|poller| poller.heard != Heard::Nothing) {
+        if self.pollers.values().all(|poller| poller.heard != Contact::Nothing) {
             for poller in seeds.iter().filter_map(|seed| self.pollers.get(seed)) {
                 if poller.control.mute() == Mute::Troubles {
                     poller.control.set_mute(Mute::No);
@@ -285,7 +285,7 @@ impl Supervisor {
                 self.begin_polling(&address, Mute::All, Some(id));
             }
         }
-        let tried = |address: &Address| self.pollers.get(address).is_none_or(|poller| poller.heard != Heard::Nothing);
+        let tried = |address: &Address| self.pollers.get(address).is_none_or(|poller| poller.heard != Contact::Nothing);
         if let Some(fact) = self.recall.news(tried) {
             self.say(fact);
         }
@@ -334,7 +334,7 @@ impl Supervisor {
     /// One link speaks for each member: one that answers rather than not, then the announced address.
     fn choose_speakers(&mut self) {
         let mut by_node: BTreeMap<NodeId, Vec<Address>> = BTreeMap::new();
-        let decided = self.pollers.values().all(|poller| poller.heard != Heard::Nothing || poller.node.is_some());
+        let decided = self.pollers.values().all(|poller| poller.heard != Contact::Nothing || poller.node.is_some());
         for (address, poller) in &self.pollers {
             match poller.node {
                 Some(node) => by_node.entry(node).or_default().push(address.clone()),
@@ -424,7 +424,7 @@ impl Supervisor {
             .retired
             .iter()
             .filter(|(_, node)| match self.members.get(node).and_then(|address| self.pollers.get(address)) {
-                Some(poller) => poller.heard == Heard::Trouble && poller.since.elapsed() >= SECOND_CHANCE,
+                Some(poller) => poller.heard == Contact::Trouble && poller.since.elapsed() >= SECOND_CHANCE,
                 None => true,
             })
             .map(|(seed, node)| (seed.clone(), *node))

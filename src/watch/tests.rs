@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::*;
 use crate::cluster::{Fact, Health, Trouble};
-use crate::link::memory::Network;
+use crate::link::memory::MemoryNetwork;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
@@ -22,18 +22,18 @@ enum Fate {
 
 /// A cluster of masters that answers what the watch asks, and counts it.
 struct Sim {
-    network: Network,
+    network: MemoryNetwork,
     addresses: Vec<Address>,
     fates: Vec<Fate>,
     asked: BTreeMap<&'static str, u64>,
     tasks: Vec<Vec<JoinHandle<()>>>,
 }
 
-type Shared = Arc<Mutex<Sim>>;
+type SharedModel = Arc<Mutex<Sim>>;
 
 impl Sim {
-    fn start(nodes: usize) -> Shared {
-        let network = Network::default();
+    fn start(nodes: usize) -> SharedModel {
+        let network = MemoryNetwork::default();
         let listeners: Vec<_> = (7000..).take(nodes).map(|port| network.listen(port)).collect();
         let sim = Sim {
             network,
@@ -89,7 +89,7 @@ impl Sim {
     }
 }
 
-async fn serve(stream: DuplexStream, me: usize, sim: Shared) {
+async fn serve(stream: DuplexStream, me: usize, sim: SharedModel) {
     let mut stream = BufStream::new(stream);
     while let Some(words) = command(&mut stream).await {
         let answer = sim.lock().unwrap().answer(me, &words);
@@ -126,7 +126,7 @@ struct Eye {
 }
 
 impl Eye {
-    fn open(sim: &Shared, seeds: Vec<Address>) -> Self {
+    fn open(sim: &SharedModel, seeds: Vec<Address>) -> Self {
         let (to, from) = mpsc::channel(64);
         let clock = Clock::start();
         let settings = WatchSettings { seeds, ..WatchSettings::default() };

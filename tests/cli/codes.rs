@@ -84,11 +84,11 @@ async fn what_is_wrong_with_the_servers_has_its_code_too() {
     for at in cluster.addresses() {
         cluster.ok(&at, "ACL SETUSER default +migrate").await;
     }
-    cluster.fault(&cluster.at(4), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(4), Fault::Kill).await.unwrap();
     check("node_down", 3, &["failover", &cluster.at(4).to_string(), "--yes"]).await;
     check("no_candidate", 3, &["failover", "--shard", "B", "--yes"]).await;
     for master in [1, 2] {
-        cluster.fault(&cluster.at(master), LocalFault::Kill).await.unwrap();
+        cluster.fault(&cluster.at(master), Fault::Kill).await.unwrap();
     }
     let (code, last) = told(&cluster, state, &["failover", replica, "--yes"]).await;
     assert_eq!(code, 3, "{last}");

@@ -63,7 +63,7 @@ async fn nobody_forgets_a_node_that_others_call_healthy_without_a_second_word() 
     );
     assert!(cluster.view(&cluster.at(0)).await.members.iter().any(|member| member.address == cluster.at(5)));
     // Gone in truth, it is forgotten with the name alone.
-    cluster.fault(&cluster.at(5), LocalFault::Kill).await.unwrap();
+    cluster.fault(&cluster.at(5), Fault::Kill).await.unwrap();
     wait_until("the masters call it failed", async || {
         let view = cluster.view(&cluster.at(0)).await;
         view.members.iter().any(|member| member.address == cluster.at(5) && member.flags.failed)

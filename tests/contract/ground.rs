@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rgc_tui::cluster::Address;
-use rgc_tui::local::{LocalFault, LocalSpec};
+use rgc_tui::local::{Fault as LocalFault, LocalSpec};
 use tokio::time::{Instant, sleep};
 
 use crate::common::{Cluster, server_bin};

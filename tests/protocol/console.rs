@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use crate::cluster::NodeId;
 use crate::protocol::{
-    self, Act, Direction, Heard, MoveGroup, Precondition, Purpose, Repair, SlotCommand, SlotEvidence, SlotStep, Surroundings,
-    Transfer, Verdict,
+    self, SlotAct, Direction, Heard, MoveGroup, Precondition, SendPurpose, Repair, SlotCommand, SlotEvidence, SlotStep, Surroundings,
+    KeyTransfer, PreconditionState,
 };
 
 use super::server::{A, A1, B, C, Cluster, KEYS, NOBODY, NODES, Order, Refused, Rules, SLOTS, other_copy};
@@ -61,7 +61,7 @@ pub enum Phase {
     Act,
     Done,
     /// A precondition or a server was against it.
-    Stopped(Purpose),
+    Stopped(SendPurpose),
     /// The process is gone.
     Crashed,
 }
@@ -193,7 +193,7 @@ impl Console {
         }
     }
 
-    fn stop(&mut self, purpose: Purpose) -> Outcome {
+    fn stop(&mut self, purpose: SendPurpose) -> Outcome {
         self.heard = [None, None, None, None];
         self.epochs = [0; NODES];
         self.phase = Phase::Stopped(purpose);
@@ -263,7 +263,7 @@ impl Console {
         let mut judged = Judged::Holds;
         for condition in conditions {
             match condition.verdict(self) {
-                Verdict::Holds => {}
+                PreconditionState::Holds => {}
                 _ if condition.may_come() => judged = Judged::MayCome,
                 _ => return Judged::Fails,
             }
@@ -274,15 +274,15 @@ impl Console {
     fn carry_out(&mut self, step: &SlotStep, rules: Rules, cluster: &mut Cluster) -> Outcome {
         let mut outcome = Outcome::Did;
         match &step.act {
-            Act::Look => {}
-            Act::Fence => outcome = Outcome::Fence,
-            Act::Drain { of, by } => {
+            SlotAct::Look => {}
+            SlotAct::Fence => outcome = Outcome::Fence,
+            SlotAct::Drain { of, by } => {
                 let is_under_way = |from: u8, to: u8| of.contains(&id(from as usize)) && by.contains(&id(to as usize));
                 if cluster.wire.iter().any(|message| is_under_way(message.from, message.to)) {
                     return Outcome::Nothing;
                 }
             }
-            Act::MoveKeys { from, to, slots, transfer } => {
+            SlotAct::MoveKeys { from, to, slots, transfer } => {
                 return match move_key(cluster, nth(*from), nth(*to), slots, *transfer, &mut self.left) {
                     Moved::One => Outcome::Did,
                     Moved::Refused => self.stop(step.purpose),
@@ -293,15 +293,15 @@ impl Console {
                     Moved::All => self.next(step),
                 };
             }
-            Act::Send { to, commands, .. } => {
+            SlotAct::Send { to, commands, .. } => {
                 let at = nth(*to);
-                if matches!(step.purpose, Purpose::ClaimFirst | Purpose::ClaimRest) {
+                if matches!(step.purpose, SendPurpose::ClaimFirst | SendPurpose::ClaimRest) {
                     self.claimed = true;
                 }
                 for command in commands {
                     match cluster.order(rules, at, order(command)) {
                         Ok(()) => {}
-                        Err(Refused::OnlyWithMasters) if step.purpose == Purpose::Release => {}
+                        Err(Refused::OnlyWithMasters) if step.purpose == SendPurpose::Release => {}
                         Err(_) => return self.stop(step.purpose),
                     }
                 }
@@ -324,7 +324,7 @@ impl Console {
         self.at += 1;
         self.phase = Phase::Read;
         // The claim's answers are fresh enough for what follows it in the same breath.
-        if !matches!(step.purpose, Purpose::ClaimFirst | Purpose::ClaimRest) {
+        if !matches!(step.purpose, SendPurpose::ClaimFirst | SendPurpose::ClaimRest) {
             self.heard = [None, None, None, None];
             self.epochs = [0; NODES];
         }
@@ -447,7 +447,7 @@ fn move_key(
     from: usize,
     to: usize,
     slots: &[u16],
-    transfer: Transfer,
+    transfer: KeyTransfer,
     left: &mut [[u8; SLOTS]; NODES],
 ) -> Moved {
     let source = &cluster.nodes[from];
@@ -467,11 +467,11 @@ fn move_key(
     let owns = target.owner[slot] == to as u8;
     let has = target.keys[slot] & key != 0;
     let takes = if owns { has || !is_marked(target.migrating[slot]) } else { is_marked(target.importing[slot]) };
-    if !target.alive || !target.is_master() || !(takes || (has && transfer == Transfer::Home)) {
+    if !target.alive || !target.is_master() || !(takes || (has && transfer == KeyTransfer::Home)) {
         return Moved::Refused;
     }
     if has && target.keys[slot] & (key | other_copy(key)) != copy {
-        if transfer == Transfer::Open {
+        if transfer == KeyTransfer::Open {
             return Moved::Differs(slot, key);
         }
         left[from][slot] |= key;
@@ -499,7 +499,7 @@ pub fn moved(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
 /// One group after the other; before the last one it is made sure that all before it was heard.
 fn apart_steps(from: usize, to: usize, rules: Rules) -> Vec<SlotStep> {
     let mut steps = moved_apart(from, to, rules);
-    let last = steps.iter().rposition(|step| step.purpose == Purpose::Announce).unwrap_or(0);
+    let last = steps.iter().rposition(|step| step.purpose == SendPurpose::Announce).unwrap_or(0);
     steps.splice(last..last, begin(from, to));
     begin(from, to).into_iter().chain(steps).collect()
 }

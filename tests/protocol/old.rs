@@ -2,7 +2,7 @@
 //! what went wrong with them.
 
 use crate::protocol::Precondition::{HoldsNoKeys, KnowsEpoch};
-use crate::protocol::{Act, Purpose, SlotCommand, SlotStep, Transfer};
+use crate::protocol::{SlotAct, SendPurpose, SlotCommand, SlotStep, KeyTransfer};
 
 use super::console::id;
 use super::server::{A1, SLOTS};
@@ -12,12 +12,12 @@ pub fn moved(from: usize, to: usize, slots: &[u16]) -> Vec<SlotStep> {
     let (from, to) = (id(from), id(to));
     let set = |command: &dyn Fn(u16) -> SlotCommand| slots.iter().map(|&slot| command(slot)).collect::<Vec<_>>();
     vec![
-        SlotStep::send(Purpose::Announce, to, set(&|slot| SlotCommand::Importing { slot, from })),
-        SlotStep::send(Purpose::Open, from, set(&|slot| SlotCommand::Migrating { slot, to })),
-        SlotStep::new(Purpose::Move, Act::MoveKeys { from, to, slots: slots.to_vec(), transfer: Transfer::Open }),
-        SlotStep::send(Purpose::ClaimRest, to, set(&|slot| SlotCommand::Node { slot, owner: to }))
+        SlotStep::send(SendPurpose::Announce, to, set(&|slot| SlotCommand::Importing { slot, from })),
+        SlotStep::send(SendPurpose::Open, from, set(&|slot| SlotCommand::Migrating { slot, to })),
+        SlotStep::new(SendPurpose::Move, SlotAct::MoveKeys { from, to, slots: slots.to_vec(), transfer: KeyTransfer::Open }),
+        SlotStep::send(SendPurpose::ClaimRest, to, set(&|slot| SlotCommand::Node { slot, owner: to }))
             .requires(vec![HoldsNoKeys { node: from, slots: slots.to_vec() }]),
-        SlotStep::send(Purpose::Release, from, set(&|slot| SlotCommand::Node { slot, owner: to })),
+        SlotStep::send(SendPurpose::Release, from, set(&|slot| SlotCommand::Node { slot, owner: to })),
     ]
 }
 
@@ -25,7 +25,7 @@ pub fn moved(from: usize, to: usize, slots: &[u16]) -> Vec<SlotStep> {
 pub fn there_and_back(from: usize, to: usize) -> Vec<SlotStep> {
     let knows = |at: usize| KnowsEpoch { at: id(at), of: id(to) };
     let everybody = (0..A1).filter(|&at| at != to).map(knows).collect::<Vec<_>>();
-    let wait = || SlotStep::new(Purpose::Heard, Act::Look).requires(everybody.clone());
+    let wait = || SlotStep::new(SendPurpose::Heard, SlotAct::Look).requires(everybody.clone());
     (0..SLOTS as u16)
         .flat_map(|slot| moved(from, to, &[slot]).into_iter().chain([wait()]).chain(moved(to, from, &[slot])))
         .collect()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::NodeId;
-use crate::protocol::{Direction, Obstacle, Repair, SlotEvidence};
+use crate::protocol::{Direction, RepairObstacle, Repair, SlotEvidence};
 
 use super::console::id;
 use super::server::NOBODY;
@@ -87,19 +87,19 @@ pub fn check(found: &SlotEvidence, direction: Direction) -> Result<Option<Repair
     let open: Vec<NodeId> = found.migrating.iter().chain(&found.importing).map(|(node, _)| *node).collect();
     let needs = |holds: bool, what: &str| if holds { Ok(()) } else { Err(format!("{what}: {said:?}")) };
     match &said {
-        Err(Obstacle::OwnerSilent(node)) => {
+        Err(RepairObstacle::OwnerSilent(node)) => {
             let owned = if owners.is_empty() { found.silent_owner == Some(*node) } else { owners.contains(node) };
             needs(owned && !found.serving.contains_key(node), "the owner is silent")?;
         }
-        Err(Obstacle::HolderSilent(node)) => needs(owners.is_empty() && found.silent.contains(node), "a holder is silent")?,
-        Err(Obstacle::OpenSilent(node)) => {
+        Err(RepairObstacle::HolderSilent(node)) => needs(owners.is_empty() && found.silent.contains(node), "a holder is silent")?,
+        Err(RepairObstacle::OpenSilent(node)) => {
             needs(open.contains(node) && !found.serving.contains_key(node), "whoever has it open is silent")?;
         }
-        Err(Obstacle::TargetSilent(node)) => {
+        Err(RepairObstacle::TargetSilent(node)) => {
             needs(found.silent.contains(node), "a target is silent")?;
             needs(found.migrating.iter().any(|(_, to)| to == node), "it is on its way there")?;
         }
-        Err(Obstacle::NobodyServes) => needs(found.serving.is_empty(), "nobody serves")?,
+        Err(RepairObstacle::NobodyServes) => needs(found.serving.is_empty(), "nobody serves")?,
         Ok(None) => {
             needs(owners.len() == 1 && open.is_empty() && strays.is_empty(), "whole, closed, and one owner")?;
             needs(found.named.values().all(|named| *named == owners.first().copied()), "everybody knows it")?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rgc_tui::link::LinkSettings;
-use rgc_tui::local::LocalFault;
+use rgc_tui::local::Fault;
 
 use super::common::{Cluster, wait_until, wait_within};
 use super::desk::{Desk, assert_calm};
@@ -97,7 +97,7 @@ async fn ctrl_c_leaves_at_once_what_does_not_stop() {
     let cluster = Cluster::start(3, 0).await;
     let state = tempfile::tempdir().unwrap();
     let mut screen = in_the_middle(&cluster, &state.path().display().to_string()).await;
-    cluster.fault(&cluster.at(1), LocalFault::Freeze).await.unwrap();
+    cluster.fault(&cluster.at(1), Fault::Freeze).await.unwrap();
     screen.signal("TERM");
     screen.wait_for("Ctrl-C leaves at once");
     // Pressed too soon it would not count.

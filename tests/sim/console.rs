@@ -19,7 +19,7 @@ use rgc_tui::link::Clock;
 use rgc_tui::session::{ClusterSpec, Session};
 use rgc_tui::term::Input;
 use rgc_tui::theme::Theme;
-use rgc_tui::tui::{self, ClusterEffects, Console, Ended, EventChannel, Facts};
+use rgc_tui::tui::{self, ClusterEffects, Console, ConsoleEnd, EventChannel, FactSource};
 use rgc_tui::watch::WatchSettings;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -90,7 +90,7 @@ pub(crate) fn spec(sim: &Sim, rooms: bool) -> ClusterSpec {
 }
 
 /// Runs the console beside a script; gives back the app as the operator left it, and how the console ended.
-pub(crate) async fn with_console<F, Fut>(sim: &Sim, size: (u16, u16), rooms: bool, script: F) -> (App, Option<Ended>)
+pub(crate) async fn with_console<F, Fut>(sim: &Sim, size: (u16, u16), rooms: bool, script: F) -> (App, Option<ConsoleEnd>)
 where
     F: FnOnce(Operator) -> Fut,
     Fut: Future<Output = ()>,
@@ -110,7 +110,7 @@ where
         themes: Box::new(Theme::builtin),
         clock,
         signals: None,
-        facts: Facts::Session(Box::new(session)),
+        facts: FactSource::Session(Box::new(session)),
         handler: Box::new(ClusterEffects::new(executor, None)),
         channel: EventChannel::new(),
         folder: journal.path().to_path_buf(),

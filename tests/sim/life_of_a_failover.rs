@@ -10,7 +10,7 @@ use rgc_tui::alerts::Verdict;
 use rgc_tui::app::{Button, DialogKind, Item};
 use rgc_tui::cluster::NodeId;
 use rgc_tui::plan::{Intent, Mode, Outcome};
-use rgc_tui::tui::Ended;
+use rgc_tui::tui::ConsoleEnd;
 
 use crate::console::{Operator, Seen, with_console};
 use crate::sim::{Settings, Sim};
@@ -103,6 +103,6 @@ async fn life_of_a_failover() {
         me.press("esc esc ctrl-c ctrl-c");
     })
     .await;
-    assert_eq!(ended, Some(Ended::Quit));
+    assert_eq!(ended, Some(ConsoleEnd::Quit));
     assert_eq!(app.operations.len(), 1);
 }

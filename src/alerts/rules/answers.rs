@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::look::{Look, clock};
 use super::super::words::{lasting, people};
 use super::super::{Finding, Remedy, Rule, Severity};
-use crate::cluster::{Health, Node, Refusal};
+use crate::cluster::{Health, Node, WriteRefusal};
 use crate::quantity::{age, count};
 
 /// A finding for every node in one of these healths.
@@ -95,7 +95,7 @@ pub(super) const REFUSED: Rule = Rule {
 fn refused(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for node in look.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.health.is_well()) {
         let remedy: Remedy = match node.refuses {
-            Some(Refusal::NoReplicas { .. }) => {
+            Some(WriteRefusal::NoReplicas { .. }) => {
                 let shard = look.shard_led_by(node);
                 let away = shard.is_some_and(|shard| {
                     let mut others = shard.replicas.iter().chain(&shard.former).filter_map(|id| look.node(*id));
@@ -115,7 +115,7 @@ fn refused(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
                 }
                 .into()
             }
-            Some(Refusal::OutOfMemory) => {
+            Some(WriteRefusal::OutOfMemory) => {
                 let (host, port) = (&node.address.host, node.address.port);
                 format!(
                     "`redis-cli -h {host} -p {port} CONFIG SET maxmemory BYTES` if the host has room; else delete, or move slots \

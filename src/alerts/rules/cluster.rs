@@ -6,7 +6,7 @@ use super::super::look::{Look, no_majority};
 use super::super::words::{list, people};
 use super::super::{Finding, Rule, Severity};
 use crate::cluster::election::Votes;
-use crate::cluster::{Refusal, SlotSet};
+use crate::cluster::{SlotSet, WriteRefusal};
 use crate::quantity::count;
 
 pub(super) const UNREACHABLE: Rule = Rule {
@@ -145,7 +145,7 @@ const STARTING: u64 = 5;
 fn down(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     let masters = || look.nodes().filter(|node| node.is_master() && node.slot_count > 0 && node.serves());
     let failing: Vec<_> = masters()
-        .filter(|node| node.refuses == Some(Refusal::ClusterDown))
+        .filter(|node| node.refuses == Some(WriteRefusal::ClusterDown))
         .filter(|node| node.info.as_ref().and_then(|info| info.uptime_seconds).is_none_or(|up| up >= STARTING))
         .collect();
     if failing.is_empty() {

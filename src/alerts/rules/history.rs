@@ -7,7 +7,9 @@ use chrono::SubsecRound;
 use super::super::look::Look;
 use super::super::words::{list, slots};
 use super::super::{Finding, Rule, Severity, Subject};
-use crate::cluster::{GoneRooms, Incident, JoinedNode, Lost, Model, Node, NodeId, Owner, ShardName, SlotSet, Time, What};
+use crate::cluster::{
+    GoneRooms, Incident, IncidentKind, JoinedNode, LostData, Model, Node, NodeId, Owner, ShardName, SlotSet, Time,
+};
 use crate::quantity::count;
 
 pub(super) const RECALLED: Rule = Rule {
@@ -48,7 +50,7 @@ pub(super) const EMPTIED: Rule = Rule {
 
 fn emptied(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::CameBackEmpty { node, shard, lost, left, gone, .. } = &incident.what else { continue };
+        let IncidentKind::CameBackEmpty { node, shard, lost, left, gone, .. } = &incident.what else { continue };
         let at = clock(incident.at, look.now);
         let message = match gone {
             Some(gone) if *left > 0 => without(gone, lost, &at, *shard),
@@ -88,7 +90,7 @@ fn emptied(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 }
 
 /// `came back at 12:00:31Z as master of shard C without 20 of 206 rooms, 71 players: KX9Q2, P3M7T and 18 more`
-fn without(gone: &GoneRooms, lost: &Lost, at: &str, shard: ShardName) -> String {
+fn without(gone: &GoneRooms, lost: &LostData, at: &str, shard: ShardName) -> String {
     let rooms = match lost.rooms.filter(|all| *all > gone.rooms) {
         Some(all) => format!("{} of {}", gone.rooms, count(all, "room")),
         None if gone.rooms == 1 => "its one room".to_string(),
@@ -118,7 +120,7 @@ pub(super) const VANISHED: Rule = Rule {
 
 fn vanished(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::Vanished { shard, from, to, lost, left, .. } = &incident.what else { continue };
+        let IncidentKind::Vanished { shard, from, to, lost, left, .. } = &incident.what else { continue };
         let message =
             format!("took shard {shard} over from {from} with {left} of {} keys: {} had been there", lost.keys, what_was(lost));
         let remedy = format!("keep the files of {from} before it is started again as a replica; then `rgc-tui ack`");
@@ -140,7 +142,7 @@ pub(super) const JOINED: Rule = Rule {
 
 fn joined(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::Joined { joined, ours } = &incident.what else { continue };
+        let IncidentKind::Joined { joined, ours } = &incident.what else { continue };
         let known: Vec<NodeId> = ours.iter().flat_map(|owner| owner.replicas.iter().copied().chain([owner.id])).collect();
         let all = look.nodes().filter(|node| node.id.is_member() && !known.contains(&node.id)).count().max(joined.len());
         let addresses: Vec<String> = joined.iter().map(|node| node.address.to_string()).collect();
@@ -198,10 +200,10 @@ fn intact<'a>(look: &Look<'a>, ids: &[NodeId], masters: &[NodeId]) -> Vec<&'a No
 }
 
 fn together(owners: &[&Owner]) -> String {
-    let sum = |part: fn(&Lost) -> Option<u64>| owners.iter().map(|owner| part(&owner.lost)).sum::<Option<u64>>();
+    let sum = |part: fn(&LostData) -> Option<u64>| owners.iter().map(|owner| part(&owner.lost)).sum::<Option<u64>>();
     let at = owners.iter().map(|owner| owner.lost.at).max().unwrap_or_default();
     let keys = owners.iter().map(|owner| owner.lost.keys).sum();
-    what_was(&Lost { keys, rooms: sum(|lost| lost.rooms), players: sum(|lost| lost.players), at }) + " had been there"
+    what_was(&LostData { keys, rooms: sum(|lost| lost.rooms), players: sum(|lost| lost.players), at }) + " had been there"
 }
 
 pub(super) const MOVED: Rule = Rule {
@@ -218,7 +220,7 @@ pub(super) const MOVED: Rule = Rule {
 
 fn moved(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::Moved { slots: set, from, to } = &incident.what else { continue };
+        let IncidentKind::Moved { slots: set, from, to } = &incident.what else { continue };
         let (from, to) = (look.model.label(*from), look.model.label(*to));
         let message = format!(
             "{} went from {from} to {to} at {}: neither was told to move them, and both were well",
@@ -247,7 +249,7 @@ pub(super) const TURNED: Rule = Rule {
 
 fn turned(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::Turned { shard, from, to, .. } = &incident.what else { continue };
+        let IncidentKind::Turned { shard, from, to, .. } = &incident.what else { continue };
         let message = format!(
             "{} took over from {} at {}, which was well, and nobody asked for it",
             look.model.label(*to),
@@ -273,7 +275,7 @@ pub(super) const EPOCHS: Rule = Rule {
 
 fn jumped(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for incident in look.model.history().open() {
-        let What::Epochs { from, to } = &incident.what else { continue };
+        let IncidentKind::Epochs { from, to } = &incident.what else { continue };
         let at = clock(incident.at, look.now);
         found.push(on_cluster(
             rule,
@@ -294,7 +296,7 @@ fn push(rule: &Rule, look: &Look<'_>, id: NodeId, severity: Severity, message: S
 }
 
 /// `103 rooms, 412 players`, or keys where rooms had not been counted.
-fn what_was(lost: &Lost) -> String {
+fn what_was(lost: &LostData) -> String {
     match (lost.rooms, lost.players) {
         (Some(rooms), Some(players)) if rooms > 0 => format!("{}, {}", count(rooms, "room"), count(players, "player")),
         _ => count(lost.keys, "key"),
@@ -330,12 +332,12 @@ pub(in crate::alerts) fn is_latched(rule: &str) -> bool {
 /// The finding is about this incident.
 pub(in crate::alerts) fn tells_of(finding: &Finding, incident: &Incident) -> bool {
     match (&incident.what, &finding.subject) {
-        (What::CameBackEmpty { node, .. }, Subject::Node(id)) => finding.rule == EMPTIED.id && node == id,
-        (What::Vanished { to, .. }, Subject::Node(id)) => finding.rule == VANISHED.id && to == id,
-        (What::Joined { .. }, _) => finding.rule == JOINED.id,
-        (What::Moved { slots, .. }, Subject::Slots(set)) => finding.rule == MOVED.id && slots == set,
-        (What::Turned { shard, .. }, Subject::Shard(name)) => finding.rule == TURNED.id && shard == name,
-        (What::Epochs { .. }, _) => finding.rule == EPOCHS.id,
+        (IncidentKind::CameBackEmpty { node, .. }, Subject::Node(id)) => finding.rule == EMPTIED.id && node == id,
+        (IncidentKind::Vanished { to, .. }, Subject::Node(id)) => finding.rule == VANISHED.id && to == id,
+        (IncidentKind::Joined { .. }, _) => finding.rule == JOINED.id,
+        (IncidentKind::Moved { slots, .. }, Subject::Slots(set)) => finding.rule == MOVED.id && slots == set,
+        (IncidentKind::Turned { shard, .. }, Subject::Shard(name)) => finding.rule == TURNED.id && shard == name,
+        (IncidentKind::Epochs { .. }, _) => finding.rule == EPOCHS.id,
         _ => false,
     }
 }

@@ -21,14 +21,14 @@ pub(super) const LOST: Rule = Rule {
 
 /// Bytes of its stream that a dead master had written and its successor does not have.
 #[derive(Clone, Copy)]
-pub(super) struct Lost {
+pub(super) struct LostBytes {
     pub(super) bytes: u64,
     /// How far the dead master had come, and from where on its successor went its own way.
     written: u64,
     parted: u64,
 }
 
-impl Lost {
+impl LostBytes {
     /// More than what is always on its way between two heartbeats.
     pub(super) fn is_large(self) -> bool {
         const ON_ITS_WAY: u64 = 1 << 20;
@@ -41,7 +41,7 @@ pub(in crate::alerts) const NOISE: u64 = 1024;
 
 /// What this node, a master until another took over, has and its successor has not: between its last word and the first
 /// byte that the successor did not share. None while nothing is known of it.
-pub(super) fn lost_by(look: &Look<'_>, node: &Node) -> Option<Lost> {
+pub(super) fn lost_by(look: &Look<'_>, node: &Node) -> Option<LostBytes> {
     if !node.is_down() || !node.is_master() || node.slot_count > 0 {
         return None;
     }
@@ -50,7 +50,7 @@ pub(super) fn lost_by(look: &Look<'_>, node: &Node) -> Option<Lost> {
     let new = look.master(shard)?.info.as_deref()?;
     let bytes = old.not_had_by(new)?;
     let (written, parted) = (old.master_offset?, u64::try_from(new.second_repl_offset?).ok()?);
-    (bytes > NOISE).then_some(Lost { bytes, written, parted })
+    (bytes > NOISE).then_some(LostBytes { bytes, written, parted })
 }
 
 fn lost(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {

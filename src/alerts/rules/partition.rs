@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::look::Look;
 use super::super::words::{list, people};
 use super::super::{Finding, Rule, Severity};
-use crate::cluster::{Node, Partition, Side, SlotSet};
+use crate::cluster::{Node, Partition, PartitionSide, SlotSet};
 use crate::quantity::count;
 
 pub(super) const PARTITION: Rule = Rule {
@@ -50,7 +50,7 @@ fn partition(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
 }
 
 /// What becomes of writes on this side.
-fn fate(look: &Look<'_>, partition: &Partition, side: &Side) -> String {
+fn fate(look: &Look<'_>, partition: &Partition, side: &PartitionSide) -> String {
     let (reached, known) = side.masters;
     let names = match partition.sides.first() {
         Some(first) if first == side && side.has_majority() => "the first".to_string(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::look::{Look, clock};
 use super::super::words::list;
 use super::super::{Finding, Rule, Severity};
-use crate::cluster::election::{Hopeless, Obstacle, Outlook};
+use crate::cluster::election::{CandidateObstacle, Hopeless, Outlook};
 use crate::cluster::{Health, Node, PeerWord, Shard};
 use crate::quantity::{age, count};
 
@@ -65,7 +65,9 @@ fn nobody(master: &Node, why: &Hopeless<'_>) -> String {
             let masters = count(votes.voters, "master");
             format!("nobody can be elected: {} of {masters} can vote, {} must", votes.alive, votes.needed)
         }
-        Hopeless::Barred(candidate) if !matches!(candidate.obstacle, Some(Obstacle::Down { .. } | Obstacle::Failed)) => {
+        Hopeless::Barred(candidate)
+            if !matches!(candidate.obstacle, Some(CandidateObstacle::Down { .. } | CandidateObstacle::Failed)) =>
+        {
             format!("{} is {} and nobody takes over: {why}", master.address, master.health)
         }
         _ => format!("{} is {} and no replica is left to take over", master.address, master.health),

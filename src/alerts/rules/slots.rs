@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::super::look::Look;
 use super::super::words::{list, people, slots};
 use super::super::{Finding, Remedy, Rule, Severity};
-use crate::cluster::{Direction, NodeId, Opinion, Refusal, SLOTS, Shard, SlotSet, former_owners, from_outside, outside, outsider};
+use crate::cluster::{
+    NodeId, OpenDirection, Opinion, SLOTS, Shard, SlotSet, WriteRefusal, former_owners, from_outside, outside, outsider,
+};
 use crate::plan::Intent;
 use crate::quantity::count;
 
@@ -32,7 +34,8 @@ fn unserved(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
         let missing = shard.slot_set().minus(&topology.served);
         let master = look.master(shard);
         // All that a master refuses because the cluster is down is told at once, by cluster.down.
-        if missing.is_empty() || master.is_some_and(|master| !master.is_down() && master.refuses == Some(Refusal::ClusterDown)) {
+        if missing.is_empty() || master.is_some_and(|master| !master.is_down() && master.refuses == Some(WriteRefusal::ClusterDown))
+        {
             continue;
         }
         let reason = match master {
@@ -197,8 +200,8 @@ fn open(rule: &Rule, look: &Look<'_>, found: &mut Vec<Finding>) {
     for open in topology.open.iter().filter(|open| set.contains(open.slot)) {
         let (node, peer) = (look.model.label(open.node), look.model.label(open.peer));
         let side = match open.direction {
-            Direction::Migrating => format!("{node} is migrating to {peer}"),
-            Direction::Importing => format!("{node} is importing from {peer}"),
+            OpenDirection::Migrating => format!("{node} is migrating to {peer}"),
+            OpenDirection::Importing => format!("{node} is importing from {peer}"),
         };
         if !sides.contains(&side) {
             sides.push(side);

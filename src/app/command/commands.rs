@@ -10,7 +10,7 @@ use crate::nearest::nearest;
 
 /// What a command does, before its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum CommandVerb {
     Home,
     Topology,
     Nodes,
@@ -36,8 +36,8 @@ pub enum Verb {
 
 /// One command.
 #[derive(Clone, Debug)]
-pub struct Command {
-    pub verb: Verb,
+pub struct TypedCommand {
+    pub verb: CommandVerb,
     /// Its words: `rooms`, `node drain`.
     pub name: &'static str,
     pub aliases: &'static [&'static str],
@@ -49,15 +49,15 @@ pub struct Command {
 macro_rules! commands {
     ($($verb:ident $name:literal [$($alias:literal)*] $usage:literal $says:literal;)+) => {
         /// Every command, in the order of the help page. An operation's arguments are the grammar's.
-        pub static COMMANDS: LazyLock<Vec<Command>> = LazyLock::new(|| vec![$(Command {
-            verb: Verb::$verb, name: $name, aliases: &[$($alias),*], usage: usage(Verb::$verb, $name, $usage), says: $says,
+        pub static COMMANDS: LazyLock<Vec<TypedCommand>> = LazyLock::new(|| vec![$(TypedCommand {
+            verb: CommandVerb::$verb, name: $name, aliases: &[$($alias),*], usage: usage(CommandVerb::$verb, $name, $usage), says: $says,
         }),+]);
     };
 }
 
-fn usage(verb: Verb, name: &str, usage: &str) -> String {
+fn usage(verb: CommandVerb, name: &str, usage: &str) -> String {
     let words: Vec<&str> = name.split(' ').collect();
-    let whole = if verb == Verb::Operation { grammar::usage(&words) } else { return usage.to_string() };
+    let whole = if verb == CommandVerb::Operation { grammar::usage(&words) } else { return usage.to_string() };
     whole.strip_prefix(name).unwrap_or(&whole).trim_start().to_string()
 }
 
@@ -93,7 +93,7 @@ commands! {
     Quit       "quit"           ["q" "q!" "exit"]     ""      "quit";
 }
 
-impl Command {
+impl TypedCommand {
     /// Takes nothing after its name.
     pub fn is_bare(&self) -> bool {
         self.usage.is_empty()
@@ -114,7 +114,7 @@ impl Command {
 }
 
 /// The command meant by a word: its name, a short form, or the only name that begins so.
-pub fn find(word: &str) -> Result<&'static Command, String> {
+pub fn find(word: &str) -> Result<&'static TypedCommand, String> {
     let exact = COMMANDS.iter().find(|command| command.name == word || command.aliases.contains(&word));
     if let Some(command) = exact {
         return Ok(command);
@@ -131,16 +131,18 @@ pub fn find(word: &str) -> Result<&'static Command, String> {
 }
 
 /// The operation on who is in the cluster that `node` and this word name, as in the shell.
-fn of_node(word: &str) -> Option<&'static Command> {
+fn of_node(word: &str) -> Option<&'static TypedCommand> {
     COMMANDS.iter().find(|command| command.name.strip_prefix("node ") == Some(word))
 }
 
 /// The command that these words begin with, and the words after it.
-pub(crate) fn split<'a, 'w>(words: &'a [&'w str]) -> Result<(&'static Command, &'a [&'w str]), String> {
+pub(crate) fn split<'a, 'w>(words: &'a [&'w str]) -> Result<(&'static TypedCommand, &'a [&'w str]), String> {
     let (first, rest) = words.split_first().ok_or("no command was typed")?;
     let command = find(first)?;
     match rest.split_first() {
-        Some((word, after)) if command.verb == Verb::Node => Ok(of_node(word).map_or((command, rest), |named| (named, after))),
+        Some((word, after)) if command.verb == CommandVerb::Node => {
+            Ok(of_node(word).map_or((command, rest), |named| (named, after)))
+        }
         _ => Ok((command, rest)),
     }
 }
@@ -165,19 +167,21 @@ pub(crate) fn completions(app: &App, typed: &str) -> Vec<String> {
 }
 
 /// What may stand after these words of a command.
-fn arguments(app: &App, command: &Command, words: &[&str]) -> Vec<String> {
+fn arguments(app: &App, command: &TypedCommand, words: &[&str]) -> Vec<String> {
     match command.verb {
-        Verb::Operation if words.last() == Some(&"--replaces") => {
+        CommandVerb::Operation if words.last() == Some(&"--replaces") => {
             app.model.nodes().filter(|node| node.health.is_down()).map(|node| app.model.label(node.id)).collect()
         }
-        Verb::Operation => grammar::choices(&command.spelled(words)).into_iter().flat_map(|choice| offered(app, choice)).collect(),
-        Verb::Node if words.is_empty() => {
+        CommandVerb::Operation => {
+            grammar::choices(&command.spelled(words)).into_iter().flat_map(|choice| offered(app, choice)).collect()
+        }
+        CommandVerb::Node if words.is_empty() => {
             let operations = COMMANDS.iter().filter_map(|command| command.name.strip_prefix("node "));
             names::node_names(app).into_iter().chain(operations.map(String::from)).collect()
         }
-        Verb::Shard => names::shard_names(app),
-        Verb::Room => codes(app),
-        Verb::Theme => app.settings.themes.clone(),
+        CommandVerb::Shard => names::shard_names(app),
+        CommandVerb::Room => codes(app),
+        CommandVerb::Theme => app.settings.themes.clone(),
         _ => Vec::new(),
     }
 }
@@ -256,7 +260,7 @@ mod tests {
         let mut all: Vec<String> = listed(&[]).into_iter().filter(|word| word != "node").collect();
         all.extend(listed(&["node"]).into_iter().map(|word| format!("node {word}")));
         let ours: Vec<&str> =
-            COMMANDS.iter().filter(|command| command.verb == Verb::Operation).map(|command| command.name).collect();
+            COMMANDS.iter().filter(|command| command.verb == CommandVerb::Operation).map(|command| command.name).collect();
         assert_eq!(ours, all);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::app::App;
-use crate::app::command::commands::{self, Command, Verb};
+use crate::app::command::commands::{self, CommandVerb, TypedCommand};
 use crate::app::command::names;
 use crate::grammar;
 use crate::plan::Intent;
@@ -13,11 +13,11 @@ pub(crate) fn wants_value(line: &str) -> bool {
     let Some(line) = line.strip_suffix(' ') else { return false };
     let words: Vec<&str> = line.split_whitespace().collect();
     commands::split(&words)
-        .is_ok_and(|(command, after)| command.verb == Verb::Operation && grammar::wants_value(&command.spelled(after)))
+        .is_ok_and(|(command, after)| command.verb == CommandVerb::Operation && grammar::wants_value(&command.spelled(after)))
 }
 
 /// The intent of an operation's command.
-pub(crate) fn parse(app: &App, command: &Command, words: &[&str]) -> Result<Intent, String> {
+pub(crate) fn parse(app: &App, command: &TypedCommand, words: &[&str]) -> Result<Intent, String> {
     addressed(app, grammar::parse(&command.spelled(words))?)
 }
 

@@ -140,7 +140,7 @@ pub(crate) fn press(app: &mut App, chord: Chord, now: Time) -> Vec<Effect> {
 
 /// A whole command that takes nothing more.
 fn is_bare(text: &str) -> bool {
-    commands::find(text).is_ok_and(commands::Command::is_bare)
+    commands::find(text).is_ok_and(commands::TypedCommand::is_bare)
 }
 
 pub(crate) fn paste(app: &mut App, text: &str) {

@@ -1,10 +1,10 @@
 //! PURE. Running a command line: views are shown, operations are planned, and what is wrong is said with the nearest right thing.
 
-use crate::app::command::commands::{self, Verb};
+use crate::app::command::commands::{self, CommandVerb};
 use crate::app::command::intents;
 use crate::app::command::names;
 use crate::app::screen::navigation;
-use crate::app::{App, Dialog, DialogKind, Effect, View, requests};
+use crate::app::{App, Dialog, DialogKind, Effect, Page, requests};
 use crate::cluster::{SLOTS, Time};
 
 /// Runs one line typed after `:`.
@@ -17,7 +17,7 @@ pub(crate) fn line(app: &mut App, text: &str, now: Time) -> Result<Vec<Effect>, 
     if command.is_bare() && !arguments.is_empty() {
         return Err(format!("`{}` takes nothing after it", command.name));
     }
-    if command.verb == Verb::Operation {
+    if command.verb == CommandVerb::Operation {
         let intent = intents::parse(app, command, arguments)?;
         return Ok(requests::intend(app, intent, now));
     }
@@ -57,46 +57,46 @@ pub(crate) fn again(app: &mut App, back: bool, now: Time) -> Vec<Effect> {
     }
 }
 
-fn look(app: &mut App, command: &commands::Command, arguments: &[&str], now: Time) -> Result<Vec<Effect>, String> {
+fn look(app: &mut App, command: &commands::TypedCommand, arguments: &[&str], now: Time) -> Result<Vec<Effect>, String> {
     let one = || arguments.first().copied().ok_or_else(|| format!("usage: {} {}", command.name, command.usage));
     let view = match command.verb {
-        Verb::Home => View::Home,
-        Verb::Topology => View::Topology,
-        Verb::Nodes => View::Nodes,
-        Verb::Slots => View::Slots,
-        Verb::Rooms => View::Rooms,
-        Verb::Alerts => View::Alerts,
-        Verb::Node => View::Node(names::node(app, one()?)?),
-        Verb::Shard => View::Shard(names::shard(app, one()?)?),
-        Verb::Slot => {
+        CommandVerb::Home => Page::Home,
+        CommandVerb::Topology => Page::Topology,
+        CommandVerb::Nodes => Page::Nodes,
+        CommandVerb::Slots => Page::Slots,
+        CommandVerb::Rooms => Page::Rooms,
+        CommandVerb::Alerts => Page::Alerts,
+        CommandVerb::Node => Page::Node(names::node(app, one()?)?),
+        CommandVerb::Shard => Page::Shard(names::shard(app, one()?)?),
+        CommandVerb::Slot => {
             let text = one()?;
             let slot = text.parse::<u16>().ok().filter(|&slot| slot < SLOTS);
             let slot = slot.ok_or_else(|| format!("`{text}` is not a slot: expected a number from 0 to 16383"))?;
             app.screen.slots.cursor = slot;
-            View::Slot(slot)
+            Page::Slot(slot)
         }
-        Verb::Room => {
+        CommandVerb::Room => {
             let text = one()?;
             let upper = text.to_uppercase();
             let room = app.model.rooms().get(text).or_else(|| app.model.rooms().get(&upper));
             let known = || app.model.rooms().iter().map(|room| room.code.to_string()).take(20_000).collect::<Vec<_>>();
-            View::Room(room.map(|room| room.code.clone()).ok_or_else(|| names::unknown("room", text, &known()))?)
+            Page::Room(room.map(|room| room.code.clone()).ok_or_else(|| names::unknown("room", text, &known()))?)
         }
-        Verb::Operations => View::Operations,
-        Verb::Ledger => View::Ledger,
-        Verb::Views => View::Views,
-        Verb::Log => View::Log,
-        Verb::Help => View::Help,
-        Verb::Theme => return theme(app, one()?),
-        Verb::Unlock => {
+        CommandVerb::Operations => Page::Operations,
+        CommandVerb::Ledger => Page::Ledger,
+        CommandVerb::Views => Page::Views,
+        CommandVerb::Log => Page::Log,
+        CommandVerb::Help => Page::Help,
+        CommandVerb::Theme => return theme(app, one()?),
+        CommandVerb::Unlock => {
             unlock(app, now);
             return Ok(Vec::new());
         }
-        Verb::SaveScreen => return Ok(vec![Effect::SaveScreen]),
-        Verb::Quit => return Ok(requests::quit(app)),
+        CommandVerb::SaveScreen => return Ok(vec![Effect::SaveScreen]),
+        CommandVerb::Quit => return Ok(requests::quit(app)),
         _ => return Err(format!("`{}` is not a view", command.name)),
     };
-    let effects = if matches!(view, View::Ledger | View::Operations) { vec![Effect::ReadLedger] } else { Vec::new() };
+    let effects = if matches!(view, Page::Ledger | Page::Operations) { vec![Effect::ReadLedger] } else { Vec::new() };
     navigation::jump(app, view);
     Ok(effects)
 }

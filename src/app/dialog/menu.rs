@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::alerts;
 use crate::app::command::prompt;
 use crate::app::screen::navigation;
-use crate::app::{App, Dialog, DialogKind, Effect, Fault, View, requests};
+use crate::app::{App, Dialog, DialogKind, Effect, Fault, Page, requests};
 use crate::cluster::{Health, Node, NodeId, Time};
 use crate::escape;
 use crate::plan::{Intent, Mode};
@@ -149,7 +149,7 @@ pub(crate) fn choose(app: &mut App, node: NodeId, item: &MenuItem, now: Time) ->
     let name = app.model.label(node);
     match item.does {
         Does::Look => {
-            navigation::push(app, View::Node(node));
+            navigation::push(app, Page::Node(node));
             Vec::new()
         }
         Does::Copy => vec![Effect::Copy(name)],

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use crate::app::screen::layout;
 use crate::app::screen::navigation::{self, Go};
 use crate::app::screen::slotmap;
-use crate::app::{App, ListKind, Pane, View};
+use crate::app::{App, ListKind, Page, Pane};
 
 const WHEEL: isize = 3;
 
@@ -27,7 +27,7 @@ pub(crate) fn mouse(app: &mut App, event: MouseEvent) {
 fn focus(app: &mut App, at: Position) -> Option<(Pane, Rect)> {
     let areas = app.areas();
     let found = areas.panes.iter().copied().find(|(_, area)| area.contains(at))?;
-    if *app.screen.view() == View::Home {
+    if *app.screen.view() == Page::Home {
         app.screen.focus = found.0;
     }
     Some(found)

@@ -6,7 +6,7 @@ use crate::app::command::prompt;
 use crate::app::command::run;
 use crate::app::screen::navigation::{self, Go};
 use crate::app::screen::slotmap;
-use crate::app::{App, Dialog, DialogKind, Effect, Filter, ListKind, Pane, Sort, View, requests};
+use crate::app::{App, Dialog, DialogKind, Effect, Filter, ListKind, Page, Pane, Sort, requests};
 use crate::cluster::{METRICS, Time};
 use crate::keys::{Action, Chord, Context, Scope};
 use crate::plan::Mode;
@@ -135,7 +135,7 @@ fn back(app: &mut App) {
 }
 
 fn help(app: &mut App, scroll: usize) {
-    navigation::push(app, View::Help);
+    navigation::push(app, Page::Help);
     app.screen.scroll = scroll;
 }
 

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use crate::alerts::{Alert, Cause, Phase, Severity, Subject};
 use crate::app::screen::columns::by;
 use crate::app::screen::filter::Matching;
-use crate::app::{App, Item, View};
+use crate::app::{App, Item, Page};
 
 /// The rows, and how many of the first of them want to be read now.
 pub(crate) fn rows(app: &App) -> (Vec<Item>, usize) {
     let kept = kept(app);
     let state = &app.screen.alerts;
-    if state.sort.is_some() || !state.filter.text.is_empty() || *app.screen.view() == View::Alerts {
+    if state.sort.is_some() || !state.filter.text.is_empty() || *app.screen.view() == Page::Alerts {
         let rows: Vec<Item> = kept.iter().map(|alert| Item::Alert(alert.id)).collect();
         let loud = kept.iter().rposition(|alert| is_loud(alert)).map_or(0, |last| last + 1);
         return (rows, loud);

@@ -1,6 +1,6 @@
 //! PURE. What `y` copies: the thing under the cursor, in the form in which it is useful elsewhere.
 
-use crate::app::{App, Item, View};
+use crate::app::{App, Item, Page};
 use crate::plan::Intent;
 
 /// The shell command that does the same.
@@ -10,7 +10,7 @@ pub(crate) fn shell(invocation: &str, intent: &Intent) -> String {
 
 /// The text for the clipboard; None when nothing is selected.
 pub(crate) fn text(app: &App) -> Option<String> {
-    if let View::Operation(id) = app.screen.view() {
+    if let Page::Operation(id) = app.screen.view() {
         return app.operation(*id).map(|operation| shell(&app.settings.invocation, &operation.plan.intent));
     }
     match app.selected() {

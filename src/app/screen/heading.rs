@@ -15,7 +15,7 @@ use crate::escape;
 
 /// What a piece of the heading tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum HeadingPart {
     /// Cause and effect.
     First,
     /// What else is wrong.
@@ -58,7 +58,7 @@ pub struct Heading {
     pub indent: u16,
     /// The time of day has a place on the first line.
     pub clock: bool,
-    pub lines: Vec<Vec<(Part, String)>>,
+    pub lines: Vec<Vec<(HeadingPart, String)>>,
 }
 
 /// From this width on lines go on below the sentence; narrower ones have no cell to give away.
@@ -137,7 +137,7 @@ const STEP: &str = "→ ";
 
 impl Wrap {
     /// What happens by itself on a line of its own, beside the effect where that saves the end of what to do.
-    fn lines(&self, headline: &Headline) -> Vec<Vec<(Part, String)>> {
+    fn lines(&self, headline: &Headline) -> Vec<Vec<(HeadingPart, String)>> {
         let mut lines = self.spread(headline, false);
         if lines.len() > self.most {
             lines = self.spread(headline, true);
@@ -146,11 +146,11 @@ impl Wrap {
         lines
     }
 
-    fn spread(&self, headline: &Headline, tight: bool) -> Vec<Vec<(Part, String)>> {
+    fn spread(&self, headline: &Headline, tight: bool) -> Vec<Vec<(HeadingPart, String)>> {
         let mut lines = vec![Vec::new()];
         let clauses = std::iter::once(&headline.cause).chain(&headline.effect);
         for (at, clause) in clauses.enumerate() {
-            self.add(&mut lines, Part::First, &escape::line(clause), if at > 0 { BETWEEN } else { "" });
+            self.add(&mut lines, HeadingPart::First, &escape::line(clause), if at > 0 { BETWEEN } else { "" });
         }
         if self.most == 1 {
             return lines;
@@ -159,7 +159,7 @@ impl Wrap {
             lines.push(Vec::new());
             self.whole_clauses(&mut lines, &also);
         }
-        let below = [(Part::Past, headline.past.as_deref()), (Part::Outlook, headline.outlook.as_deref())];
+        let below = [(HeadingPart::Past, headline.past.as_deref()), (HeadingPart::Outlook, headline.outlook.as_deref())];
         for (part, says) in below.into_iter().filter_map(|(part, says)| Some((part, escape::line(says?)))) {
             if !tight || lines.len() == 1 || self.left(&lines) < says.width() + BETWEEN.width() {
                 lines.push(Vec::new());
@@ -174,13 +174,13 @@ impl Wrap {
             if !beside {
                 lines.push(Vec::new());
             }
-            self.add(&mut lines, Part::Next, &next, BESIDE);
+            self.add(&mut lines, HeadingPart::Next, &next, BESIDE);
         }
         lines
     }
 
     /// As many clauses of what else is wrong as there is room for on the last line, and how many there are more.
-    fn whole_clauses(&self, lines: &mut [Vec<(Part, String)>], also: &str) {
+    fn whole_clauses(&self, lines: &mut [Vec<(HeadingPart, String)>], also: &str) {
         let also = escape::line(also);
         let clauses: Vec<&str> = also.split(BETWEEN).collect();
         for shown in (1..=clauses.len()).rev() {
@@ -188,20 +188,20 @@ impl Wrap {
             let end = if more > 0 { format!("{BETWEEN}{more} more") } else { String::new() };
             let text = format!("{}{end}", clauses.iter().take(shown).copied().collect::<Vec<_>>().join(BETWEEN));
             if text.width() <= self.left(lines) || shown == 1 {
-                return put(lines, Part::Also, &text);
+                return put(lines, HeadingPart::Also, &text);
             }
         }
     }
 
     /// Cells left on the last line.
-    fn left(&self, lines: &[Vec<(Part, String)>]) -> usize {
+    fn left(&self, lines: &[Vec<(HeadingPart, String)>]) -> usize {
         let used: usize = lines.last().into_iter().flatten().map(|(_, text)| text.width()).sum();
         let room = if lines.len() == 1 { self.first } else { self.rest };
         room.saturating_sub(used)
     }
 
     /// Adds a clause to the last line, to a new one when it does not fit, and word by word when it fits on none.
-    fn add(&self, lines: &mut Vec<Vec<(Part, String)>>, part: Part, text: &str, between: &str) {
+    fn add(&self, lines: &mut Vec<Vec<(HeadingPart, String)>>, part: HeadingPart, text: &str, between: &str) {
         let empty = lines.last().is_some_and(Vec::is_empty);
         let lead = if empty { "" } else { between };
         if self.left(lines) >= lead.width() + text.width() {
@@ -217,7 +217,7 @@ impl Wrap {
             let gap = usize::from(lines.last().is_some_and(|line| !line.is_empty() && !ends_blank(line)));
             if self.left(lines) < gap + word.width() && lines.last().is_some_and(|line| !line.is_empty()) {
                 lines.push(Vec::new());
-                if part == Part::Next && self.rest > 3 * HANGING.len() {
+                if part == HeadingPart::Next && self.rest > 3 * HANGING.len() {
                     put(lines, part, HANGING);
                 }
             } else if gap > 0 {
@@ -228,7 +228,7 @@ impl Wrap {
     }
 
     /// No more lines than there may be, none longer than there is room; what is cut off ends with a whole clause or word.
-    fn cut(&self, lines: &mut Vec<Vec<(Part, String)>>, headline: &Headline) {
+    fn cut(&self, lines: &mut Vec<Vec<(HeadingPart, String)>>, headline: &Headline) {
         let more = lines.len() > self.most;
         let rest = lines.split_off(self.most.min(lines.len()));
         // A clause that goes on there is cut as a whole.
@@ -243,7 +243,7 @@ impl Wrap {
             let last = more && at + 1 == self.most;
             if used > room || last {
                 shorten(line, room.saturating_sub(2));
-                line.push((Part::Cut, " …".into()));
+                line.push((HeadingPart::Cut, " …".into()));
             }
         }
     }
@@ -255,11 +255,11 @@ fn begins(text: &str, headline: &Headline) -> bool {
     clauses.map(|clause| escape::line(clause).into_owned()).any(|clause| text.starts_with(&clause))
 }
 
-fn ends_blank(line: &[(Part, String)]) -> bool {
+fn ends_blank(line: &[(HeadingPart, String)]) -> bool {
     line.last().is_some_and(|(_, text)| text.ends_with(' '))
 }
 
-fn put(lines: &mut [Vec<(Part, String)>], part: Part, text: &str) {
+fn put(lines: &mut [Vec<(HeadingPart, String)>], part: HeadingPart, text: &str) {
     let Some(line) = lines.last_mut() else { return };
     match line.last_mut() {
         Some((last, before)) if *last == part => before.push_str(text),
@@ -283,7 +283,7 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 /// Cuts a line to so many cells: behind a clause if one fits, else behind a word, else anywhere.
-fn shorten(line: &mut Vec<(Part, String)>, room: usize) {
+fn shorten(line: &mut Vec<(HeadingPart, String)>, room: usize) {
     let mut left = room;
     let fits = line.iter().take_while(|(_, text)| {
         let fits = text.width() <= left;

@@ -6,7 +6,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{App, Heading, Pane, SlotScreen, View};
+use crate::app::{App, Heading, Page, Pane, SlotScreen};
 use crate::cluster::{SLOTS, SlotRange};
 
 /// From this size on the home screen shows tiles.
@@ -42,7 +42,7 @@ pub fn is_tiled(size: (u16, u16)) -> bool {
 
 /// What decides how much room each part needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Content {
+pub struct ContentArea {
     /// Lines of the heading.
     pub heading: u16,
     /// Somebody plays (the demo).
@@ -53,7 +53,7 @@ pub struct Content {
     pub loud: usize,
 }
 
-impl Content {
+impl ContentArea {
     pub fn of(app: &App, heading: &Heading) -> Self {
         Self {
             heading: heading.height(),
@@ -66,36 +66,36 @@ impl Content {
 }
 
 /// Places everything for a screen of this size.
-pub fn areas(size: (u16, u16), view: &View, focus: Pane, content: Content) -> Areas {
+pub fn areas(size: (u16, u16), view: &Page, focus: Pane, content: ContentArea) -> Areas {
     let mut rest = Rect::new(0, 0, size.0, size.1);
     let verdict = take_top(&mut rest, content.heading.max(1));
     let footer = take_bottom(&mut rest, 1);
     let play = take_top(&mut rest, u16::from(content.play));
-    let tiled = *view == View::Home && is_tiled(size);
+    let tiled = *view == Page::Home && is_tiled(size);
     let bar = take_top(&mut rest, u16::from(!tiled));
     let panes = match view {
-        View::Home if tiled => tiles(rest, focus, content),
-        View::Home => small(rest, focus, content),
+        Page::Home if tiled => tiles(rest, focus, content),
+        Page::Home => small(rest, focus, content),
         other => own_pane(other).map(|pane| (pane, rest)).into_iter().collect(),
     };
     Areas { verdict, play, bar, body: rest, panes, footer }
 }
 
 /// The pane of which this view is the full version.
-pub fn own_pane(view: &View) -> Option<Pane> {
+pub fn own_pane(view: &Page) -> Option<Pane> {
     match view {
-        View::Topology => Some(Pane::Topology),
-        View::Nodes => Some(Pane::Nodes),
-        View::Slots => Some(Pane::Slots),
-        View::Rooms => Some(Pane::Rooms),
-        View::Alerts => Some(Pane::Alerts),
+        Page::Topology => Some(Pane::Topology),
+        Page::Nodes => Some(Pane::Nodes),
+        Page::Slots => Some(Pane::Slots),
+        Page::Rooms => Some(Pane::Rooms),
+        Page::Alerts => Some(Pane::Alerts),
         _ => None,
     }
 }
 
 /// Alerts across the top: a line at rest, else as tall as they need. Below them topology beside nodes, which have a line for
 /// each node, and then rooms beside slots, which take what there is. Neighbours share a border line.
-fn tiles(body: Rect, focus: Pane, content: Content) -> Vec<(Pane, Rect)> {
+fn tiles(body: Rect, focus: Pane, content: ContentArea) -> Vec<(Pane, Rect)> {
     let (alerts, rest) = match alerts_height(body.height, focus, content) {
         0 | 1 => {
             (Rect { height: 1.min(body.height), ..body }, Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body })
@@ -117,7 +117,7 @@ fn tiles(body: Rect, focus: Pane, content: Content) -> Vec<(Pane, Rect)> {
 }
 
 /// One at rest; with its border while something is loud; and with room for the chosen alert in full while it has the focus.
-fn alerts_height(body: u16, focus: Pane, content: Content) -> u16 {
+fn alerts_height(body: u16, focus: Pane, content: ContentArea) -> u16 {
     /// What an alert says in full.
     const IN_FULL: u16 = 9;
     let loud = if content.loud > 0 { needs(Pane::Alerts, content.loud).min(body / 3) } else { 1 };
@@ -131,7 +131,7 @@ fn alerts_height(body: u16, focus: Pane, content: Content) -> u16 {
 
 /// One pane under tabs. Below a list that needs less the newest alerts and changes stand; they have a third of the screen
 /// while something is loud.
-fn small(body: Rect, focus: Pane, content: Content) -> Vec<(Pane, Rect)> {
+fn small(body: Rect, focus: Pane, content: ContentArea) -> Vec<(Pane, Rect)> {
     const WORTH_IT: u16 = 4;
     let upper = match focus {
         Pane::Topology | Pane::Nodes => needs(focus, content.nodes),
@@ -304,10 +304,10 @@ mod tests {
         for width in 0..=220 {
             for height in 0..=70 {
                 let screen = Rect::new(0, 0, width, height);
-                for view in [View::Home, View::Nodes, View::Slots, View::Help] {
+                for view in [Page::Home, Page::Nodes, Page::Slots, Page::Help] {
                     for play in [false, true] {
                         let rows = usize::from(width) % 40;
-                        let content = Content { play, heading: height % 6, nodes: rows, alerts: rows, loud: rows / 2 };
+                        let content = ContentArea { play, heading: height % 6, nodes: rows, alerts: rows, loud: rows / 2 };
                         let areas = areas((width, height), &view, Pane::Rooms, content);
                         let all = areas.panes.iter().map(|(_, area)| *area);
                         for area in all.chain([areas.verdict, areas.play, areas.bar, areas.body, areas.footer]) {
@@ -324,15 +324,15 @@ mod tests {
 
     #[test]
     fn large_screens_have_five_panes_and_small_ones_what_fits() {
-        let rest = Content { heading: 1, play: false, nodes: 6, alerts: 0, loud: 0 };
-        let panes = |size, focus, content| areas(size, &View::Home, focus, content).panes;
+        let rest = ContentArea { heading: 1, play: false, nodes: 6, alerts: 0, loud: 0 };
+        let panes = |size, focus, content| areas(size, &Page::Home, focus, content).panes;
         let shown = |size, focus, content| panes(size, focus, content).into_iter().map(|(pane, _)| pane).collect::<Vec<_>>();
         assert_eq!(shown((80, 24), Pane::Slots, rest), [Pane::Slots]);
         assert_eq!(shown((80, 24), Pane::Topology, rest), [Pane::Topology, Pane::Alerts]);
-        assert_eq!(shown((80, 24), Pane::Topology, Content { nodes: 60, ..rest }), [Pane::Topology]);
-        let many = Content { nodes: 60, alerts: 5, loud: 3, heading: 4, ..rest };
+        assert_eq!(shown((80, 24), Pane::Topology, ContentArea { nodes: 60, ..rest }), [Pane::Topology]);
+        let many = ContentArea { nodes: 60, alerts: 5, loud: 3, heading: 4, ..rest };
         assert_eq!(shown((80, 24), Pane::Topology, many), [Pane::Topology, Pane::Alerts]);
-        let large = areas((120, 40), &View::Home, Pane::Slots, rest);
+        let large = areas((120, 40), &Page::Home, Pane::Slots, rest);
         let mut all: Vec<Pane> = large.panes.iter().map(|(pane, _)| *pane).collect();
         all.sort_unstable();
         assert_eq!(all, Pane::ALL);
@@ -342,11 +342,11 @@ mod tests {
 
     #[test]
     fn alerts_are_as_tall_as_they_need() {
-        let height = |size, focus, content| areas(size, &View::Home, focus, content).pane(Pane::Alerts).unwrap().height;
-        let rest = Content { heading: 1, play: false, nodes: 6, alerts: 4, loud: 0 };
+        let height = |size, focus, content| areas(size, &Page::Home, focus, content).pane(Pane::Alerts).unwrap().height;
+        let rest = ContentArea { heading: 1, play: false, nodes: 6, alerts: 4, loud: 0 };
         assert_eq!(height((120, 40), Pane::Topology, rest), 1);
-        assert_eq!(height((120, 40), Pane::Topology, Content { loud: 3, ..rest }), 5);
-        assert_eq!(height((120, 40), Pane::Topology, Content { loud: 30, ..rest }), 12);
+        assert_eq!(height((120, 40), Pane::Topology, ContentArea { loud: 3, ..rest }), 5);
+        assert_eq!(height((120, 40), Pane::Topology, ContentArea { loud: 30, ..rest }), 12);
         assert_eq!(height((120, 40), Pane::Alerts, rest), 15);
         assert_eq!(height((80, 24), Pane::Topology, rest), 14);
     }

@@ -20,7 +20,7 @@ use crate::plan::entry::Entry;
 
 /// A full screen. Drill-down pushes one, `esc` goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum View {
+pub enum Page {
     Home,
     Topology,
     Nodes,
@@ -163,9 +163,9 @@ pub struct Prompt {
 #[derive(Clone, Debug)]
 pub struct Screen {
     /// Breadcrumbs; the last one is shown. Never empty.
-    pub stack: Vec<View>,
+    pub stack: Vec<Page>,
     /// The view before the newest change, for `-`.
-    pub previous: Option<View>,
+    pub previous: Option<Page>,
     /// Commands typed, for `[` and `]`, and where in it we are.
     pub history: Vec<String>,
     pub history_at: usize,
@@ -188,7 +188,7 @@ pub struct Screen {
 impl Default for Screen {
     fn default() -> Self {
         Self {
-            stack: vec![View::Home],
+            stack: vec![Page::Home],
             previous: None,
             history: Vec::new(),
             history_at: 0,
@@ -208,7 +208,7 @@ impl Default for Screen {
 }
 
 impl Screen {
-    pub fn view(&self) -> &View {
-        self.stack.last().unwrap_or(&View::Home)
+    pub fn view(&self) -> &Page {
+        self.stack.last().unwrap_or(&Page::Home)
     }
 }

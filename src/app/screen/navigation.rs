@@ -2,25 +2,25 @@
 
 use crate::alerts::Subject;
 use crate::app::screen::layout;
-use crate::app::{App, Item, ListKind, Pane, View};
+use crate::app::{App, Item, ListKind, Page, Pane};
 
 /// Breadcrumbs are not kept deeper than this.
 const DEEPEST: usize = 16;
 
 /// Shows a view as a command does: directly below home.
-pub(crate) fn jump(app: &mut App, view: View) {
+pub(crate) fn jump(app: &mut App, view: Page) {
     leave(app, &view);
     let stack = &mut app.screen.stack;
     stack.clear();
-    stack.push(View::Home);
-    if view != View::Home {
+    stack.push(Page::Home);
+    if view != Page::Home {
         stack.push(view);
     }
     arrive(app);
 }
 
 /// Looks into something: one more breadcrumb.
-pub(crate) fn push(app: &mut App, view: View) {
+pub(crate) fn push(app: &mut App, view: Page) {
     if *app.screen.view() == view {
         return;
     }
@@ -53,7 +53,7 @@ pub(crate) fn last(app: &mut App) {
     }
 }
 
-fn leave(app: &mut App, next: &View) {
+fn leave(app: &mut App, next: &Page) {
     let now = app.screen.view().clone();
     if now != *next {
         app.screen.previous = Some(now);
@@ -70,29 +70,29 @@ fn arrive(app: &mut App) {
 /// Looks into what is selected.
 pub(crate) fn enter(app: &mut App) {
     let view = match (app.screen.view().clone(), app.selected()) {
-        (View::Shard(name), _) => app.model.topology().shard(name).and_then(|shard| shard.master).map(View::Node),
-        (View::Node(id), _) => app.model.node(id).and_then(|node| node.shard).map(View::Shard),
-        (View::Slot(slot), _) => app.shard_name_of_slot(slot).map(View::Shard),
-        (View::Room(code), _) => app.room(&code).map(|room| View::Slot(room.slot)),
-        (_, Some(Item::Shard(name))) => Some(View::Shard(name)),
-        (_, Some(Item::Node(id))) => Some(View::Node(id)),
-        (_, Some(Item::Room(code))) => Some(View::Room(code)),
-        (_, Some(Item::Operation(id))) => Some(View::Operation(id)),
-        (_, Some(Item::Follow(_))) => Some(View::Alerts),
+        (Page::Shard(name), _) => app.model.topology().shard(name).and_then(|shard| shard.master).map(Page::Node),
+        (Page::Node(id), _) => app.model.node(id).and_then(|node| node.shard).map(Page::Shard),
+        (Page::Slot(slot), _) => app.shard_name_of_slot(slot).map(Page::Shard),
+        (Page::Room(code), _) => app.room(&code).map(|room| Page::Slot(room.slot)),
+        (_, Some(Item::Shard(name))) => Some(Page::Shard(name)),
+        (_, Some(Item::Node(id))) => Some(Page::Node(id)),
+        (_, Some(Item::Room(code))) => Some(Page::Room(code)),
+        (_, Some(Item::Operation(id))) => Some(Page::Operation(id)),
+        (_, Some(Item::Follow(_))) => Some(Page::Alerts),
         (_, Some(Item::Alert(id))) => match crate::app::screen::rows::subject(app, id).cloned() {
-            Some(Subject::Node(node)) => Some(View::Node(node)),
-            Some(Subject::Shard(name)) => Some(View::Shard(name)),
+            Some(Subject::Node(node)) => Some(Page::Node(node)),
+            Some(Subject::Shard(name)) => Some(Page::Shard(name)),
             Some(Subject::Slots(slots)) => slots.iter().next().map(|slot| {
                 app.screen.slots.cursor = slot;
-                View::Slots
+                Page::Slots
             }),
-            Some(Subject::Cluster) => Some(View::Views),
+            Some(Subject::Cluster) => Some(Page::Views),
             None => None,
         },
-        (_, None) if app.on_slots() => Some(View::Slot(app.screen.slots.cursor)),
+        (_, None) if app.on_slots() => Some(Page::Slot(app.screen.slots.cursor)),
         (_, None) => None,
     };
-    if let View::Room(code) = app.screen.view()
+    if let Page::Room(code) = app.screen.view()
         && let Some(room) = app.room(code)
     {
         app.screen.slots.cursor = room.slot;
@@ -104,7 +104,7 @@ pub(crate) fn enter(app: &mut App) {
 
 /// Another pane: a tile on home, its full view elsewhere. The same key again shows it in full.
 pub(crate) fn pane(app: &mut App, pane: Pane) {
-    let home = *app.screen.view() == View::Home;
+    let home = *app.screen.view() == Page::Home;
     if home && app.screen.focus == pane {
         push(app, full(pane));
     } else if home {
@@ -119,18 +119,18 @@ pub(crate) fn next_pane(app: &mut App, by: usize) {
     let next = Pane::ALL.iter().cycle().nth(at + by).copied().unwrap_or_default();
     match layout::own_pane(app.screen.view()) {
         Some(_) => jump(app, full(next)),
-        None if *app.screen.view() == View::Home => app.screen.focus = next,
+        None if *app.screen.view() == Page::Home => app.screen.focus = next,
         None => {}
     }
 }
 
-fn full(pane: Pane) -> View {
+fn full(pane: Pane) -> Page {
     match pane {
-        Pane::Topology => View::Topology,
-        Pane::Nodes => View::Nodes,
-        Pane::Slots => View::Slots,
-        Pane::Alerts => View::Alerts,
-        Pane::Rooms => View::Rooms,
+        Pane::Topology => Page::Topology,
+        Pane::Nodes => Page::Nodes,
+        Pane::Slots => Page::Slots,
+        Pane::Alerts => Page::Alerts,
+        Pane::Rooms => Page::Rooms,
     }
 }
 
@@ -165,13 +165,13 @@ fn scroll(app: &mut App, to: Go) {
 /// At most how many lines a text view has; `ui` shows its end when it has fewer.
 fn text_lines(app: &App) -> usize {
     match app.screen.view() {
-        View::Help => app.help().len() + 16,
-        View::Ledger => app.screen.ledger.iter().flatten().map(Vec::len).sum(),
-        View::Log => 1000,
-        View::Operation(id) => app.operation(*id).map_or(0, |operation| {
+        Page::Help => app.help().len() + 16,
+        Page::Ledger => app.screen.ledger.iter().flatten().map(Vec::len).sum(),
+        Page::Log => 1000,
+        Page::Operation(id) => app.operation(*id).map_or(0, |operation| {
             operation.sent.len() + operation.notes.len() + operation.plan.steps.len() * 3 + operation.plan.moves.len() + 40
         }),
-        View::Views => app.model.nodes().count() * 2 + 8,
+        Page::Views => app.model.nodes().count() * 2 + 8,
         _ => 80 + app.model.nodes().count(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::alerts::Subject;
 use crate::app::screen::layout;
-use crate::app::{App, Heading, Item, ListState, Pane, Screen, View};
+use crate::app::{App, Heading, Item, ListState, Page, Pane, Screen};
 use crate::cluster::{NodeId, ShardName};
 
 /// The lists of the console.
@@ -72,7 +72,7 @@ impl App {
     /// The pane that keys go to, if any.
     pub fn pane(&self) -> Option<Pane> {
         match self.screen.view() {
-            View::Home => Some(self.screen.focus),
+            Page::Home => Some(self.screen.focus),
             view => layout::own_pane(view),
         }
     }
@@ -80,7 +80,7 @@ impl App {
     /// The list that keys go to, if any.
     pub fn list_kind(&self) -> Option<ListKind> {
         match self.screen.view() {
-            View::Operations => Some(ListKind::Operations),
+            Page::Operations => Some(ListKind::Operations),
             _ => self.pane().and_then(ListKind::of),
         }
     }
@@ -103,7 +103,7 @@ impl App {
     /// Where things are on the screen as it is now.
     pub fn areas(&self) -> layout::Areas {
         let heading = Heading::of(self, self.snapshot, self.size);
-        layout::areas(self.size, self.screen.view(), self.screen.focus, layout::Content::of(self, &heading))
+        layout::areas(self.size, self.screen.view(), self.screen.focus, layout::ContentArea::of(self, &heading))
     }
 
     /// How many rows of a list are visible; 0 when it is not on the screen.
@@ -111,7 +111,7 @@ impl App {
         let areas = self.areas();
         let rows = match kind.pane() {
             Some(pane) => areas.pane(pane).map(|area| layout::list(pane, area).1),
-            None if *self.screen.view() == View::Operations => Some(layout::operations(areas.body).1),
+            None if *self.screen.view() == Page::Operations => Some(layout::operations(areas.body).1),
             None => None,
         };
         rows.map_or(0, |rows| usize::from(rows.height))
@@ -120,10 +120,10 @@ impl App {
     /// What is under the cursor, or shown in detail.
     pub fn selected(&self) -> Option<Item> {
         match self.screen.view() {
-            View::Node(id) => Some(Item::Node(*id)),
-            View::Shard(name) => Some(Item::Shard(*name)),
-            View::Room(code) => Some(Item::Room(code.clone())),
-            View::Operation(id) => Some(Item::Operation(*id)),
+            Page::Node(id) => Some(Item::Node(*id)),
+            Page::Shard(name) => Some(Item::Shard(*name)),
+            Page::Room(code) => Some(Item::Room(code.clone())),
+            Page::Operation(id) => Some(Item::Operation(*id)),
             _ => self.list().and_then(|(_, list)| list.selected.clone()),
         }
     }

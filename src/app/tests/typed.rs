@@ -42,7 +42,7 @@ fn moves_of_slots_run_until_what_comes_after_them_has_begun() {
     };
     let begin = |index| Progress::Step { index, says: String::new() };
     let end = |outcome| Progress::Ended(Report { outcome, elapsed: Duration::ZERO, figures: Vec::new() });
-    use Stage::{Done, Halfway, Later, Running, Stopped};
+    use StepStage::{Done, Halfway, Later, Running, Stopped};
     assert_eq!(stages(&mut bench, begin(0)), [Running, Later, Later, Later]);
     assert_eq!(stages(&mut bench, begin(1)), [Done, Running, Later, Later]);
     assert_eq!(stages(&mut bench, begin(2)), [Done, Running, Running, Later]);

@@ -91,4 +91,4 @@ impl From<crate::config::ConfigError> for Stop {
 }
 
 /// How every command ends.
-pub(crate) type Ended = Result<Exit, Stop>;
+pub(crate) type CommandResult = Result<Exit, Stop>;

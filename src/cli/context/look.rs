@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::alerts::{Need, Verdict};
+use crate::alerts::{Measurement, Verdict};
 use crate::cli::args::{Global, Measure};
 use crate::cli::context::exit::{Exit, Stop};
 use crate::cli::context::in_force;
 use crate::cli::context::out;
-use crate::cli::context::picture::{Measured, Picture};
+use crate::cli::context::picture::{LookPicture, Measured};
 use crate::cluster::TopologyKind;
 use crate::cluster::{Address, Health, Model, Node, RoomFound, key_slot};
 use crate::config::Config;
@@ -281,12 +281,12 @@ impl Sight {
     }
 
     /// Draws the conclusions. `self` stays open for operations.
-    pub(crate) fn picture(&self) -> Picture {
+    pub(crate) fn picture(&self) -> LookPicture {
         let now = self.session.clock().now();
         let mut model = self.model.clone();
         let mut monitor = self.monitor.clone();
         // What was measured over a while, or from key to key, is no trouble of a moment.
-        let measured = [(Need::Rates, self.rated), (Need::Rooms, self.scans)];
+        let measured = [(Measurement::Rates, self.rated), (Measurement::Rooms, self.scans)];
         monitor.measured = measured.into_iter().filter_map(|(need, done)| done.then_some(need)).collect();
         monitor.conclude(&mut model, now);
         // As the defaults are, a cluster was asked for.
@@ -304,6 +304,6 @@ impl Sight {
         let rated = |node: &Node| node.rates.cpu_percent.is_some();
         let rates = self.rated && model.nodes().filter(|node| node.health.is_well()).all(rated);
         let measured = Measured { rates, rooms: self.scans, rooms_complete };
-        Picture { monitor, verdict, topology, measured, invocation: self.invocation.clone(), now, model }
+        LookPicture { monitor, verdict, topology, measured, invocation: self.invocation.clone(), now, model }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::alerts::{Finding, Need, Phase, Rule, Severity, Verdict, with_commands};
+use crate::alerts::{Finding, Measurement, Phase, Rule, Severity, Verdict, with_commands};
 use crate::cluster::{Model, Node, NodeId, ShardName, Time};
 use crate::monitor::Monitor;
 use crate::quantity::{count, list};
@@ -25,15 +25,15 @@ impl Measured {
     pub(crate) fn covers(self, rule: &Rule) -> bool {
         match rule.needs() {
             None => true,
-            Some(Need::Rates) => self.rates,
-            Some(Need::Rooms) => self.rooms_complete,
+            Some(Measurement::Rates) => self.rates,
+            Some(Measurement::Rooms) => self.rooms_complete,
         }
     }
 }
 
 /// Everything a one-shot command prints from.
 #[derive(Debug)]
-pub(crate) struct Picture {
+pub(crate) struct LookPicture {
     pub model: Model,
     /// What is concluded from it; a finding that has not stood for long enough is pending.
     pub monitor: Monitor,
@@ -46,7 +46,7 @@ pub(crate) struct Picture {
     pub now: Time,
 }
 
-impl Picture {
+impl LookPicture {
     /// Shard by shard, each master before its replicas; then those that belong to none.
     pub(crate) fn nodes(&self) -> Vec<&Node> {
         let mut seen: BTreeSet<NodeId> = BTreeSet::new();

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use crate::cli::args::{Cli, Verb};
+use crate::cli::args::{Cli, ShellCommand};
 use crate::plan::{Intent, shell};
 
 /// The intent of a line as a plan's `intent` has it.
@@ -10,7 +10,7 @@ pub(crate) fn read(line: &str) -> Option<Intent> {
     let words = shell::split(line)?;
     let cli = Cli::try_parse_from(std::iter::once("rgc-tui".to_owned()).chain(words)).ok()?;
     match cli.command? {
-        Verb::Operation(operation) => Some(operation.intent().0),
+        ShellCommand::Operation(operation) => Some(operation.intent().0),
         _ => None,
     }
 }
@@ -18,16 +18,16 @@ pub(crate) fn read(line: &str) -> Option<Intent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::Act;
-    use crate::grammar::Operation;
+    use crate::cli::args::OperationOptions;
+    use crate::grammar::OperationCommand;
 
     fn read(line: &str) -> Intent {
         super::read(line).unwrap_or_else(|| panic!("{line}"))
     }
 
-    fn verb(line: &str) -> Operation<Act> {
+    fn verb(line: &str) -> OperationCommand<OperationOptions> {
         match Cli::try_parse_from(line.split(' ')).unwrap().command.unwrap() {
-            Verb::Operation(operation) => operation,
+            ShellCommand::Operation(operation) => operation,
             other => panic!("{other:?}"),
         }
     }

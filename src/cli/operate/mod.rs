@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::cli::args::{Act, Format, Global};
-use crate::cli::context::exit::{Ended, Exit, Stop};
+use crate::cli::args::{Format, Global, OperationOptions};
+use crate::cli::context::exit::{CommandResult, Exit, Stop};
 use crate::cli::context::in_force;
 use crate::cli::context::look::Sight;
 use crate::cli::context::out;
@@ -26,15 +26,15 @@ use crate::plan::{self, Code, Danger, Intent, Objective, Outcome, Plan, Progress
 const STALE: &str = "the cluster has changed since this plan was saved: plan again with --save-plan";
 
 /// An operation with everything that was said about how to do it.
-struct Operation<'a> {
+struct ShellOperation<'a> {
     intent: Intent,
-    act: &'a Act,
+    act: &'a OperationOptions,
     global: &'a Global,
     sight: Sight,
 }
 
 /// `bare`: the intent is but a name, and a saved plan knows what it is for.
-pub(crate) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) -> Ended {
+pub(crate) async fn run(intent: Intent, bare: bool, act: &OperationOptions, global: &Global) -> CommandResult {
     if global.format == Format::Csv {
         return Err(Stop::usage("an operation is no table: --format text or json"));
     }
@@ -55,7 +55,7 @@ pub(crate) async fn run(intent: Intent, bare: bool, act: &Act, global: &Global) 
         return Err(told(&intent, global, stop));
     }
     sight.tell_unfinished().await;
-    Operation { intent, act, global, sight }.run(saved).await
+    ShellOperation { intent, act, global, sight }.run(saved).await
 }
 
 /// Whoever reads JSON is told of it there, too, before it ends.
@@ -68,7 +68,7 @@ fn told(intent: &Intent, global: &Global, stop: Stop) -> Stop {
 }
 
 /// What the file is, and the command that carries it out.
-fn other_intent(saved: &Saved, intent: &Intent, act: &Act, global: &Global) -> Stop {
+fn other_intent(saved: &Saved, intent: &Intent, act: &OperationOptions, global: &Global) -> Stop {
     let path = act.plan.as_deref().unwrap_or(Path::new("the file")).display();
     let file = shell::word(&path.to_string()).into_owned();
     // Behind the words of a command there may be what is no option.
@@ -99,9 +99,9 @@ fn named(intent: &Intent, model: &Model) -> Option<String> {
     Some(named.to_string())
 }
 
-impl Operation<'_> {
+impl ShellOperation<'_> {
     /// `saved`: the plan that shall be carried out, or with --dry-run be shown.
-    async fn run(mut self, saved: Option<Saved>) -> Ended {
+    async fn run(mut self, saved: Option<Saved>) -> CommandResult {
         let agreed = saved.as_ref().map_or(&[][..], |saved| &saved.moves);
         // A rebalance names no nodes but by weights: other words are another rebalance, which its plan would not tell.
         if let (Some(saved), Intent::Rebalance { .. }) = (&saved, &self.intent)
@@ -238,7 +238,7 @@ impl Operation<'_> {
         })
     }
 
-    async fn carry_out(&mut self, plan: Plan) -> Ended {
+    async fn carry_out(&mut self, plan: Plan) -> CommandResult {
         let model = Arc::new(self.sight.model.clone());
         self.sight.session.stop_watching();
         let mut running = self.sight.session.executor().execute(plan.clone(), model);
@@ -284,7 +284,7 @@ impl Operation<'_> {
     }
 
     /// When there is nothing to do, operations that did not end may have left nothing either: said, and not offered again.
-    async fn not_planned(&self, mut refusal: Refusal) -> Ended {
+    async fn not_planned(&self, mut refusal: Refusal) -> CommandResult {
         if refusal.fulfilled && !self.act.dry_run {
             let away = self.sight.session.executor().put_away_repaired(&self.sight.model).await;
             let says = |it: &Unfinished| format!("`{}` left nothing open: {} and stay where they are", it.intent, it.progress());
@@ -293,7 +293,7 @@ impl Operation<'_> {
         self.refused(&refusal)
     }
 
-    fn refused(&self, refusal: &Refusal) -> Ended {
+    fn refused(&self, refusal: &Refusal) -> CommandResult {
         if self.is_json() {
             out::json(&plan::json::refusal(&self.intent, refusal));
         }

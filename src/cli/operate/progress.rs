@@ -38,7 +38,7 @@ impl Teller {
         let (all, told) = oneshot::channel();
         let moving = !plan.moves.is_empty();
         std::thread::spawn(move || {
-            let mut teller = Told::new(format, moving);
+            let mut teller = ProgressPrinter::new(format, moving);
             for say in heard {
                 match say {
                     Say::Progress(progress) => teller.tell(&progress),
@@ -83,7 +83,7 @@ impl Teller {
 }
 
 /// Tells progress as it comes.
-struct Told {
+struct ProgressPrinter {
     json: bool,
     bar: Option<ProgressBar>,
     /// Slots are moving: how far they are is told, and not the thousands of commands, which the ledger has.
@@ -91,7 +91,7 @@ struct Told {
     told: Instant,
 }
 
-impl Told {
+impl ProgressPrinter {
     fn new(format: Format, moving: bool) -> Self {
         let json = format == Format::Json;
         let bar = (!json && moving && std::io::stderr().is_terminal()).then(|| {

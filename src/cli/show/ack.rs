@@ -4,13 +4,13 @@ use serde_json::{Value as Json, json};
 
 use crate::alerts::{self, Finding, Phase};
 use crate::cli::args::{Format, Global, Measure};
-use crate::cli::context::exit::{Ended, Exit, Stop};
+use crate::cli::context::exit::{CommandResult, Exit, Stop};
 use crate::cli::context::look::Sight;
 use crate::cli::context::out;
 use crate::cli::context::picture::finding_json;
 
 /// Acknowledges what has happened, or of it what these rules tell of.
-pub(crate) async fn run(rules: &[String], global: &Global) -> Ended {
+pub(crate) async fn run(rules: &[String], global: &Global) -> CommandResult {
     if global.format == Format::Csv {
         return Err(Stop::usage("an acknowledgement is no table: --format text or json"));
     }

@@ -2,37 +2,37 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::alerts::{Finding, Need, RULES, Rule};
+use crate::alerts::{Finding, Measurement, RULES, Rule};
 use crate::cli::context::paint::Paint;
-use crate::cli::context::picture::Picture;
+use crate::cli::context::picture::LookPicture;
 use crate::cli::show::status::{findings, verdict_line};
 use crate::cli::show::table::csv;
 use crate::quantity::count;
 
-fn of<'a>(picture: &'a Picture, rule: &Rule) -> Vec<&'a Finding> {
+fn of<'a>(picture: &'a LookPicture, rule: &Rule) -> Vec<&'a Finding> {
     picture.monitor.findings.iter().filter(|finding| finding.rule == rule.id).collect()
 }
 
 /// How a rule stands.
 #[derive(Clone, PartialEq, Eq)]
-enum State {
+enum RuleState {
     Holds,
     Broken,
     /// Nobody knows, and why.
     NotMeasured(String),
 }
 
-impl State {
-    fn of(picture: &Picture, rule: &Rule, found: &[&Finding]) -> Self {
+impl RuleState {
+    fn of(picture: &LookPicture, rule: &Rule, found: &[&Finding]) -> Self {
         match rule.needs() {
             _ if !found.is_empty() => Self::Broken,
             Some(need) if !picture.measured.covers(rule) => Self::NotMeasured(match need {
-                Need::Rates => "not measured: --rates does".into(),
-                Need::Rooms if picture.rooms_denied().is_some() => {
+                Measurement::Rates => "not measured: --rates does".into(),
+                Measurement::Rooms if picture.rooms_denied().is_some() => {
                     format!("not known: {}", picture.rooms_denied().unwrap_or_default())
                 }
-                Need::Rooms if picture.measured.rooms => "not known: not every master could be gone through".into(),
-                Need::Rooms => "not measured: --rooms does".into(),
+                Measurement::Rooms if picture.measured.rooms => "not known: not every master could be gone through".into(),
+                Measurement::Rooms => "not measured: --rooms does".into(),
             }),
             _ => match rule.untold(&picture.model) {
                 Some((command, node)) => Self::NotMeasured(format!("not known: {} does not tell {command}", node.address)),
@@ -58,12 +58,12 @@ impl State {
     }
 }
 
-pub(crate) fn json(picture: &Picture) -> Json {
+pub(crate) fn json(picture: &LookPicture) -> Json {
     let rules: Vec<Json> = RULES
         .iter()
         .map(|rule| {
             let found = of(picture, rule);
-            let state = State::of(picture, rule, &found);
+            let state = RuleState::of(picture, rule, &found);
             json!({
                 "rule": rule.id,
                 "title": rule.title,
@@ -79,27 +79,28 @@ pub(crate) fn json(picture: &Picture) -> Json {
     json!({"cluster": picture.model.name, "verdict": picture.verdict.word(), "rules": rules})
 }
 
-pub(crate) fn as_csv(picture: &Picture) -> String {
+pub(crate) fn as_csv(picture: &LookPicture) -> String {
     let rows: Vec<Json> = picture.monitor.findings.iter().map(|finding| picture.finding_json(finding)).collect();
     csv(&["rule", "severity", "phase", "subject", "message", "remedy"], &rows)
 }
 
 /// What does not hold first, causes before what follows from them; then what holds, and how much that is.
-pub(crate) fn text(picture: &Picture, paint: Paint) -> String {
+pub(crate) fn text(picture: &LookPicture, paint: Paint) -> String {
     let mut text = format!("{}\n\n", verdict_line(picture, paint));
     if !picture.monitor.findings.is_empty() {
         text.push_str(&findings(picture, paint));
         text.push('\n');
     }
-    let states: Vec<(&Rule, State)> = RULES.iter().map(|rule| (rule, State::of(picture, rule, &of(picture, rule)))).collect();
-    let held = states.iter().filter(|(_, state)| *state == State::Holds).count();
+    let states: Vec<(&Rule, RuleState)> =
+        RULES.iter().map(|rule| (rule, RuleState::of(picture, rule, &of(picture, rule)))).collect();
+    let held = states.iter().filter(|(_, state)| *state == RuleState::Holds).count();
     text.push_str(&format!("{} hold{}\n", count(held, "rule"), if held == 1 { "s" } else { "" }));
     let width = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
     for (rule, state) in states {
         match state {
-            State::Holds => text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(rule.holds))),
-            State::NotMeasured(why) => text.push_str(&format!("? {:width$}  {}\n", rule.id, paint.faint(&why))),
-            State::Broken => {}
+            RuleState::Holds => text.push_str(&format!("✓ {:width$}  {}\n", rule.id, paint.faint(rule.holds))),
+            RuleState::NotMeasured(why) => text.push_str(&format!("? {:width$}  {}\n", rule.id, paint.faint(&why))),
+            RuleState::Broken => {}
         }
     }
     text

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::context::picture::Picture;
+use crate::cli::context::picture::LookPicture;
 use crate::cli::show::table::{Table, csv};
 use crate::cluster::{RoomFound, hash_tag, key_slot};
 use crate::escape;
 use crate::quantity::count;
 
 /// What the owners of their slots say of the rooms asked for, by code.
-pub(crate) type Rooms = BTreeMap<String, RoomFound>;
+pub(crate) type FoundRooms = BTreeMap<String, RoomFound>;
 
 /// What was asked for, and what is there.
-struct Place<'a> {
+struct RoomPlace<'a> {
     asked: &'a str,
     /// The hash tag: the room's code, in a key with braces.
     code: String,
@@ -24,9 +24,9 @@ struct Place<'a> {
     room: Option<&'a RoomFound>,
 }
 
-fn place<'a>(rooms: &'a Rooms, asked: &'a str) -> Place<'a> {
+fn place<'a>(rooms: &'a FoundRooms, asked: &'a str) -> RoomPlace<'a> {
     let code = code(asked);
-    Place { asked, slot: key_slot(&escape::bytes(asked)), room: rooms.get(&code), code }
+    RoomPlace { asked, slot: key_slot(&escape::bytes(asked)), room: rooms.get(&code), code }
 }
 
 /// The code of a room, or of the room that a key belongs to.
@@ -36,7 +36,7 @@ pub(crate) fn code(asked: &str) -> String {
 
 const COLUMNS: [&str; 9] = ["asked", "code", "slot", "shard", "master", "replicas", "served", "room", "players"];
 
-fn place_json(picture: &Picture, place: &Place<'_>) -> Json {
+fn place_json(picture: &LookPicture, place: &RoomPlace<'_>) -> Json {
     let topology = picture.model.topology();
     let owner = topology.owner(place.slot);
     let shard = owner.and_then(|id| topology.shard_of(id));
@@ -60,19 +60,19 @@ fn place_json(picture: &Picture, place: &Place<'_>) -> Json {
     })
 }
 
-fn rows(picture: &Picture, rooms: &Rooms, codes: &[String]) -> Vec<Json> {
+fn rows(picture: &LookPicture, rooms: &FoundRooms, codes: &[String]) -> Vec<Json> {
     codes.iter().map(|code| place_json(picture, &place(rooms, code))).collect()
 }
 
-pub(crate) fn json(picture: &Picture, rooms: &Rooms, codes: &[String]) -> Json {
+pub(crate) fn json(picture: &LookPicture, rooms: &FoundRooms, codes: &[String]) -> Json {
     json!({"cluster": picture.model.name, "places": rows(picture, rooms, codes)})
 }
 
-pub(crate) fn as_csv(picture: &Picture, rooms: &Rooms, codes: &[String]) -> String {
+pub(crate) fn as_csv(picture: &LookPicture, rooms: &FoundRooms, codes: &[String]) -> String {
     csv(&COLUMNS, &rows(picture, rooms, codes))
 }
 
-pub(crate) fn text(picture: &Picture, rooms: &Rooms, codes: &[String]) -> String {
+pub(crate) fn text(picture: &LookPicture, rooms: &FoundRooms, codes: &[String]) -> String {
     let mut table = Table::new(&["asked", "slot>", "shard", "master", "replicas", "room"]);
     for row in rows(picture, rooms, codes) {
         let word = |key: &str| row.get(key).and_then(Json::as_str).unwrap_or("-").to_owned();

@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::args::{Format, Global, Measure, Metrics};
-use crate::cli::context::exit::{Ended, Exit, Stop};
+use crate::cli::context::exit::{CommandResult, Exit, Stop};
 use crate::cli::context::look::Sight;
 use crate::cli::context::out;
 use crate::metrics::{self, Reading};
 use follow::Follow;
 
-pub(crate) async fn run(how: &Metrics, global: &Global) -> Ended {
+pub(crate) async fn run(how: &Metrics, global: &Global) -> CommandResult {
     match (how.listen, how.every) {
         (Some(at), None) => listen(at, global).await,
         (None, Some(every)) => again(every, global).await,
@@ -25,7 +25,7 @@ pub(crate) async fn run(how: &Metrics, global: &Global) -> Ended {
     }
 }
 
-async fn once(rooms: bool, global: &Global) -> Ended {
+async fn once(rooms: bool, global: &Global) -> CommandResult {
     let sight = Sight::take(global, Measure { rates: false, rooms }).await?;
     if let Some(stop) = sight.unreachable() {
         return Err(stop);
@@ -43,7 +43,7 @@ async fn once(rooms: bool, global: &Global) -> Ended {
     Ok(Exit::Done)
 }
 
-async fn again(every: Duration, global: &Global) -> Ended {
+async fn again(every: Duration, global: &Global) -> CommandResult {
     let mut follow = Follow::start(global).await?;
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -66,7 +66,7 @@ async fn again(every: Duration, global: &Global) -> Ended {
 }
 
 #[cfg(feature = "listen")]
-async fn listen(at: std::net::SocketAddr, global: &Global) -> Ended {
+async fn listen(at: std::net::SocketAddr, global: &Global) -> CommandResult {
     if global.format != Format::Text && global.format != Format::Prometheus {
         return Err(Stop::usage("--listen speaks Prometheus's text format at /metrics, and JSON at /status"));
     }
@@ -74,7 +74,7 @@ async fn listen(at: std::net::SocketAddr, global: &Global) -> Ended {
 }
 
 #[cfg(not(feature = "listen"))]
-async fn listen(_: std::net::SocketAddr, _: &Global) -> Ended {
+async fn listen(_: std::net::SocketAddr, _: &Global) -> CommandResult {
     Err(Stop::usage("this program was built without `listen`: no --listen"))
 }
 

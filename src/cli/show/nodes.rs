@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::out::rounded;
-use crate::cli::context::picture::Picture;
+use crate::cli::context::picture::LookPicture;
 use crate::cli::show::table::{Table, csv};
 use crate::cluster::{Health, Node, Time, age};
 use crate::quantity::{bytes, short, span};
@@ -78,12 +78,12 @@ fn full_json(node: &Node, now: Time) -> Json {
     json
 }
 
-pub(crate) fn json(picture: &Picture) -> Json {
+pub(crate) fn json(picture: &LookPicture) -> Json {
     let nodes: Vec<Json> = picture.nodes().into_iter().map(|node| full_json(node, picture.now)).collect();
     json!({"cluster": picture.model.name, "nodes": nodes})
 }
 
-pub(crate) fn as_csv(picture: &Picture) -> String {
+pub(crate) fn as_csv(picture: &LookPicture) -> String {
     let rows: Vec<Json> = picture.nodes().into_iter().map(|node| full_json(node, picture.now)).collect();
     csv(&COLUMNS, &rows)
 }
@@ -105,7 +105,7 @@ fn glyph(node: &Node) -> &'static str {
     }
 }
 
-pub(crate) fn text(picture: &Picture) -> String {
+pub(crate) fn text(picture: &LookPicture) -> String {
     let titles = ["shard", "node", "role", "health", "slots>", "ops/s>", "latency>", "memory>", "cpu>", "lag>", "age>"];
     let mut table = Table::new(&titles);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());

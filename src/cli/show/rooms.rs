@@ -2,14 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::context::picture::Picture;
+use crate::cli::context::picture::LookPicture;
 use crate::cli::show::table::{Table, csv};
 use crate::cluster::Room;
 use crate::quantity::{bytes, span};
 
 const COLUMNS: [&str; 10] = ["code", "phase", "players", "slot", "shard", "master", "keys", "size_bytes", "ttl_seconds", "served"];
 
-fn room_json(picture: &Picture, room: &Room) -> Json {
+fn room_json(picture: &LookPicture, room: &Room) -> Json {
     let topology = picture.model.topology();
     json!({
         "code": &*room.code,
@@ -25,11 +25,11 @@ fn room_json(picture: &Picture, room: &Room) -> Json {
     })
 }
 
-fn rows(picture: &Picture) -> Vec<Json> {
+fn rows(picture: &LookPicture) -> Vec<Json> {
     picture.model.rooms().iter().map(|room| room_json(picture, room)).collect()
 }
 
-pub(crate) fn json(picture: &Picture) -> Json {
+pub(crate) fn json(picture: &LookPicture) -> Json {
     let total = picture.model.rooms().total();
     json!({
         "cluster": picture.model.name,
@@ -40,11 +40,11 @@ pub(crate) fn json(picture: &Picture) -> Json {
     })
 }
 
-pub(crate) fn as_csv(picture: &Picture) -> String {
+pub(crate) fn as_csv(picture: &LookPicture) -> String {
     csv(&COLUMNS, &rows(picture))
 }
 
-pub(crate) fn text(picture: &Picture) -> String {
+pub(crate) fn text(picture: &LookPicture) -> String {
     let mut table = Table::new(&["code", "phase", "players>", "slot>", "shard", "master", "keys>", "size>", "ttl>"]);
     for room in picture.model.rooms().iter() {
         let topology = picture.model.topology();

@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::context::picture::Picture;
+use crate::cli::context::picture::LookPicture;
 use crate::cli::show::table::{Table, csv};
-use crate::cluster::{Direction, NodeId, RoomTally, SLOTS, SlotRange, SlotSet};
+use crate::cluster::{NodeId, OpenDirection, RoomTally, SLOTS, SlotRange, SlotSet};
 use crate::quantity::bytes;
 
 /// Neighbouring slots with one owner.
@@ -13,7 +13,7 @@ struct Run {
     owner: Option<NodeId>,
 }
 
-fn runs(picture: &Picture) -> Vec<Run> {
+fn runs(picture: &LookPicture) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for slot in 0..SLOTS {
         let owner = picture.model.topology().owner(slot);
@@ -27,7 +27,7 @@ fn runs(picture: &Picture) -> Vec<Run> {
 
 const COLUMNS: [&str; 9] = ["slots", "count", "shard", "master", "health", "served", "keys", "rooms", "players"];
 
-fn run_json(picture: &Picture, run: &Run) -> Json {
+fn run_json(picture: &LookPicture, run: &Run) -> Json {
     let topology = picture.model.topology();
     let node = run.owner.and_then(|id| picture.model.node(id));
     let tally = tally(picture, run.range);
@@ -45,29 +45,29 @@ fn run_json(picture: &Picture, run: &Run) -> Json {
 }
 
 /// None where rooms have not been counted.
-fn tally(picture: &Picture, range: SlotRange) -> Option<RoomTally> {
+fn tally(picture: &LookPicture, range: SlotRange) -> Option<RoomTally> {
     let set: SlotSet = range.iter().collect();
     picture.measured.rooms.then(|| picture.model.rooms().in_slots(&set))
 }
 
 /// Keys in a range, when every slot of it has been counted.
-fn keys(picture: &Picture, range: SlotRange) -> Option<u64> {
+fn keys(picture: &LookPicture, range: SlotRange) -> Option<u64> {
     range.iter().map(|slot| picture.model.slot_keys(slot).map(u64::from)).sum()
 }
 
-fn rows(picture: &Picture) -> Vec<Json> {
+fn rows(picture: &LookPicture) -> Vec<Json> {
     runs(picture).iter().map(|run| run_json(picture, run)).collect()
 }
 
-pub(crate) fn json(picture: &Picture) -> Json {
+pub(crate) fn json(picture: &LookPicture) -> Json {
     let topology = picture.model.topology();
     let open: Vec<Json> = topology
         .open
         .iter()
         .map(|open| {
             let direction = match open.direction {
-                Direction::Migrating => "migrating",
-                Direction::Importing => "importing",
+                OpenDirection::Migrating => "migrating",
+                OpenDirection::Importing => "importing",
             };
             let (node, peer) = (picture.model.label(open.node), picture.model.label(open.peer));
             json!({"slot": open.slot, "node": node, "direction": direction, "peer": peer})
@@ -90,11 +90,11 @@ pub(crate) fn json(picture: &Picture) -> Json {
     })
 }
 
-pub(crate) fn as_csv(picture: &Picture) -> String {
+pub(crate) fn as_csv(picture: &LookPicture) -> String {
     csv(&COLUMNS, &rows(picture))
 }
 
-pub(crate) fn text(picture: &Picture) -> String {
+pub(crate) fn text(picture: &LookPicture) -> String {
     let mut table = Table::new(&["slots", "count>", "shard", "master", "health", "rooms>", "players>", "room data>"]);
     for run in runs(picture) {
         let node = run.owner.and_then(|id| picture.model.node(id));
@@ -119,8 +119,8 @@ pub(crate) fn text(picture: &Picture) -> String {
     for open in &topology.open {
         let (node, peer) = (picture.model.label(open.node), picture.model.label(open.peer));
         text.push_str(&match open.direction {
-            Direction::Migrating => format!("slot {} is open: {node} is giving it to {peer}\n", open.slot),
-            Direction::Importing => format!("slot {} is open: {node} is taking it from {peer}\n", open.slot),
+            OpenDirection::Migrating => format!("slot {} is open: {node} is giving it to {peer}\n", open.slot),
+            OpenDirection::Importing => format!("slot {} is open: {node} is taking it from {peer}\n", open.slot),
         });
     }
     for conflict in &topology.conflicts {

@@ -4,11 +4,11 @@ use serde_json::{Value as Json, json};
 
 use crate::alerts::{Finding, Phase};
 use crate::cli::context::paint::Paint;
-use crate::cli::context::picture::{Picture, glyph, verdict_glyph};
+use crate::cli::context::picture::{LookPicture, glyph, verdict_glyph};
 use crate::cli::show::nodes;
 use crate::quantity::age;
 
-pub(crate) fn json(picture: &Picture) -> Json {
+pub(crate) fn json(picture: &LookPicture) -> Json {
     let nodes: Vec<Json> = picture.nodes().into_iter().map(|node| nodes::node_json(node, picture.now)).collect();
     json!({
         "cluster": picture.model.name,
@@ -22,7 +22,7 @@ pub(crate) fn json(picture: &Picture) -> Json {
 }
 
 /// `prod  ✖ CRITICAL  shard C has no master · …`, and below it what happens by itself and what to do.
-pub(crate) fn verdict_line(picture: &Picture, paint: Paint) -> String {
+pub(crate) fn verdict_line(picture: &LookPicture, paint: Paint) -> String {
     let word = format!("{} {}", verdict_glyph(picture.verdict), picture.verdict.word().to_uppercase());
     let headline = &picture.monitor.headline;
     let mut text = format!("{}  {}  {}", picture.model.name, paint.verdict(picture.verdict, &word), headline.first());
@@ -34,7 +34,7 @@ pub(crate) fn verdict_line(picture: &Picture, paint: Paint) -> String {
     text
 }
 
-pub(crate) fn text(picture: &Picture, paint: Paint) -> String {
+pub(crate) fn text(picture: &LookPicture, paint: Paint) -> String {
     let mut text = format!("{}\n\n{}\n", verdict_line(picture, paint), nodes::text(picture));
     let topology = picture.model.topology();
     if picture.topology == "cluster" {
@@ -51,12 +51,12 @@ pub(crate) fn text(picture: &Picture, paint: Paint) -> String {
 }
 
 /// One finding on two lines: what, and what to do. What follows from another stands beneath it.
-pub(crate) fn findings(picture: &Picture, paint: Paint) -> String {
+pub(crate) fn findings(picture: &LookPicture, paint: Paint) -> String {
     picture.monitor.findings.iter().map(|finding| one(picture, finding, paint)).collect()
 }
 
 /// `✖ node.down  10.0.0.1:7000: refused …` and its remedy; one that does not count yet says so.
-pub(crate) fn one(picture: &Picture, finding: &Finding, paint: Paint) -> String {
+pub(crate) fn one(picture: &LookPicture, finding: &Finding, paint: Paint) -> String {
     let phase = picture.monitor.phase(finding);
     let indent = if finding.caused_by.is_some() { "  └ " } else { "" };
     let pending = if phase == Phase::Pending { format!("pending, counts after {} · ", age(finding.hold)) } else { String::new() };

@@ -6,7 +6,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::alerts::{Thresholds, with_commands};
 use crate::cli::args::Global;
-use crate::cli::context::exit::{Ended, Exit};
+use crate::cli::context::exit::{CommandResult, Exit};
 use crate::cli::context::in_force;
 use crate::cli::context::look;
 use crate::cli::context::out;
@@ -20,7 +20,7 @@ use crate::session::Session;
 /// How often conclusions are drawn; facts arriving within it count as one moment.
 const MOMENT: Duration = Duration::from_millis(100);
 
-pub(crate) async fn run(duration: Option<Duration>, global: &Global) -> Ended {
+pub(crate) async fn run(duration: Option<Duration>, global: &Global) -> CommandResult {
     let config = in_force::config(global, true)?;
     let spec = look::spec(&config, true)?;
     let mut session = Session::open(spec, Clock::start());

@@ -17,7 +17,7 @@ pub struct Candidate {
     pub node: NodeId,
     pub address: Address,
     /// Why it would not stand; None when it would.
-    pub obstacle: Option<Obstacle>,
+    pub obstacle: Option<CandidateObstacle>,
     /// What it lacks of its master's data.
     pub deficit: Deficit,
     /// Siblings that have more of the data and would stand earlier.
@@ -27,7 +27,7 @@ pub struct Candidate {
 /// Why a replica does not stand when its master fails. Prints as the rest of a sentence about it. `replica-priority` is
 /// none of these: a cluster does not look at it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Obstacle {
+pub enum CandidateObstacle {
     Down {
         health: Health,
         lasting: Duration,
@@ -48,14 +48,14 @@ pub enum Obstacle {
     },
 }
 
-impl Obstacle {
+impl CandidateObstacle {
     /// `CLUSTER FAILOVER FORCE` is not held up by it.
     pub fn yields_to_force(&self) -> bool {
         matches!(self, Self::NoFailover | Self::NeverLinked | Self::Outdated { .. })
     }
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for CandidateObstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Down { health, lasting } => write!(f, "{} (for {})", health.says(), quantity::span(*lasting)),
@@ -92,7 +92,7 @@ pub fn candidates(model: &Model, shard: &Shard, node_timeout: Duration, now: Tim
             }
         })
         .collect();
-    let order = |obstacle: &Option<Obstacle>| obstacle.as_ref().map(|obstacle| !obstacle.yields_to_force());
+    let order = |obstacle: &Option<CandidateObstacle>| obstacle.as_ref().map(|obstacle| !obstacle.yields_to_force());
     candidates.sort_by_key(|candidate| (order(&candidate.obstacle), candidate.rank, candidate.address.clone()));
     candidates
 }
@@ -121,39 +121,39 @@ fn lag_at_silence(model: &Model, replica: &Node) -> Option<u64> {
     Some(theirs.master_offset?.saturating_sub(ours.replica_offset?))
 }
 
-fn obstacle(node: &Node, node_timeout: Duration, now: Time) -> Option<Obstacle> {
+fn obstacle(node: &Node, node_timeout: Duration, now: Time) -> Option<CandidateObstacle> {
     if node.is_down() {
-        return Some(Obstacle::Down { health: node.health, lasting: age(now, node.health_since) });
+        return Some(CandidateObstacle::Down { health: node.health, lasting: age(now, node.health_since) });
     }
     if node.flags.failed {
-        return Some(Obstacle::Failed);
+        return Some(CandidateObstacle::Failed);
     }
     if node.flags.nofailover {
-        return Some(Obstacle::NoFailover);
+        return Some(CandidateObstacle::NoFailover);
     }
     let info = node.info.as_ref()?;
     if info.loading || node.health == Health::Loading {
-        return Some(Obstacle::Loading);
+        return Some(CandidateObstacle::Loading);
     }
     if info.master_sync_in_progress {
-        return Some(Obstacle::Copying);
+        return Some(CandidateObstacle::Copying);
     }
     too_old(node, info, node_timeout, now)
 }
 
 /// A replica whose link has been down for longer than node timeout × validity factor, its ping period and once more the node
 /// timeout does not stand. With a factor of 0 it always does.
-fn too_old(node: &Node, info: &Info, node_timeout: Duration, now: Time) -> Option<Obstacle> {
+fn too_old(node: &Node, info: &Info, node_timeout: Duration, now: Time) -> Option<CandidateObstacle> {
     let settings = node.settings.as_deref();
     let factor = settings.and_then(|settings| settings.validity_factor).unwrap_or(DEFAULT_VALIDITY_FACTOR);
     if factor == 0 || info.master_link_up != Some(false) {
         return None;
     }
     if info.master_link_down_seconds.is_some_and(|seconds| seconds < 0) {
-        return Some(Obstacle::NeverLinked);
+        return Some(CandidateObstacle::NeverLinked);
     }
     let down = link_down(node, now)?;
     let ping = settings.and_then(|settings| settings.replication_ping).unwrap_or(PING_PERIOD);
     let limit = ping + node_timeout * u32::try_from(factor).unwrap_or(u32::MAX) + node_timeout;
-    (down > limit).then_some(Obstacle::Outdated { down, limit })
+    (down > limit).then_some(CandidateObstacle::Outdated { down, limit })
 }

@@ -43,7 +43,7 @@ fn a_replica_that_was_never_linked_does_not_stand() {
     sample.servers[3].link_down_seconds = -1;
     sample.poll();
     let run = of(&sample, 0);
-    assert_eq!((run.winner(), run.candidates[0].obstacle.clone()), (None, Some(Obstacle::NeverLinked)));
+    assert_eq!((run.winner(), run.candidates[0].obstacle.clone()), (None, Some(CandidateObstacle::NeverLinked)));
     let says = run.hopeless().unwrap().to_string();
     assert_eq!(says, "10.0.0.4:7003 has not reached its master since it was started, and may not stand");
     assert!(run.candidates[0].obstacle.as_ref().unwrap().yields_to_force());
@@ -59,7 +59,7 @@ fn a_link_that_is_down_for_too_long_bars_and_counts_on() {
     sample.poll();
     assert!(of(&sample, 0).winner().is_some());
     sample.now += chrono::TimeDelta::seconds(2);
-    assert!(matches!(of(&sample, 0).candidates[0].obstacle, Some(Obstacle::Outdated { .. })));
+    assert!(matches!(of(&sample, 0).candidates[0].obstacle, Some(CandidateObstacle::Outdated { .. })));
 }
 
 #[test]

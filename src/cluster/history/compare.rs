@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::evidence::{Commands, counts, has_counted_since, orders, was_flushed, was_given_slots};
 use super::incident::TOGETHER;
 use super::returned::restarted;
-use super::{History, JoinedNode, Lost, Owner, Picture, ShardPicture, What};
+use super::{History, IncidentKind, JoinedNode, LostData, Owner, Picture, ShardPicture};
 use crate::cluster::{Info, Model, Node, NodeId, SlotSet, Time};
 
 /// A picture that is older than this says little about how much ought to be there now: rooms come and go.
@@ -54,7 +54,7 @@ impl History {
             if shard.keys == 0 || !(little || less || none) || over(shard, now) {
                 continue;
             }
-            let what = What::CameBackEmpty {
+            let what = IncidentKind::CameBackEmpty {
                 node: node.id,
                 shard: shard.name,
                 run_id: run_id.to_owned(),
@@ -101,10 +101,10 @@ impl History {
             return;
         }
         let known = self.incidents.iter().find_map(|incident| match &incident.what {
-            What::Joined { joined, ours } if joined.iter().any(|node| found.iter().any(|other| other.id == node.id)) => {
+            IncidentKind::Joined { joined, ours } if joined.iter().any(|node| found.iter().any(|other| other.id == node.id)) => {
                 Some((joined.clone(), ours.clone()))
             }
-            What::Joined { joined, ours } if now - incident.at <= TOGETHER => Some((joined.clone(), ours.clone())),
+            IncidentKind::Joined { joined, ours } if now - incident.at <= TOGETHER => Some((joined.clone(), ours.clone())),
             _ => None,
         });
         let (mut joined, ours) = known.unwrap_or_default();
@@ -122,7 +122,7 @@ impl History {
                 owners.push(owner(shard, picture.at));
             }
         }
-        let what = What::Joined { joined, ours: owners };
+        let what = IncidentKind::Joined { joined, ours: owners };
         self.add(what, now);
     }
 
@@ -156,7 +156,8 @@ impl History {
         if !slots.contains_all(&shard.slots) || now - picture.at > RECENT || over(shard, now) {
             return;
         }
-        let Some((node, info)) = fresh(model, to, picture.at).filter(|(_, info)| info.role == Some(crate::cluster::Role::Master))
+        let Some((node, info)) =
+            fresh(model, to, picture.at).filter(|(_, info)| info.role == Some(crate::cluster::NodeRole::Master))
         else {
             return;
         };
@@ -165,7 +166,8 @@ impl History {
             return;
         }
         let lost = lost(shard, picture.at);
-        let what = What::Vanished { shard: shard.name, from: shard.address.clone(), to, epoch: node.epoch, lost, left: info.keys };
+        let what =
+            IncidentKind::Vanished { shard: shard.name, from: shard.address.clone(), to, epoch: node.epoch, lost, left: info.keys };
         if !self.incidents.iter().any(|incident| incident.what.is(&what)) {
             self.add(what, now);
         }
@@ -213,7 +215,7 @@ impl History {
 
     fn has_cause(&self, model: &Model, picture: &Picture, from: NodeId, to: NodeId) -> bool {
         let joined = self.incidents.iter().any(|incident| match &incident.what {
-            What::Joined { joined, .. } => joined.iter().any(|node| node.id == to || node.id == from),
+            IncidentKind::Joined { joined, .. } => joined.iter().any(|node| node.id == to || node.id == from),
             _ => false,
         });
         let down = self.tracks.get(&from).is_none_or(|track| track.was_down_since(picture.at));
@@ -236,9 +238,9 @@ impl History {
         match shard.filter(|shard| shard.replicas.contains(&to)) {
             Some(shard) => {
                 let epoch = model.node(to).map_or(0, |node| node.epoch);
-                self.add(What::Turned { shard: shard.name, from, to, epoch }, now);
+                self.add(IncidentKind::Turned { shard: shard.name, from, to, epoch }, now);
             }
-            None => self.add(What::Moved { slots, from, to }, now),
+            None => self.add(IncidentKind::Moved { slots, from, to }, now),
         }
     }
 
@@ -265,7 +267,7 @@ impl History {
         });
         let down = self.tracks.values().any(|track| track.was_down_since(picture.at));
         if told && !ordered && !down {
-            self.add(What::Epochs { from: picture.epoch, to: epoch }, now);
+            self.add(IncidentKind::Epochs { from: picture.epoch, to: epoch }, now);
         }
         // The next picture has these epochs.
         let mut accepted = picture.clone();
@@ -286,9 +288,9 @@ fn over(shard: &ShardPicture, now: Time) -> bool {
     shard.rooms.as_ref().is_some_and(|rooms| rooms.rooms > 0 && rooms.gone_by.is_some_and(|at| at <= now))
 }
 
-pub(super) fn lost(shard: &ShardPicture, at: Time) -> Lost {
+pub(super) fn lost(shard: &ShardPicture, at: Time) -> LostData {
     let rooms = shard.rooms.as_ref();
-    Lost { keys: shard.keys, rooms: rooms.map(|rooms| rooms.rooms), players: rooms.map(|rooms| rooms.players), at }
+    LostData { keys: shard.keys, rooms: rooms.map(|rooms| rooms.rooms), players: rooms.map(|rooms| rooms.players), at }
 }
 
 fn owner(shard: &ShardPicture, at: Time) -> Owner {

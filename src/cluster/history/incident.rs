@@ -10,24 +10,24 @@ use crate::cluster::{Address, NodeId, ShardName, SlotSet, Time};
 pub struct Incident {
     pub at: Time,
     pub acknowledged: Option<Time>,
-    pub what: What,
+    pub what: IncidentKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum IncidentKind {
     /// A master was started again and has not what it had before.
     CameBackEmpty {
         node: NodeId,
         shard: ShardName,
         run_id: String,
-        lost: Lost,
+        lost: LostData,
         left: u64,
         #[serde(default)]
         gone: Option<GoneRooms>,
     },
     /// Another node owns a shard's slots now, and has not what the owner before it had.
-    Vanished { shard: ShardName, from: Address, to: NodeId, epoch: u64, lost: Lost, left: u64 },
+    Vanished { shard: ShardName, from: Address, to: NodeId, epoch: u64, lost: LostData, left: u64 },
     /// Nodes joined that had slots of their own.
     Joined { joined: Vec<JoinedNode>, ours: Vec<Owner> },
     /// Slots have another owner although nobody was told to move them.
@@ -40,7 +40,7 @@ pub enum What {
 
 /// What had been there, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Lost {
+pub struct LostData {
     pub keys: u64,
     /// Where every key had been looked at.
     pub rooms: Option<u64>,
@@ -77,7 +77,7 @@ pub struct Owner {
     pub slots: SlotSet,
     pub epoch: u64,
     pub replicas: Vec<NodeId>,
-    pub lost: Lost,
+    pub lost: LostData,
 }
 
 /// Nodes of one cluster do not all appear in the same moment, nor to every program that watches.
@@ -86,7 +86,7 @@ pub(super) const TOGETHER: TimeDelta = TimeDelta::minutes(1);
 impl Incident {
     /// Both tell of the same incident, as two programs or two moments have seen it.
     pub fn is(&self, other: &Incident) -> bool {
-        let both_joined = matches!((&self.what, &other.what), (What::Joined { .. }, What::Joined { .. }));
+        let both_joined = matches!((&self.what, &other.what), (IncidentKind::Joined { .. }, IncidentKind::Joined { .. }));
         self.what.is(&other.what) || (both_joined && (self.at - other.at).abs() <= TOGETHER)
     }
 
@@ -94,7 +94,9 @@ impl Incident {
     /// to join has joined.
     pub fn take_in(&mut self, other: &Incident) {
         self.acknowledged = self.acknowledged.or(other.acknowledged);
-        let (What::Joined { joined, ours }, What::Joined { joined: more, ours: others }) = (&mut self.what, &other.what) else {
+        let (IncidentKind::Joined { joined, ours }, IncidentKind::Joined { joined: more, ours: others }) =
+            (&mut self.what, &other.what)
+        else {
             return;
         };
         self.at = self.at.min(other.at);
@@ -112,9 +114,9 @@ impl Incident {
     }
 }
 
-impl What {
+impl IncidentKind {
     /// Both tell of the same incident, one perhaps with newer figures.
-    pub fn is(&self, other: &What) -> bool {
+    pub fn is(&self, other: &IncidentKind) -> bool {
         match (self, other) {
             (Self::CameBackEmpty { run_id: a, .. }, Self::CameBackEmpty { run_id: b, .. }) => a == b,
             (Self::Vanished { to: a, epoch: x, .. }, Self::Vanished { to: b, epoch: y, .. })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::incident::Incident;
 use super::takeover::Takeover;
 use crate::cluster::names::Letters;
-use crate::cluster::{Address, NodeId, Role, ShardName, SlotSet, Time};
+use crate::cluster::{Address, NodeId, NodeRole, ShardName, SlotSet, Time};
 
 /// The form of the file; another number is another program's.
 pub const VERSION: u32 = 1;
@@ -56,7 +56,7 @@ pub struct KnownNode {
 }
 
 impl KnownNode {
-    pub(super) fn new(id: NodeId, address: Address, asked: Option<Address>, role: Role, seen: Time) -> Self {
+    pub(super) fn new(id: NodeId, address: Address, asked: Option<Address>, role: NodeRole, seen: Time) -> Self {
         Self { id, address, asked, role: role.word().to_owned(), seen }
     }
 
@@ -154,13 +154,13 @@ mod known {
 
     use super::KnownRoom;
 
-    type Known = Option<Arc<Vec<KnownRoom>>>;
+    type RememberedRooms = Option<Arc<Vec<KnownRoom>>>;
 
-    pub(super) fn serialize<S: Serializer>(known: &Known, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(known: &RememberedRooms, to: S) -> Result<S::Ok, S::Error> {
         known.as_deref().serialize(to)
     }
 
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Known, D::Error> {
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<RememberedRooms, D::Error> {
         Ok(Option::<Vec<KnownRoom>>::deserialize(from)?.map(Arc::new))
     }
 }

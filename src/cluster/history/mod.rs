@@ -19,7 +19,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use incident::{GoneRooms, Incident, JoinedNode, Lost, Owner, What};
+pub use incident::{GoneRooms, Incident, IncidentKind, JoinedNode, LostData, Owner};
 pub use memory::{KnownNode, KnownRoom, Memory, Picture, RoomsPicture, ShardPicture, Sighting, VERSION};
 
 pub use takeover::Takeover;
@@ -189,7 +189,7 @@ impl History {
         count
     }
 
-    fn add(&mut self, what: What, now: Time) {
+    fn add(&mut self, what: IncidentKind, now: Time) {
         match self.incidents.iter_mut().find(|incident| incident.what.is(&what)) {
             Some(incident) if incident.what == what => return,
             Some(incident) => incident.what = what,

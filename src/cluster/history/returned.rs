@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 use super::compare::{RECENT, fresh, lost};
 use super::evidence::{deletions, was_flushed};
-use super::{GoneRooms, History, Picture, ShardPicture, What};
+use super::{GoneRooms, History, IncidentKind, Picture, ShardPicture};
 use crate::cluster::{Info, Model, Node, SlotSet, Time, key_slot};
 use crate::escape;
 
@@ -108,7 +108,7 @@ impl History {
             codes: gone.iter().take(NAMED).map(|room| room.code.to_string()).collect(),
             maybe_ended: deleted.map_or(!at_once, |deleted| deleted >= rooms),
         };
-        let what = What::CameBackEmpty {
+        let what = IncidentKind::CameBackEmpty {
             node: node.id,
             shard: shard.name,
             run_id: returned.run_id.clone(),
@@ -119,7 +119,8 @@ impl History {
         match self.incidents.iter_mut().find(|incident| incident.what.is(&what)) {
             // It was found by its keys before its rooms had been looked at.
             Some(known) => {
-                if let (What::CameBackEmpty { gone: before @ None, .. }, What::CameBackEmpty { gone, .. }) = (&mut known.what, what)
+                if let (IncidentKind::CameBackEmpty { gone: before @ None, .. }, IncidentKind::CameBackEmpty { gone, .. }) =
+                    (&mut known.what, what)
                 {
                     *before = gone;
                     self.revision += 1;

@@ -15,7 +15,7 @@ fn watched(rooms: usize) -> Sample {
     sample
 }
 
-fn happened(sample: &Sample) -> Vec<&What> {
+fn happened(sample: &Sample) -> Vec<&IncidentKind> {
     sample.model.history().open().map(|incident| &incident.what).collect()
 }
 
@@ -35,7 +35,9 @@ fn a_master_that_comes_back_empty_is_remembered_until_somebody_acknowledges_it()
     let mut sample = watched(300);
     sample.restart(2, 0);
     sample.poll();
-    let [What::CameBackEmpty { node, lost, left: 0, .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    let [IncidentKind::CameBackEmpty { node, lost, left: 0, .. }] = happened(&sample)[..] else {
+        panic!("{:?}", happened(&sample))
+    };
     let (slots, rooms) = (sample.model.node(*node).unwrap().slots.clone(), sample.model.rooms());
     let there = rooms.in_slots(&slots.iter().collect());
     assert_eq!((*node, lost.rooms, lost.players), (sample.id(2), Some(there.rooms), Some(there.players)));
@@ -76,7 +78,7 @@ fn one_room_less_than_before_is_said_when_its_master_was_started_again() {
         sample.lose_rooms(|room| gone.contains(&room.code));
         sample.scan();
         sample.poll();
-        let [What::CameBackEmpty { lost: was, gone: Some(found), .. }] = happened(&sample)[..] else {
+        let [IncidentKind::CameBackEmpty { lost: was, gone: Some(found), .. }] = happened(&sample)[..] else {
             panic!("{:?}", happened(&sample))
         };
         assert_eq!((found.rooms, found.maybe_ended), (lost as u64, false));
@@ -129,7 +131,7 @@ fn where_the_game_has_deleted_as_many_the_loss_is_a_doubt() {
     sample.lose_rooms(|room| gone.contains(&room.code));
     sample.scan();
     sample.poll();
-    let [What::CameBackEmpty { gone: Some(found), .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    let [IncidentKind::CameBackEmpty { gone: Some(found), .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
     assert!(found.rooms == 3 && found.maybe_ended);
 }
 
@@ -177,12 +179,12 @@ fn what_somebody_wanted_or_what_ends_by_itself_is_no_incident() {
     sample.seconds(20);
     sample.restart(1, 0);
     sample.seconds(20);
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
     // A replica is started again: its copy comes from its master.
     let mut sample = watched(50);
     sample.restart(4, 0);
     sample.seconds(20);
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
     // Rooms whose time was over before anybody looked again.
     let mut sample = watched(0);
     let history = &mut sample.model.history;
@@ -193,7 +195,7 @@ fn what_somebody_wanted_or_what_ends_by_itself_is_no_incident() {
     history.picture = Some(Arc::new(picture));
     sample.restart(0, 0);
     sample.poll();
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
 }
 
 #[test]
@@ -206,7 +208,7 @@ fn a_change_with_a_cause_is_no_incident() {
     sample.move_slots(SlotRange::new(6000, 6100), 1, 2);
     sample.servers[1].calls.push(("cluster|delslots", 1));
     sample.seconds(60);
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
     // The master dies and is replaced; what it had is there.
     let mut sample = watched(0);
     sample.kill(0);
@@ -215,7 +217,7 @@ fn a_change_with_a_cause_is_no_incident() {
     sample.seconds(30);
     sample.revive(0);
     sample.seconds(30);
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
 }
 
 #[test]
@@ -223,22 +225,22 @@ fn a_change_without_a_cause_is_one() {
     let mut sample = watched(0);
     sample.promote(3);
     sample.seconds(3);
-    assert!(matches!(happened(&sample)[..], [What::Turned { shard: ShardName(0), .. }]), "{:?}", happened(&sample));
+    assert!(matches!(happened(&sample)[..], [IncidentKind::Turned { shard: ShardName(0), .. }]), "{:?}", happened(&sample));
     let mut sample = watched(0);
     sample.move_slots(SlotRange::new(6000, 6100), 1, 2);
     sample.seconds(3);
-    let [What::Moved { slots, from, to }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    let [IncidentKind::Moved { slots, from, to }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
     assert_eq!((slots.len(), *from, *to), (101, sample.id(1), sample.id(2)));
     let mut sample = watched(0);
     sample.servers[1].epoch += 50;
     sample.seconds(25);
-    assert!(matches!(happened(&sample)[..], [What::Epochs { from: 3, to: 52 }]), "{:?}", happened(&sample));
+    assert!(matches!(happened(&sample)[..], [IncidentKind::Epochs { from: 3, to: 52 }]), "{:?}", happened(&sample));
     // Servers that do not tell their commands have not told that there were none.
     let mut sample = watched(0);
     sample.servers.iter_mut().for_each(|server| server.calls.clear());
     sample.promote(3);
     sample.seconds(60);
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
 }
 
 #[test]
@@ -249,7 +251,7 @@ fn a_replica_that_takes_over_with_half_of_the_keys_has_lost_the_others() {
     sample.servers[4].keys = Some(1000);
     sample.promote(4);
     sample.seconds(2);
-    let [What::Vanished { to, left: 1000, lost, .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    let [IncidentKind::Vanished { to, left: 1000, lost, .. }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
     assert_eq!((*to, lost.keys), (sample.id(4), 5462 * 12));
 }
 
@@ -258,14 +260,14 @@ fn a_cluster_that_joins_is_told_from_an_empty_node() {
     let mut sample = watched(300);
     let empty = sample.join(None);
     sample.seconds(20);
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
     sample.move_slots(SlotRange::new(0, 99), 0, empty);
     sample.servers[0].calls.push(("cluster|setslot", 107));
     sample.seconds(20);
-    assert_eq!(happened(&sample), Vec::<&What>::new());
+    assert_eq!(happened(&sample), Vec::<&IncidentKind>::new());
     sample.meet(&[SlotRange::new(0, 8000), SlotRange::new(8001, 16383)]);
     sample.seconds(2);
-    let [What::Joined { joined, ours }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
+    let [IncidentKind::Joined { joined, ours }] = happened(&sample)[..] else { panic!("{:?}", happened(&sample)) };
     assert_eq!((joined.len(), ours.len()), (2, 4));
     assert!(ours.iter().all(|owner| owner.lost.keys > 0));
     sample.seconds(30);
@@ -282,7 +284,7 @@ fn a_newcomer_counts_with_the_slots_it_first_tells_of() {
     let joined = happened(&sample).len();
     sample.revive(late);
     sample.seconds(3);
-    let [What::Joined { joined, .. }] = happened(&sample)[..] else { panic!("{joined} {:?}", happened(&sample)) };
+    let [IncidentKind::Joined { joined, .. }] = happened(&sample)[..] else { panic!("{joined} {:?}", happened(&sample)) };
     assert_eq!((joined.len(), joined[0].id), (1, sample.id(late)));
 }
 
@@ -294,18 +296,18 @@ fn who_wrote_less_of_an_incident_takes_nothing_back() {
     sample.seconds(2);
     let all = sample.model.history().memory(&sample.model, sample.now).unwrap();
     let mut fewer = all.clone();
-    let What::Joined { joined, ours } = &mut fewer.incidents[0].what else { panic!("{:?}", fewer.incidents) };
+    let IncidentKind::Joined { joined, ours } = &mut fewer.incidents[0].what else { panic!("{:?}", fewer.incidents) };
     let last = joined.pop().unwrap();
     ours.truncate(1);
     assert_eq!(fewer.clone().merged_over(&all).incidents, all.incidents);
     // Nor does a program that has seen only the others, a moment later.
     let mut other = fewer.clone();
     other.incidents[0].at += chrono::TimeDelta::seconds(9);
-    let What::Joined { joined, .. } = &mut other.incidents[0].what else { panic!("{:?}", other.incidents) };
+    let IncidentKind::Joined { joined, .. } = &mut other.incidents[0].what else { panic!("{:?}", other.incidents) };
     *joined = vec![last];
     let merged = other.merged_over(&all);
     assert_eq!(merged.incidents.len(), 1);
-    let What::Joined { joined, .. } = &merged.incidents[0].what else { panic!("{:?}", merged.incidents) };
+    let IncidentKind::Joined { joined, .. } = &merged.incidents[0].what else { panic!("{:?}", merged.incidents) };
     assert_eq!(joined.len(), 2);
     assert_eq!(merged.incidents[0].at, all.incidents[0].at);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cluster::{Address, Health, NodeId, Role, ShardName, SlotRange, Time};
+use crate::cluster::{Address, Health, NodeId, NodeRole, ShardName, SlotRange, Time};
 
 /// One change of the picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Change {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChangeKind {
-    Joined(Role),
+    Joined(NodeRole),
     Left,
     Health {
         from: Health,
@@ -23,8 +23,8 @@ pub enum ChangeKind {
         detail: String,
     },
     Role {
-        from: Role,
-        to: Role,
+        from: NodeRole,
+        to: NodeRole,
     },
     /// A replica follows another master.
     Reparented {

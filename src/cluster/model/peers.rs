@@ -19,7 +19,7 @@ const GOSSIP: i64 = 1000;
 
 /// What was heard of one node.
 #[derive(Default)]
-struct Heard {
+struct PeerReports {
     /// Views that were told since it fell silent.
     fresh: usize,
     unlinked: usize,
@@ -40,7 +40,7 @@ impl Model {
             return false;
         }
         let speakers = self.witnesses(now);
-        let mut heard: BTreeMap<NodeId, Heard> = BTreeMap::new();
+        let mut heard: BTreeMap<NodeId, PeerReports> = BTreeMap::new();
         let node_timeout = self.node_timeout().unwrap_or(DEFAULT_NODE_TIMEOUT);
         for speaker in &speakers {
             let (Some(view), Some(told)) = (speaker.view.as_deref(), speaker.view_at) else { continue };
@@ -85,7 +85,7 @@ impl Model {
     }
 }
 
-fn word(node: &Node, heard: &Heard, witnesses: usize, silence: Duration, notices: Duration) -> PeerWord {
+fn word(node: &Node, heard: &PeerReports, witnesses: usize, silence: Duration, notices: Duration) -> PeerWord {
     if heard.failed || heard.doubted * 2 >= witnesses {
         return PeerWord::Gone;
     }

@@ -12,7 +12,7 @@ mod picture;
 use std::time::Duration;
 
 use super::Model;
-use crate::cluster::{Role, Time, age, history};
+use crate::cluster::{NodeRole, Time, age, history};
 
 pub(super) use lag::lags;
 
@@ -73,7 +73,7 @@ fn by_their_own_word(model: &mut Model) {
     for (id, role, master) in told {
         if let Some(node) = model.nodes.get_mut(&id) {
             node.role = role;
-            node.master = master.filter(|_| role == Role::Replica);
+            node.master = master.filter(|_| role == NodeRole::Replica);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::ParseError;
-use crate::cluster::Role;
+use crate::cluster::NodeRole;
 use crate::cluster::info::{Info, ReplicaLink, Server};
 
 /// Reads an INFO reply of any of the supported servers.
@@ -115,8 +115,8 @@ fn fill(info: &mut Info, raw: &HashMap<&str, &str>) {
     info.total_error_replies = number("total_error_replies");
 
     info.role = raw.get("role").and_then(|&role| match role {
-        "master" | "primary" => Some(Role::Master),
-        "slave" | "replica" => Some(Role::Replica),
+        "master" | "primary" => Some(NodeRole::Master),
+        "slave" | "replica" => Some(NodeRole::Replica),
         _ => None,
     });
     info.master_host = text("master_host");

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::ParseError;
-use crate::cluster::view::{Direction, Flags, Member, Open, View};
-use crate::cluster::{Address, NodeId, Role, SlotRange};
+use crate::cluster::view::{Flags, Member, Open, OpenDirection, View};
+use crate::cluster::{Address, NodeId, NodeRole, SlotRange};
 
 const WHAT: &str = "CLUSTER NODES";
 
@@ -48,13 +48,13 @@ fn member(line: &str, spoken_to: &Address) -> Result<Member, ParseError> {
     Ok(Member { id, address, hostname, bus_port, flags, role, master, ping_sent_ms, pong_received_ms, epoch, link_up, slots, open })
 }
 
-fn flags(text: &str) -> Option<(Flags, Role)> {
+fn flags(text: &str) -> Option<(Flags, NodeRole)> {
     let (mut flags, mut role) = (Flags::default(), None);
     for flag in text.split(',') {
         match flag {
             "myself" => flags.myself = true,
-            "master" | "primary" => role = Some(Role::Master),
-            "slave" | "replica" => role = Some(Role::Replica),
+            "master" | "primary" => role = Some(NodeRole::Master),
+            "slave" | "replica" => role = Some(NodeRole::Replica),
             "fail?" => flags.suspected = true,
             "fail" => flags.failed = true,
             "handshake" => flags.handshake = true,
@@ -64,7 +64,7 @@ fn flags(text: &str) -> Option<(Flags, Role)> {
         }
     }
     // A node still in handshake has not told its role; it owns nothing.
-    role.or((flags.handshake || text == "noflags").then_some(Role::Master)).map(|role| (flags, role))
+    role.or((flags.handshake || text == "noflags").then_some(NodeRole::Master)).map(|role| (flags, role))
 }
 
 /// `ip:port@cport[,hostname[,aux=value]*]`, where the ip may be IPv6 or empty and 6.2 has no hostname.
@@ -86,8 +86,8 @@ fn place_of(text: &str, myself: bool, spoken_to: &Address) -> Option<(Address, u
 fn open_slot(token: &str) -> Option<Open> {
     let token = token.strip_suffix(']')?;
     let (slot, peer, direction) = match token.split_once("->-") {
-        Some((slot, peer)) => (slot, peer, Direction::Migrating),
-        None => token.split_once("-<-").map(|(slot, peer)| (slot, peer, Direction::Importing))?,
+        Some((slot, peer)) => (slot, peer, OpenDirection::Migrating),
+        None => token.split_once("-<-").map(|(slot, peer)| (slot, peer, OpenDirection::Importing))?,
     };
     let slot = slot.parse().ok().filter(|&slot| slot < crate::cluster::SLOTS)?;
     Some(Open { slot, direction, peer: NodeId::from_str(peer).ok()? })
@@ -132,8 +132,8 @@ mod tests {
         ))
         .unwrap();
         let me = view.myself().unwrap();
-        assert_eq!(me.open[0], Open { slot: 93, direction: Direction::Migrating, peer: B.parse().unwrap() });
-        assert_eq!(me.open[1].direction, Direction::Importing);
+        assert_eq!(me.open[0], Open { slot: 93, direction: OpenDirection::Migrating, peer: B.parse().unwrap() });
+        assert_eq!(me.open[1].direction, OpenDirection::Importing);
         let other = view.member(B.parse().unwrap()).unwrap();
         assert!(other.flags.failed && other.flags.noaddr && !other.link_up && other.master.is_none());
     }

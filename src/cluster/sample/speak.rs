@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Fake, Sample};
 use crate::cluster::{
-    ClusterInfo, Fact, Flags, Info, Member, Observation, ReplicaLink, Role, SLOTS, Server, ServerSettings, SlotSet, View,
+    ClusterInfo, Fact, Flags, Info, Member, NodeRole, Observation, ReplicaLink, SLOTS, Server, ServerSettings, SlotSet, View,
 };
 
 /// What grows from poll to poll, and who took over from whom.
@@ -103,7 +103,7 @@ fn grow(server: &mut Fake) {
 fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
     let counters = &server.counters;
     let master = server.master.and_then(|master| sample.servers.get(master));
-    let replica = server.role == Role::Replica;
+    let replica = server.role == NodeRole::Replica;
     let replicas: Vec<ReplicaLink> = sample
         .servers
         .iter()
@@ -180,14 +180,14 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
 }
 
 /// One server as the others know it.
-struct Known {
+struct SpokenOf {
     member: Member,
     forgotten: bool,
     side: u8,
 }
 
 /// Every server's line as the others write it.
-fn lines(servers: &[Fake]) -> Vec<Known> {
+fn lines(servers: &[Fake]) -> Vec<SpokenOf> {
     let id = |number: usize| servers.get(number).map(|server| server.id);
     let line = |server: &Fake| {
         let member = Member {
@@ -206,15 +206,15 @@ fn lines(servers: &[Fake]) -> Vec<Known> {
             slots: server.slots.ranges(),
             open: Vec::new(),
         };
-        Known { member, forgotten: server.forgotten, side: server.side }
+        SpokenOf { member, forgotten: server.forgotten, side: server.side }
     };
     servers.iter().map(line).collect()
 }
 
 /// What one server says of all.
-fn spoken(table: &[Known], speaker: &Fake) -> View {
+fn spoken(table: &[SpokenOf], speaker: &Fake) -> View {
     let known = table.iter().filter(|known| !known.forgotten || known.member.id == speaker.id);
-    let line = |known: &Known| {
+    let line = |known: &SpokenOf| {
         let mut member = known.member.clone();
         if known.side != speaker.side {
             member.link_up = false;

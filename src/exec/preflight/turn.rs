@@ -129,21 +129,21 @@ impl Turn {
 
 /// A request that stands for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct YieldRequest {
     turn: PathBuf,
     request: PathBuf,
     /// Whose turn it is, as a phrase.
     pub(crate) what: String,
 }
 
-impl Asked {
+impl YieldRequest {
     pub(crate) async fn is_held(&self) -> bool {
         let turn = self.turn.clone();
         off_thread(move || File::open(turn).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))).await
     }
 }
 
-impl Drop for Asked {
+impl Drop for YieldRequest {
     fn drop(&mut self) {
         // It may have gone with its turn.
         drop(std::fs::remove_file(&self.request));
@@ -151,12 +151,12 @@ impl Drop for Asked {
 }
 
 /// Asks an operation on slots of these nodes, from this machine, to stop at its safe point; None: there is none.
-pub(crate) async fn ask_to_yield(folder: &Path, model: &Model, nodes: BTreeSet<NodeId>) -> Option<Asked> {
+pub(crate) async fn ask_to_yield(folder: &Path, model: &Model, nodes: BTreeSet<NodeId>) -> Option<YieldRequest> {
     let (folder, members) = (folder.to_owned(), model.nodes().map(|node| node.id).collect());
     off_thread(move || ask(&folder, &members, &nodes)).await
 }
 
-fn ask(folder: &Path, members: &BTreeSet<NodeId>, nodes: &BTreeSet<NodeId>) -> Option<Asked> {
+fn ask(folder: &Path, members: &BTreeSet<NodeId>, nodes: &BTreeSet<NodeId>) -> Option<YieldRequest> {
     let (turn, other) = taken(folder, members).ok()??;
     let listed = other.get("touches").and_then(Value::as_array);
     // What does not say is taken for one that does.
@@ -168,7 +168,7 @@ fn ask(folder: &Path, members: &BTreeSet<NodeId>, nodes: &BTreeSet<NodeId>) -> O
     }
     let text = |name: &str| other.get(name).and_then(Value::as_str).unwrap_or("unknown");
     let what = format!("`{}`, begun by {} on this machine, is under way", text("intent"), text("who"));
-    Some(Asked { turn, request, what })
+    Some(YieldRequest { turn, request, what })
 }
 
 impl Drop for Turn {

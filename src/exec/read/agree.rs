@@ -21,7 +21,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a node was last heard to say.
 #[derive(Clone, Debug)]
-pub(crate) enum Seen {
+pub(crate) enum LastWord {
     Agrees,
     /// It says something else: this.
     Differs(String),
@@ -31,7 +31,7 @@ pub(crate) enum Seen {
 /// The end of a reading back.
 #[derive(Debug, Default)]
 pub(crate) struct Agreement {
-    pub(crate) seen: BTreeMap<Address, Seen>,
+    pub(crate) seen: BTreeMap<Address, LastWord>,
     /// Those whose own word is what all others are held against, and who did not give it: a sentence for each.
     unheard: Vec<String>,
 }
@@ -39,22 +39,22 @@ pub(crate) struct Agreement {
 impl Agreement {
     /// Everybody who answers agrees, somebody answers, and nobody was left out whose own word it takes.
     pub(crate) fn is_reached(&self) -> bool {
-        self.agreeing() > 0 && self.unheard.is_empty() && !self.seen.values().any(|seen| matches!(seen, Seen::Differs(_)))
+        self.agreeing() > 0 && self.unheard.is_empty() && !self.seen.values().any(|seen| matches!(seen, LastWord::Differs(_)))
     }
 
     /// This one was heard, and agrees.
     pub(crate) fn has_said(&self, address: &Address) -> bool {
-        matches!(self.seen.get(address), Some(Seen::Agrees))
+        matches!(self.seen.get(address), Some(LastWord::Agrees))
     }
 
     pub(crate) fn agreeing(&self) -> usize {
-        self.seen.values().filter(|seen| matches!(seen, Seen::Agrees)).count()
+        self.seen.values().filter(|seen| matches!(seen, LastWord::Agrees)).count()
     }
 
     /// "10.0.0.3:7002 says …" for each that differs.
     pub(crate) fn differing(&self) -> Vec<String> {
-        let differs = |(address, seen): (&Address, &Seen)| match seen {
-            Seen::Differs(what) => Some(format!("{address} says {what}")),
+        let differs = |(address, seen): (&Address, &LastWord)| match seen {
+            LastWord::Differs(what) => Some(format!("{address} says {what}")),
             _ => None,
         };
         self.unheard.iter().cloned().chain(self.seen.iter().filter_map(differs)).collect()
@@ -62,8 +62,8 @@ impl Agreement {
 
     /// "10.0.0.3:7002 (frozen)" for each that could not be asked.
     pub(crate) fn silent(&self) -> Vec<String> {
-        let silent = |(address, seen): (&Address, &Seen)| match seen {
-            Seen::Silent(trouble) => Some(format!("{address} ({})", trouble.health)),
+        let silent = |(address, seen): (&Address, &LastWord)| match seen {
+            LastWord::Silent(trouble) => Some(format!("{address} ({})", trouble.health)),
             _ => None,
         };
         self.seen.iter().filter_map(silent).collect()
@@ -83,16 +83,16 @@ where
         askers.spawn(ask(links.clone(), id, address, check.clone(), tell.clone()));
     }
     drop(tell);
-    let mut seen: BTreeMap<Address, Seen> = BTreeMap::new();
+    let mut seen: BTreeMap<Address, LastWord> = BTreeMap::new();
     while let Ok(Some((address, said))) = timeout_at(deadline, told.recv()).await {
         seen.insert(address, said);
-        let settled = seen.values().all(|seen| !matches!(seen, Seen::Differs(_)));
+        let settled = seen.values().all(|seen| !matches!(seen, LastWord::Differs(_)));
         if seen.len() == nodes.len() && settled {
             break;
         }
     }
     for (_, address) in nodes {
-        let silence = || Seen::Silent(Trouble::new(crate::cluster::Health::Frozen, "no answer in time"));
+        let silence = || LastWord::Silent(Trouble::new(crate::cluster::Health::Frozen, "no answer in time"));
         seen.entry(address.clone()).or_insert_with(silence);
     }
     Agreement { seen, unheard: Vec::new() }
@@ -149,7 +149,7 @@ fn answers_within(links: &Links) -> Duration {
     links.settings().timeout.max(ANSWERS_WITHIN)
 }
 
-async fn ask<F>(links: Links, id: NodeId, address: Address, check: F, tell: mpsc::Sender<(Address, Seen)>)
+async fn ask<F>(links: Links, id: NodeId, address: Address, check: F, tell: mpsc::Sender<(Address, LastWord)>)
 where
     F: Fn(NodeId, &View) -> Result<(), String>,
 {
@@ -160,14 +160,14 @@ where
         let seen = match read::view(&links, &address, limit).await {
             Ok(view) => {
                 silent_since = None;
-                Some(check(id, &view).map_or_else(Seen::Differs, |()| Seen::Agrees))
+                Some(check(id, &view).map_or_else(LastWord::Differs, |()| LastWord::Agrees))
             }
             Err(trouble) => {
                 let since = *silent_since.get_or_insert(asked);
-                (since.elapsed() >= PATIENCE).then_some(Seen::Silent(trouble))
+                (since.elapsed() >= PATIENCE).then_some(LastWord::Silent(trouble))
             }
         };
-        let done = matches!(seen, Some(Seen::Agrees));
+        let done = matches!(seen, Some(LastWord::Agrees));
         let gone = match seen {
             Some(seen) => tell.send((address.clone(), seen)).await.is_err(),
             None => false,
@@ -195,7 +195,7 @@ mod tests {
         let known = on_epochs(&links, &[], std::slice::from_ref(&owner), Duration::from_millis(50)).await;
         assert!(known.differing().iter().any(|why| why.starts_with(&format!("{address} does not tell its epoch"))), "{known:?}");
         // Whatever all others say.
-        let others = [("10.0.0.3:7002".parse().unwrap(), Seen::Agrees)].into();
+        let others = [("10.0.0.3:7002".parse().unwrap(), LastWord::Agrees)].into();
         assert!(!Agreement { seen: others, ..known }.is_reached());
     }
 }

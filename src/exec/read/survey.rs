@@ -207,7 +207,7 @@ fn unfit_modules(text: &str) -> Vec<String> {
 }
 
 /// What slots hold, and whose tags are in them.
-type Found = (BTreeMap<u16, SlotFact>, BTreeMap<u16, BTreeSet<Arc<str>>>);
+type SlotHoldings = (BTreeMap<u16, SlotFact>, BTreeMap<u16, BTreeSet<Arc<str>>>);
 
 /// Keys of these slots on every master that answers, in all databases. A master that answers other questions and not this one is an error:
 /// a key it holds would be overlooked.
@@ -235,9 +235,9 @@ pub(crate) async fn holders(links: &Links, model: &Model, slots: &[u16]) -> Resu
 }
 
 /// One master's slots, in every database. What it does not count is unknown, never empty: the error says why.
-async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> Result<Found, String> {
+async fn one(links: &Links, address: Address, slots: Vec<u16>, depth: Depth) -> Result<SlotHoldings, String> {
     let link = links.get(&address, Lane::Work);
-    let (mut facts, mut tags) = Found::default();
+    let (mut facts, mut tags) = SlotHoldings::default();
     for database in databases(&link, &address).await? {
         let counts = count(&link, &address, database, &slots).await?;
         for (slot, keys) in slots.iter().zip(&counts) {

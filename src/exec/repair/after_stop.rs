@@ -116,7 +116,7 @@ fn unheard(model: &Model, slots: &SlotSet, left: &SlotSet, ends: &BTreeMap<u16, 
 fn sides(model: &Model, slots: &SlotSet, targets: &BTreeMap<u16, NodeId>) -> (SlotSet, SlotSet) {
     let open = &model.topology().open;
     let ours = |slot: &u16| {
-        let marks = open.iter().filter(|open| open.slot == *slot && open.direction == cluster::Direction::Migrating);
+        let marks = open.iter().filter(|open| open.slot == *slot && open.direction == cluster::OpenDirection::Migrating);
         marks.clone().count() > 0 && marks.clone().all(|open| Some(&open.peer) == targets.get(slot))
     };
     let (ours, theirs): (Vec<u16>, Vec<u16>) = slots.iter().partition(ours);
@@ -130,7 +130,7 @@ async fn others_end(context: &OperationContext, model: &mut Model, slots: &SlotS
     loop {
         read::refresh(model, &context.links, context.clock).await;
         let open = &model.topology().open;
-        let given = open.iter().filter(|open| open.direction == cluster::Direction::Migrating && slots.contains(open.slot));
+        let given = open.iter().filter(|open| open.direction == cluster::OpenDirection::Migrating && slots.contains(open.slot));
         if !given.clone().any(|open| targets.get(&open.slot) != Some(&open.peer)) || Instant::now() >= deadline {
             return;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::cluster::{Model, NodeId, Role, SlotSet, View};
+use crate::cluster::{Model, NodeId, NodeRole, SlotSet, View};
 use crate::exec::context::OperationContext;
 use crate::exec::read;
 use crate::exec::read::agree;
@@ -48,7 +48,7 @@ struct Order<'a> {
 }
 
 /// What one look at a slot came to.
-struct Found {
+struct SlotLook {
     repair: Result<Option<Repair>, Reason>,
     /// Some node holds keys of it.
     has_keys: bool,
@@ -173,19 +173,19 @@ async fn look(
     model: &mut Model,
     slots: &[u16],
     way: Direction,
-) -> Result<BTreeMap<u16, Found>, Reason> {
+) -> Result<BTreeMap<u16, SlotLook>, Reason> {
     read::refresh(model, &context.links, context.clock).await;
     let holders = survey::holders(&context.links, model, slots).await.map_err(|why| Code::NotCounted.because(why))?;
     let found = |&slot: &u16| {
         let evidence = plan::evidence(model, &holders, slot);
         let has_keys = evidence.holders.values().any(|keys| *keys > 0);
-        (slot, Found { repair: plan::repair(model, slot, &evidence, way), has_keys })
+        (slot, SlotLook { repair: plan::repair(model, slot, &evidence, way), has_keys })
     };
     Ok(slots.iter().map(found).collect())
 }
 
-fn needed(found: &BTreeMap<u16, Found>) -> BTreeMap<u16, Repair> {
-    let repair = |(slot, found): (&u16, &Found)| Some((*slot, found.repair.clone().ok()??));
+fn needed(found: &BTreeMap<u16, SlotLook>) -> BTreeMap<u16, Repair> {
+    let repair = |(slot, found): (&u16, &SlotLook)| Some((*slot, found.repair.clone().ok()??));
     found.iter().filter_map(repair).collect()
 }
 
@@ -230,7 +230,7 @@ async fn put_right(context: &OperationContext, meter: &Meter, model: &mut Model,
         moving = SlotSet::default();
         let mut groups: Vec<(Repair, Vec<u16>)> = Vec::new();
         left.clear();
-        for (&slot, Found { repair, has_keys }) in &found {
+        for (&slot, SlotLook { repair, has_keys }) in &found {
             let repair = match repair {
                 Err(why) => {
                     righted.failed(why.clone(), [slot]);
@@ -377,7 +377,7 @@ async fn disagreement(context: &OperationContext, model: &Model, slots: &SlotSet
                 return Err(format!("slot {slot} belongs to another node"));
             }
             // Replicas of Valkey keep what their master had open: it is the master's word that counts.
-            let open = view.myself().filter(|me| me.role == Role::Master).map(|me| &me.open);
+            let open = view.myself().filter(|me| me.role == NodeRole::Master).map(|me| &me.open);
             if open.is_some_and(|open| open.iter().any(|open| open.slot == slot)) {
                 return Err(format!("slot {slot} is still open"));
             }

@@ -14,8 +14,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::meter::Meter;
-use super::migrations::{self, Migration, Stage};
-use super::{Engine, Job, Stop};
+use super::migrations::{self, Migration, MigrationStage};
+use super::{MoveJob, MoveStop, SlotEngine};
 use crate::cluster::{Address, Model, Node, NodeId, SlotSet};
 use crate::exec::context::OperationContext;
 use crate::exec::read;
@@ -58,15 +58,15 @@ pub(in crate::exec) struct AtomicEngine {
     pub(in crate::exec) key_bytes: f64,
 }
 
-impl Engine for AtomicEngine {
-    async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
+impl SlotEngine for AtomicEngine {
+    async fn carry(&mut self, job: &MoveJob) -> Result<(), MoveStop> {
         for (slots, keys) in self.groups(job).await {
             if self.context.safe_point().await || self.halt.load(Ordering::Relaxed) {
-                return Err(Stop { cancelled: true, ..Stop::default() });
+                return Err(MoveStop { cancelled: true, ..MoveStop::default() });
             }
             let text = slots.iter().copied().collect::<SlotSet>().to_string();
             let line = json!({"open": text, "from": job.from.to_string(), "to": job.to.to_string()});
-            self.journal.record(line).await.map_err(Stop::because)?;
+            self.journal.record(line).await.map_err(MoveStop::because)?;
             if let Err(stop) = self.group(job, slots, keys).await {
                 // A source that was failed over meanwhile refuses to be asked again, and what it was asked for before is done.
                 let wanted: SlotSet = slots.iter().copied().collect();
@@ -77,7 +77,7 @@ impl Engine for AtomicEngine {
                 self.meter.batch(keys, (keys as f64 * self.key_bytes) as u64, Duration::ZERO);
             }
             self.meter.slots(slots.len());
-            self.journal.record(json!({"closed": text})).await.map_err(Stop::because)?;
+            self.journal.record(json!({"closed": text})).await.map_err(MoveStop::because)?;
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Engine for AtomicEngine {
 
 impl AtomicEngine {
     /// The job's slots in groups of about as many keys each, with their keys, as counted beforehand.
-    async fn groups<'a>(&self, job: &'a Job) -> Vec<(&'a [u16], u64)> {
+    async fn groups<'a>(&self, job: &'a MoveJob) -> Vec<(&'a [u16], u64)> {
         let link = self.context.links.get(&job.from_at, Lane::Work);
         let counts =
             survey::pipelined(&link, job.slots.iter().map(|slot| Command::words(&format!("CLUSTER COUNTKEYSINSLOT {slot}")))).await;
@@ -96,7 +96,7 @@ impl AtomicEngine {
         }
     }
 
-    async fn group(&self, job: &Job, slots: &[u16], keys: u64) -> Result<(), Stop> {
+    async fn group(&self, job: &MoveJob, slots: &[u16], keys: u64) -> Result<(), MoveStop> {
         let wanted: SlotSet = slots.iter().copied().collect();
         let mut command = Command::words("CLUSTER MIGRATESLOTS SLOTSRANGE");
         for range in wanted.ranges() {
@@ -127,21 +127,21 @@ impl AtomicEngine {
             self.context.note(format!("{why}; beginning the group again")).await;
             sleep(LOOK_LATER * 4 * (attempt + 1)).await;
         }
-        Err(Stop {
+        Err(MoveStop {
             begun: true,
-            ..Stop::because(format!("slots {wanted} did not move from {} to {}: {why}", job.from_at, job.to_at))
+            ..MoveStop::because(format!("slots {wanted} did not move from {} to {}: {why}", job.from_at, job.to_at))
         })
     }
 
     /// What the source moves or has moved by itself; another's migration of slots of ours is named and ends it.
-    async fn known(&self, job: &Job, wanted: &SlotSet) -> Result<Vec<Migration>, Stop> {
+    async fn known(&self, job: &MoveJob, wanted: &SlotSet) -> Result<Vec<Migration>, MoveStop> {
         let reply = self.context.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
         let known = reply.as_ref().map(migrations::all);
         let known = match known {
             Ok(Some(known)) => known,
             Ok(None) | Err(_) => {
                 let why = reply.err().map_or_else(|| "its answer cannot be read".into(), |failure| failure.to_string());
-                return Err(Stop::because(format!(
+                return Err(MoveStop::because(format!(
                     "{} does not say which slots it moves already (CLUSTER GETSLOTMIGRATIONS): {why}; {wanted} were not sent for",
                     job.from_at
                 )));
@@ -151,7 +151,7 @@ impl AtomicEngine {
             None => Ok(known),
             Some(other) => {
                 let to = other.target.map_or_else(|| "an unknown node".into(), |to| to.short());
-                Err(Stop::because(format!(
+                Err(MoveStop::because(format!(
                     "somebody else moves slots {} from {} to {to} already (migration {}, {}): wait for its end, then plan again",
                     other.slots,
                     job.from_at,
@@ -163,12 +163,12 @@ impl AtomicEngine {
     }
 
     /// Asks the source to begin. None once it may have; a reason where it is worth asking again.
-    async fn begin(&self, job: &Job, wanted: &SlotSet, command: &Command) -> Result<Option<String>, Stop> {
+    async fn begin(&self, job: &MoveJob, wanted: &SlotSet, command: &Command) -> Result<Option<String>, MoveStop> {
         let not = |text: &str| format!("{} did not begin to move slots {wanted} to {}: {text}", job.from_at, job.to_at);
         match self.context.send(&job.from_at, command, WITHIN).await {
             // Whether it was begun is seen among the migrations.
             Ok(_) | Err(Failure::Unknown(_)) => Ok(None),
-            Err(Failure::NotSent(trouble)) => Err(Stop::because(not(&format!("not sent: {trouble}")))),
+            Err(Failure::NotSent(trouble)) => Err(MoveStop::because(not(&format!("not sent: {trouble}")))),
             Err(Failure::Server(error)) => {
                 let text = error.to_string();
                 // A target that has not heard of the last group yet disagrees about the owners for a moment; and whoever
@@ -179,16 +179,16 @@ impl AtomicEngine {
                     let says = format!(
                         "it is a replica now, somebody has failed it over ({text}); plan again for the master in its place"
                     );
-                    return Err(Stop::because(not(&says)));
+                    return Err(MoveStop::because(not(&says)));
                 }
-                if again { Ok(Some(not(&text))) } else { Err(Stop::because(not(&text))) }
+                if again { Ok(Some(not(&text))) } else { Err(MoveStop::because(not(&text))) }
             }
         }
     }
 
     /// Follows our migration to its end. `before`: those that had ended when it was asked for. Until the servers have
     /// said how it ended, the slots are open: no silence is taken for an end.
-    async fn follow(&self, job: &Job, wanted: &SlotSet, before: &BTreeSet<String>) -> Result<End, Stop> {
+    async fn follow(&self, job: &MoveJob, wanted: &SlotSet, before: &BTreeSet<String>) -> Result<End, MoveStop> {
         let link = self.context.links.get(&job.from_at, Lane::Probe);
         let (mut state, mut since) = (String::new(), Instant::now());
         let mut heard = Instant::now();
@@ -214,23 +214,23 @@ impl AtomicEngine {
             };
             match found {
                 Some(found) => match found.stage() {
-                    Stage::Moved => return Ok(End::Moved),
-                    Stage::Failed => {
+                    MigrationStage::Moved => return Ok(End::Moved),
+                    MigrationStage::Failed => {
                         return Ok(End::RolledBack(format!("{} says that the migration failed: {}", job.from_at, found.message)));
                     }
-                    Stage::Cancelled if cancelled => {
+                    MigrationStage::Cancelled if cancelled => {
                         return Ok(End::RolledBack(format!("the migration hung in `{state}` and was cancelled")));
                     }
-                    Stage::Cancelled => {
-                        return Err(Stop {
+                    MigrationStage::Cancelled => {
+                        return Err(MoveStop {
                             begun: true,
-                            ..Stop::because(format!(
+                            ..MoveStop::because(format!(
                                 "somebody else cancelled the migration of slots {wanted} on {}: they are where they were; find out who, then plan again",
                                 job.from_at
                             ))
                         });
                     }
-                    Stage::UnderWay => {
+                    MigrationStage::UnderWay => {
                         missing = None;
                         if found.state != state {
                             (state, since) = (found.state, Instant::now());
@@ -255,7 +255,7 @@ impl AtomicEngine {
     }
 
     /// Cancels a migration that hangs. The command cancels all of the server's: only when no other is under way.
-    async fn cancel(&self, job: &Job, wanted: &SlotSet, state: &str) -> Result<(), Stop> {
+    async fn cancel(&self, job: &MoveJob, wanted: &SlotSet, state: &str) -> Result<(), MoveStop> {
         let hangs = format!("it has hung in `{state}` for {} s", PATIENCE.as_secs());
         let reply = self.context.links.get(&job.from_at, Lane::Probe).call_within(&question(), WITHIN).await;
         let Some(known) = reply.ok().as_ref().and_then(migrations::all) else {
@@ -282,7 +282,7 @@ impl AtomicEngine {
     }
 
     /// Where the source's list tells nothing: who owns the slots, by the word of both.
-    async fn by_owner(&self, job: &Job, wanted: &SlotSet, why: &str) -> Result<End, Stop> {
+    async fn by_owner(&self, job: &MoveJob, wanted: &SlotSet, why: &str) -> Result<End, MoveStop> {
         if self.owns(&job.to_at, job.to, wanted).await == Some(true) {
             return Ok(End::Moved);
         }
@@ -299,7 +299,7 @@ impl AtomicEngine {
     }
 
     /// A target that died under the migration is no reason to try again; what it died of has to be looked at first.
-    async fn still_there(&self, job: &Job, wanted: &SlotSet, why: &str) -> Result<(), Stop> {
+    async fn still_there(&self, job: &MoveJob, wanted: &SlotSet, why: &str) -> Result<(), MoveStop> {
         let mut said = read::view(&self.context.links, &job.to_at, WITHIN).await;
         for _ in 0..3 {
             if said.is_ok() {
@@ -309,9 +309,9 @@ impl AtomicEngine {
             said = read::view(&self.context.links, &job.to_at, WITHIN).await;
         }
         let Err(trouble) = said else { return Ok(()) };
-        Err(Stop {
+        Err(MoveStop {
             begun: true,
-            ..Stop::because(format!(
+            ..MoveStop::because(format!(
                 "{} stopped answering while slots {wanted} were on their way to it ({trouble}); {why}: look into its log before anything is moved to it again",
                 job.to_at
             ))
@@ -331,13 +331,13 @@ fn question() -> Command {
 }
 
 /// It was asked for, and nobody says how it ended.
-fn undecided(job: &Job, wanted: &SlotSet, why: &str) -> Stop {
+fn undecided(job: &MoveJob, wanted: &SlotSet, why: &str) -> MoveStop {
     let reason = format!(
         "whether slots {wanted} move from {} to {} is not known: {why}; the servers may go on by themselves, and CLUSTER \
          GETSLOTMIGRATIONS on {} says how it ended",
         job.from_at, job.to_at, job.from_at
     );
-    Stop { begun: true, undecided: wanted.clone(), ..Stop::because(reason) }
+    MoveStop { begun: true, undecided: wanted.clone(), ..MoveStop::because(reason) }
 }
 
 /// Slots that servers are moving by themselves now, whoever began it: no view shows them as open. None where one of them

@@ -9,7 +9,7 @@ const NOT_CONTENT: [&str; 4] = ["radix-tree-keys", "radix-tree-nodes", "seen-tim
 
 /// What is in one copy.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Content {
+pub(super) enum SlotContent {
     Known(Items),
     /// Why it cannot be told.
     Unknown(String),
@@ -69,14 +69,14 @@ pub(super) fn expiry_question(kind: &str, key: &[u8], fields: &[Vec<u8>]) -> Opt
 }
 
 /// Puts what a server showed in an order of its own.
-pub(super) fn read(kind: &str, reply: Reply, expiring: Option<Reply>) -> Content {
+pub(super) fn read(kind: &str, reply: Reply, expiring: Option<Reply>) -> SlotContent {
     if let Reply::Error(error) = &reply {
-        return Content::Unknown(error.to_string());
+        return SlotContent::Unknown(error.to_string());
     }
     let shown = if kind == "string" { Some(&[][..]) } else { reply.array() };
     // Two copies that nobody could read are not the same copy.
     let Some(items) = shown.filter(|_| !matches!(reply, Reply::Nil)) else {
-        return Content::Unknown("the server did not show what is in it".into());
+        return SlotContent::Unknown("the server did not show what is in it".into());
     };
     let parts = match kind {
         "string" | "stream" => vec![vec![flat(&reply)]],
@@ -92,21 +92,21 @@ pub(super) fn read(kind: &str, reply: Reply, expiring: Option<Reply>) -> Content
     let expiry = match &expiring {
         None => never,
         Some(Reply::Error(error)) if error.detail.contains("unknown command") => never,
-        Some(Reply::Error(error)) => return Content::Unknown(error.to_string()),
+        Some(Reply::Error(error)) => return SlotContent::Unknown(error.to_string()),
         Some(reply) => match reply.array().unwrap_or_default().iter().map(Reply::int).collect::<Option<Vec<i64>>>() {
             Some(expiry) => expiry,
-            None => return Content::Unknown("the server did not show when its fields expire".into()),
+            None => return SlotContent::Unknown("the server did not show when its fields expire".into()),
         },
     };
     if expiry.len() != parts.len() {
-        return Content::Unknown("it changed while it was looked at".into());
+        return SlotContent::Unknown("it changed while it was looked at".into());
     }
     let mut all: Vec<(Vec<Vec<u8>>, i64)> = parts.into_iter().zip(expiry).collect();
     if kind != "list" {
         all.sort();
     }
     let (parts, expiry) = all.into_iter().unzip();
-    Content::Known(Items { parts, expiry })
+    SlotContent::Known(Items { parts, expiry })
 }
 
 fn pairs(items: &[Reply]) -> Vec<Vec<Vec<u8>>> {
@@ -143,11 +143,11 @@ mod tests {
     #[test]
     fn what_was_not_shown_is_not_known() {
         for kind in ["string", "hash", "set", "zset", "list", "stream"] {
-            assert!(matches!(read(kind, Reply::Nil, None), Content::Unknown(_)), "{kind}");
+            assert!(matches!(read(kind, Reply::Nil, None), SlotContent::Unknown(_)), "{kind}");
         }
-        assert!(matches!(read("set", Reply::Int(1), None), Content::Unknown(_)));
+        assert!(matches!(read("set", Reply::Int(1), None), SlotContent::Unknown(_)));
         let pair = Reply::Array(vec![Reply::Bytes(b"f".to_vec()), Reply::Bytes(b"v".to_vec())]);
-        assert!(matches!(read("hash", pair, Some(Reply::Array(vec![Reply::Nil]))), Content::Unknown(_)));
+        assert!(matches!(read("hash", pair, Some(Reply::Array(vec![Reply::Nil]))), SlotContent::Unknown(_)));
     }
 
     fn words(words: &[&str]) -> Reply {
@@ -155,7 +155,9 @@ mod tests {
     }
 
     fn same(kind: &str, ours: Reply, theirs: Reply) -> bool {
-        let (Content::Known(ours), Content::Known(theirs)) = (read(kind, ours, None), read(kind, theirs, None)) else { panic!() };
+        let (SlotContent::Known(ours), SlotContent::Known(theirs)) = (read(kind, ours, None), read(kind, theirs, None)) else {
+            panic!()
+        };
         ours.is_same(&theirs)
     }
 
@@ -188,7 +190,9 @@ mod tests {
         assert!(expire_alike(-1, -1) && expire_alike(10_000, 9000));
         assert!(!expire_alike(-1, 10_000) && !expire_alike(100_000, 10_000));
         let hash = |ttl| read("hash", words(&["a", "1"]), Some(Reply::Array(vec![Reply::Int(ttl)])));
-        let (Content::Known(ours), Content::Known(theirs), Content::Known(alike)) = (hash(-1), hash(50_000), hash(49_000)) else {
+        let (SlotContent::Known(ours), SlotContent::Known(theirs), SlotContent::Known(alike)) =
+            (hash(-1), hash(50_000), hash(49_000))
+        else {
             panic!()
         };
         assert!(!ours.is_same(&theirs) && alike.is_same(&theirs));
@@ -197,7 +201,7 @@ mod tests {
     #[test]
     fn what_a_server_does_not_show_is_not_known() {
         let error = Reply::Error(ServerError { code: "NOPERM".into(), detail: "no".into() });
-        assert_eq!(read("hash", error, None), Content::Unknown("NOPERM no".into()));
+        assert_eq!(read("hash", error, None), SlotContent::Unknown("NOPERM no".into()));
         assert_eq!(question("json", b"k"), None);
         let command = expiry_question("hash", b"k", &fields("hash", &words(&["a", "1", "b", "2"])));
         assert_eq!(command.unwrap().to_string(), "HPTTL k FIELDS 2 a b");

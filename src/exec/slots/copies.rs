@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::batch::Key;
-use super::content::{self, Content};
+use super::content::{self, SlotContent};
 use super::databases;
 use crate::cluster::Address;
 use crate::exec::context::said;
@@ -22,7 +22,7 @@ pub(in crate::exec) enum Copies {
 }
 
 /// One side's copy as far as a first look shows it.
-struct Seen {
+struct KeyCopy {
     kind: String,
     dump: Vec<u8>,
     /// Milliseconds; negative: it does not expire.
@@ -46,9 +46,9 @@ pub(in crate::exec) async fn compare(links: &Links, source: &Address, target: &A
         return Ok(Copies::Different(format!("a {} on {source}, a {} on {target}", ours.kind, theirs.kind)));
     }
     match (content(links, source, key, &ours.kind).await?, content(links, target, key, &theirs.kind).await?) {
-        (Content::Known(ours), Content::Known(theirs)) if ours.is_same(&theirs) => Ok(Copies::Same),
-        (Content::Known(_), Content::Known(_)) => Ok(Copies::Different(sizes)),
-        (Content::Unknown(why), _) | (_, Content::Unknown(why)) => {
+        (SlotContent::Known(ours), SlotContent::Known(theirs)) if ours.is_same(&theirs) => Ok(Copies::Same),
+        (SlotContent::Known(_), SlotContent::Known(_)) => Ok(Copies::Different(sizes)),
+        (SlotContent::Unknown(why), _) | (_, SlotContent::Unknown(why)) => {
             Ok(Copies::Different(format!("{sizes}; what is in them could not be compared: {why}")))
         }
     }
@@ -65,13 +65,13 @@ async fn ask(links: &Links, at: &Address, database: u32, commands: Vec<Command>)
     Ok((!replies.iter().any(asks)).then_some(replies))
 }
 
-async fn look(links: &Links, at: &Address, key: &Key) -> Result<Option<Seen>, String> {
+async fn look(links: &Links, at: &Address, key: &Key) -> Result<Option<KeyCopy>, String> {
     let commands = ["DUMP", "TYPE", "PTTL"].map(|word| Command::words(word).arg(&key.name)).to_vec();
     let Some(replies) = ask(links, at, key.database, commands).await? else { return Ok(None) };
     match replies.as_slice() {
         [Reply::Nil, ..] => Ok(None),
         [Reply::Bytes(dump), Reply::Bytes(kind), Reply::Int(ttl)] => {
-            Ok(Some(Seen { kind: String::from_utf8_lossy(kind).into_owned(), dump: dump.clone(), ttl: *ttl }))
+            Ok(Some(KeyCopy { kind: String::from_utf8_lossy(kind).into_owned(), dump: dump.clone(), ttl: *ttl }))
         }
         replies => {
             let odd = replies.iter().find(|reply| matches!(reply, Reply::Error(_))).or(replies.first());
@@ -80,12 +80,12 @@ async fn look(links: &Links, at: &Address, key: &Key) -> Result<Option<Seen>, St
     }
 }
 
-async fn content(links: &Links, at: &Address, key: &Key, kind: &str) -> Result<Content, String> {
+async fn content(links: &Links, at: &Address, key: &Key, kind: &str) -> Result<SlotContent, String> {
     let Some(question) = content::question(kind, &key.name) else {
-        return Ok(Content::Unknown(format!("{kind} is a type of a module")));
+        return Ok(SlotContent::Unknown(format!("{kind} is a type of a module")));
     };
     let Some(replies) = ask(links, at, key.database, vec![question]).await? else {
-        return Ok(Content::Unknown(format!("{at} gives it away at this moment")));
+        return Ok(SlotContent::Unknown(format!("{at} gives it away at this moment")));
     };
     let Some(reply) = replies.into_iter().next() else { return Err(format!("{at} does not show a key: no reply")) };
     let fields = content::fields(kind, &reply);

@@ -21,11 +21,11 @@ const PACE: Duration = Duration::from_millis(200);
 pub(in crate::exec) struct Evictions {
     agreed: bool,
     stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<Seen>,
+    task: tokio::task::JoinHandle<EvictionCounts>,
 }
 
 /// At the start and last seen; None for a target that does not say.
-type Seen = BTreeMap<Address, Option<(u64, u64)>>;
+type EvictionCounts = BTreeMap<Address, Option<(u64, u64)>>;
 
 impl Evictions {
     pub(in crate::exec) async fn begin(
@@ -34,7 +34,7 @@ impl Evictions {
         halt: Option<Arc<AtomicBool>>,
     ) -> Self {
         let agreed = halt.is_none();
-        let mut seen = Seen::new();
+        let mut seen = EvictionCounts::new();
         for target in targets {
             seen.entry(target).or_default();
         }
@@ -84,7 +84,7 @@ impl Evictions {
     }
 }
 
-async fn look(links: &Links, seen: &mut Seen) {
+async fn look(links: &Links, seen: &mut EvictionCounts) {
     let asked = seen.keys().map(|target| read::info(links, target, "stats"));
     let answers = join_all(asked).await;
     for (counts, info) in seen.values_mut().zip(answers) {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::interpret::{Halt, Interpreter};
 use super::listing;
 use super::meter::Meter;
-use super::{Engine, Job, Stop};
+use super::{MoveJob, MoveStop, SlotEngine};
 use crate::cluster::{NodeId, SlotSet};
 use crate::exec::record::journal::Journal;
 use crate::link::Lane;
@@ -47,15 +47,15 @@ impl Claimed {
     }
 }
 
-impl Engine for KeyEngine {
-    async fn carry(&mut self, job: &Job) -> Result<(), Stop> {
+impl SlotEngine for KeyEngine {
+    async fn carry(&mut self, job: &MoveJob) -> Result<(), MoveStop> {
         let carried = self.groups(job).await;
         // Replicas that may take over have heard of the last groups, or that is said.
         let heard = self.interpreter.finish().await;
         self.claimed.add(self.interpreter.claimed.keys().copied());
         match (carried, heard) {
             (carried, Ok(())) => carried,
-            (Ok(()), Err(halt)) => Err(Stop { reasons: vec![halt.why], at_risk: halt.at_risk, ..Stop::default() }),
+            (Ok(()), Err(halt)) => Err(MoveStop { reasons: vec![halt.why], at_risk: halt.at_risk, ..MoveStop::default() }),
             (Err(mut stop), Err(halt)) => {
                 stop.at_risk.extend(halt.at_risk.iter());
                 Err(stop)
@@ -64,17 +64,17 @@ impl Engine for KeyEngine {
     }
 }
 
-async fn record(journal: Journal, job: &Job, open: Option<&[u16]>, closed: &[u16]) -> Result<(), Stop> {
+async fn record(journal: Journal, job: &MoveJob, open: Option<&[u16]>, closed: &[u16]) -> Result<(), MoveStop> {
     if open.is_none() && closed.is_empty() {
         return Ok(());
     }
     let text = |slots: Option<&[u16]>| slots.map(|slots| slots.iter().copied().collect::<SlotSet>().to_string());
     let line = json!({"open": text(open), "closed": text(Some(closed).filter(|slots| !slots.is_empty())), "from": job.from.to_string(), "to": job.to.to_string()});
-    journal.record(line).await.map_err(Stop::because)
+    journal.record(line).await.map_err(MoveStop::because)
 }
 
 impl KeyEngine {
-    async fn groups(&mut self, job: &Job) -> Result<(), Stop> {
+    async fn groups(&mut self, job: &MoveJob) -> Result<(), MoveStop> {
         let groups: Vec<&[u16]> = job.slots.chunks(OPEN).collect();
         record(self.journal.clone(), job, groups.first().copied(), &[]).await?;
         let source = self.interpreter.context.links.get(&job.from_at, Lane::Work);
@@ -87,11 +87,11 @@ impl KeyEngine {
             if self.interpreter.context.safe_point().await || self.halt.load(Ordering::Relaxed) {
                 self.release(unreleased.take(), &mut closed).await?;
                 record(self.journal.clone(), job, None, &closed).await?;
-                return Err(Stop { cancelled: true, ..Stop::default() });
+                return Err(MoveStop { cancelled: true, ..MoveStop::default() });
             }
             if nth == 0 || next.is_none() {
                 let begun = self.interpreter.run(&begin(job.from, job.to, &self.masters), Vec::new()).await;
-                begun.map_err(|halt| Stop { begun: nth > 0, ..self.stop(&[], unreleased.as_ref(), halt) })?;
+                begun.map_err(|halt| MoveStop { begun: nth > 0, ..self.stop(&[], unreleased.as_ref(), halt) })?;
             }
             // While this is being done, what comes next is written down and looked at; nobody waits for the look.
             let mut foreseen = Vec::new();
@@ -127,7 +127,7 @@ impl KeyEngine {
     }
 
     /// The source of the last group is told.
-    async fn release(&mut self, last: Option<MoveGroup>, closed: &mut Vec<u16>) -> Result<(), Stop> {
+    async fn release(&mut self, last: Option<MoveGroup>, closed: &mut Vec<u16>) -> Result<(), MoveStop> {
         let Some(group) = last else { return Ok(()) };
         let released = self.interpreter.run(&[release(&group)], Vec::new()).await;
         released.map_err(|halt| self.stop(&[], Some(&group), halt))?;
@@ -136,16 +136,16 @@ impl KeyEngine {
     }
 
     /// `unreleased`: the source may not know yet that it has given these.
-    fn stop(&self, slots: &[u16], unreleased: Option<&MoveGroup>, halt: Halt) -> Stop {
+    fn stop(&self, slots: &[u16], unreleased: Option<&MoveGroup>, halt: Halt) -> MoveStop {
         let touched = if self.interpreter.untouched { &[] } else { slots };
         let unreleased = unreleased.into_iter().flat_map(|group| &group.slots);
-        Stop {
+        MoveStop {
             reasons: vec![halt.why],
             open: touched.iter().chain(unreleased).copied().collect(),
             roll_back: self.interpreter.keys.refused,
             race: halt.race,
             at_risk: halt.at_risk,
-            ..Stop::default()
+            ..MoveStop::default()
         }
     }
 }

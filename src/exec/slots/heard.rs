@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::databases;
-use crate::cluster::{Address, Model, NodeId, Role, View, parse};
+use crate::cluster::{Address, Model, NodeId, NodeRole, View, parse};
 use crate::link::{Command, Lane, Links, Reply};
 use crate::plan::protocol::Heard;
 
@@ -139,10 +139,10 @@ impl LastWords {
     }
 }
 
-type Answer = (Reply, Result<BTreeMap<u16, u64>, String>);
+type SlotAnswer = (Reply, Result<BTreeMap<u16, u64>, String>);
 
 /// The node's view, and how many keys it has of these slots, in every database.
-async fn question(links: &Links, address: &Address, slots: &[u16]) -> Result<Answer, String> {
+async fn question(links: &Links, address: &Address, slots: &[u16]) -> Result<SlotAnswer, String> {
     // A replica of one that works is asked beside its work.
     let link = links.get(address, if slots.is_empty() { Lane::Probe } else { Lane::Work });
     let mut commands: Vec<Command> = Vec::new();
@@ -175,28 +175,28 @@ async fn question(links: &Links, address: &Address, slots: &[u16]) -> Result<Ans
 
 impl Heard for LastWords {
     fn is_master(&self, at: NodeId) -> Option<bool> {
-        Some(self.view(at)?.myself()?.role == Role::Master)
+        Some(self.view(at)?.myself()?.role == NodeRole::Master)
     }
 
     fn owns(&self, at: NodeId, slot: u16) -> Option<bool> {
         let me = self.view(at)?.myself()?;
-        Some(me.role == Role::Master && me.slots.iter().any(|range| range.contains(slot)))
+        Some(me.role == NodeRole::Master && me.slots.iter().any(|range| range.contains(slot)))
     }
 
     fn migrating(&self, at: NodeId, slot: u16) -> Option<Option<NodeId>> {
-        self.mark(at, slot, crate::cluster::Direction::Migrating)
+        self.mark(at, slot, crate::cluster::OpenDirection::Migrating)
     }
 
     fn importing(&self, at: NodeId, slot: u16) -> Option<Option<NodeId>> {
-        self.mark(at, slot, crate::cluster::Direction::Importing)
+        self.mark(at, slot, crate::cluster::OpenDirection::Importing)
     }
 
     fn takes(&self, at: NodeId) -> Option<Option<u16>> {
-        self.any_mark(at, crate::cluster::Direction::Importing)
+        self.any_mark(at, crate::cluster::OpenDirection::Importing)
     }
 
     fn gives(&self, at: NodeId) -> Option<Option<u16>> {
-        self.any_mark(at, crate::cluster::Direction::Migrating)
+        self.any_mark(at, crate::cluster::OpenDirection::Migrating)
     }
 
     fn epoch(&self, at: NodeId, of: NodeId) -> Option<u64> {
@@ -210,7 +210,7 @@ impl Heard for LastWords {
 
     fn holds_for_master(&self, at: NodeId, of: NodeId) -> Option<bool> {
         let member = self.view(at)?.member(of)?;
-        Some(member.role == Role::Master && !member.flags.failed && !member.flags.suspected)
+        Some(member.role == NodeRole::Master && !member.flags.failed && !member.flags.suspected)
     }
 
     fn keys(&self, at: NodeId, slot: u16) -> Option<u64> {
@@ -220,12 +220,12 @@ impl Heard for LastWords {
 }
 
 impl LastWords {
-    fn any_mark(&self, at: NodeId, direction: crate::cluster::Direction) -> Option<Option<u16>> {
+    fn any_mark(&self, at: NodeId, direction: crate::cluster::OpenDirection) -> Option<Option<u16>> {
         let me = self.view(at)?.myself()?;
         Some(me.open.iter().find(|open| open.direction == direction).map(|open| open.slot))
     }
 
-    fn mark(&self, at: NodeId, slot: u16, direction: crate::cluster::Direction) -> Option<Option<NodeId>> {
+    fn mark(&self, at: NodeId, slot: u16, direction: crate::cluster::OpenDirection) -> Option<Option<NodeId>> {
         let me = self.view(at)?.myself()?;
         Some(me.open.iter().find(|open| open.slot == slot && open.direction == direction).map(|open| open.peer))
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::Job;
+use super::MoveJob;
 use super::batch::Key;
 use super::drain;
 use super::heard::{LastWords, Places};
@@ -22,7 +22,8 @@ use crate::exec::context::OperationContext;
 use crate::link::{Command, Failure, Lane, Reply};
 use crate::plan::Progress;
 use crate::plan::protocol::{
-    Act, Heard, Precondition, Purpose, SlotCommand, SlotStep, Transfer, Verdict, check_lasts, drain as drain_within, fence,
+    Heard, KeyTransfer, Precondition, PreconditionState, SendPurpose, SlotAct, SlotCommand, SlotStep, check_lasts,
+    drain as drain_within, fence,
 };
 use crate::plan::shown;
 use crate::quantity;
@@ -146,34 +147,34 @@ impl Interpreter {
                 }
                 continue;
             }
-            if matches!(step.act, Act::Look) {
+            if matches!(step.act, SlotAct::Look) {
                 // A change of direction: what is still to be heard of the way there would never be heard after it.
                 self.finish().await?;
             }
-            if matches!(step.act, Act::Send { .. } | Act::Fence) {
+            if matches!(step.act, SlotAct::Send { .. } | SlotAct::Fence) {
                 for task in std::mem::take(&mut self.beside) {
                     joined(task).await?;
                 }
             }
             self.check(&step.requires).await?;
             match &step.act {
-                Act::Look => {}
-                Act::Fence => {
+                SlotAct::Look => {}
+                SlotAct::Fence => {
                     sleep(fence(self.node_timeout)).await;
                     self.heard = LastWords::default();
                 }
-                Act::Drain { of, by } => {
+                SlotAct::Drain { of, by } => {
                     self.drain(of, by).await;
                     self.heard = LastWords::default();
                 }
-                Act::MoveKeys { from, to, slots, transfer } => {
+                SlotAct::MoveKeys { from, to, slots, transfer } => {
                     self.move_keys(*from, *to, slots, *transfer, std::mem::take(known)).await?;
                 }
-                Act::Send { to, commands, atomic } => {
+                SlotAct::Send { to, commands, atomic } => {
                     let mut sent = self.send(step, *to, commands, *atomic).await;
                     for _ in 0..AGAIN {
                         // A replica that is busy for a moment: the server has changed nothing.
-                        let busy = sent.as_ref().is_err_and(|halt| halt.no_replicas) && step.purpose != Purpose::ClaimRest;
+                        let busy = sent.as_ref().is_err_and(|halt| halt.no_replicas) && step.purpose != SendPurpose::ClaimRest;
                         if !busy {
                             break;
                         }
@@ -207,8 +208,8 @@ impl Interpreter {
         }
     }
 
-    fn reader(&self, requires: Vec<Precondition>) -> Reader {
-        Reader {
+    fn reader(&self, requires: Vec<Precondition>) -> SlotReader {
+        SlotReader {
             context: self.context.clone(),
             places: self.places.clone(),
             requires,
@@ -238,11 +239,11 @@ impl Interpreter {
         from: NodeId,
         to: NodeId,
         slots: &[u16],
-        transfer: Transfer,
+        transfer: KeyTransfer,
         known: Vec<Vec<Key>>,
     ) -> Result<(), Halt> {
-        let job = Job { from, from_at: self.place(from)?, to, to_at: self.place(to)?, slots: slots.to_vec() };
-        self.keys.home = transfer == Transfer::Home;
+        let job = MoveJob { from, from_at: self.place(from)?, to, to_at: self.place(to)?, slots: slots.to_vec() };
+        self.keys.home = transfer == KeyTransfer::Home;
         self.keys.bring_all(&job, &mut self.heard, known).await.map_err(Halt::because)
     }
 
@@ -287,7 +288,7 @@ impl Interpreter {
                     self.tell(&address, commands, atomic, &error).await;
                     return Err(Halt {
                         // A source that holds keys of what it must give will delete them.
-                        at_risk: if step.purpose == Purpose::Release {
+                        at_risk: if step.purpose == SendPurpose::Release {
                             at_risk(step.purpose, commands)
                         } else {
                             SlotSet::default()
@@ -299,7 +300,7 @@ impl Interpreter {
             }
         }
         self.tell(&address, commands, atomic, bad.as_deref().unwrap_or("OK")).await;
-        if matches!(step.purpose, Purpose::ClaimFirst | Purpose::ClaimRest) {
+        if matches!(step.purpose, SendPurpose::ClaimFirst | SendPurpose::ClaimRest) {
             let nodes = commands.iter().filter(|command| matches!(command, SlotCommand::Node { .. }));
             self.claimed.extend(nodes.filter_map(|command| Some((command.slot()?, to))));
             self.context.claims(to);
@@ -334,17 +335,19 @@ impl Interpreter {
 }
 
 /// What a claim that went wrong may have cost.
-fn at_risk(purpose: Purpose, commands: &[SlotCommand]) -> SlotSet {
+fn at_risk(purpose: SendPurpose, commands: &[SlotCommand]) -> SlotSet {
     match purpose {
-        Purpose::ClaimFirst | Purpose::ClaimRest | Purpose::Release => commands.iter().filter_map(SlotCommand::slot).collect(),
+        SendPurpose::ClaimFirst | SendPurpose::ClaimRest | SendPurpose::Release => {
+            commands.iter().filter_map(SlotCommand::slot).collect()
+        }
         _ => SlotSet::default(),
     }
 }
 
 /// Errors that say that there is nothing left to do: a source that has lost its last slot is a replica of the target
 /// already; Valkey 8 becomes one while it waits for its replicas, and then answers UNBLOCKED.
-fn is_done(purpose: Purpose, code: &str, detail: &str) -> bool {
-    purpose == Purpose::Release && (detail.contains("SETSLOT only with masters") || code == "UNBLOCKED")
+fn is_done(purpose: SendPurpose, code: &str, detail: &str) -> bool {
+    purpose == SendPurpose::Release && (detail.contains("SETSLOT only with masters") || code == "UNBLOCKED")
 }
 
 async fn joined(task: JoinHandle<Result<(), Halt>>) -> Result<(), Halt> {
@@ -355,7 +358,7 @@ async fn joined(task: JoinHandle<Result<(), Halt>>) -> Result<(), Halt> {
 }
 
 /// Reads until everything holds, or something does not that time will not bring.
-struct Reader {
+struct SlotReader {
     context: OperationContext,
     places: Places,
     requires: Vec<Precondition>,
@@ -363,7 +366,7 @@ struct Reader {
     heard: LastWords,
 }
 
-impl Reader {
+impl SlotReader {
     async fn wait(mut self) -> Result<(), Halt> {
         self.hold().await
     }
@@ -384,10 +387,10 @@ impl Reader {
                     _ => return Err(Halt::because("answers take longer than they are good for")),
                 }
             };
-            let waits = precondition.may_come() || matches!(verdict, Verdict::Unheard(_));
+            let waits = precondition.may_come() || matches!(verdict, PreconditionState::Unheard(_));
             if !waits || began.elapsed() >= COMES_WITHIN {
                 let why = Why { precondition: &precondition, verdict: &verdict, heard: &self.heard, places: &self.places };
-                let heard = !precondition.may_come() && matches!(verdict, Verdict::Fails(_));
+                let heard = !precondition.may_come() && matches!(verdict, PreconditionState::Fails(_));
                 return Err(Halt { race: why.is_race(), heard, ..Halt::because(why.sentence()) });
             }
             sleep(if began.elapsed() < PACE_LATER * 4 { PACE } else { PACE_LATER }).await;
@@ -412,11 +415,12 @@ impl Reader {
     }
 
     /// The first that does not hold; one that time will not bring before others.
-    fn failing(&self) -> Option<(Precondition, Verdict)> {
+    fn failing(&self) -> Option<(Precondition, PreconditionState)> {
         let judged = self.requires.iter().map(|precondition| (precondition, precondition.verdict(&self.heard)));
-        let failing: Vec<_> = judged.filter(|(_, verdict)| *verdict != Verdict::Holds).collect();
-        let hopeless =
-            failing.iter().find(|(precondition, verdict)| !precondition.may_come() && matches!(verdict, Verdict::Fails(_)));
+        let failing: Vec<_> = judged.filter(|(_, verdict)| *verdict != PreconditionState::Holds).collect();
+        let hopeless = failing
+            .iter()
+            .find(|(precondition, verdict)| !precondition.may_come() && matches!(verdict, PreconditionState::Fails(_)));
         hopeless.or(failing.first()).map(|(precondition, verdict)| ((*precondition).clone(), verdict.clone()))
     }
 }

@@ -13,7 +13,7 @@ use super::heard::LastWords;
 use super::interpret::SLOW;
 use super::meter::Meter;
 use super::migrate::{self, Migrated};
-use super::{Job, databases, listing};
+use super::{MoveJob, databases, listing};
 use crate::cluster::{Address, key_slot};
 use crate::exec::context::{OperationContext, said};
 use crate::link::{Command, Lane, Link, Reply};
@@ -64,7 +64,7 @@ impl KeyMover {
 
     /// Moves keys until the source lists none for any of the slots. What both nodes say in the last listing's pipeline is
     /// kept: a claim is checked against it.
-    pub(super) async fn bring_all(&mut self, job: &Job, heard: &mut LastWords, known: Vec<Vec<Key>>) -> Result<(), String> {
+    pub(super) async fn bring_all(&mut self, job: &MoveJob, heard: &mut LastWords, known: Vec<Vec<Key>>) -> Result<(), String> {
         let source = self.link(&job.from_at);
         self.bring(job, known).await?;
         loop {
@@ -96,7 +96,7 @@ impl KeyMover {
         }
     }
 
-    async fn bring(&mut self, job: &Job, by_slot: Vec<Vec<Key>>) -> Result<(), String> {
+    async fn bring(&mut self, job: &MoveJob, by_slot: Vec<Vec<Key>>) -> Result<(), String> {
         for keys in by_slot {
             for batch in self.pacer.cut(keys) {
                 self.batch(job, &batch).await?;
@@ -106,7 +106,7 @@ impl KeyMover {
     }
 
     /// One MIGRATE, and whatever it takes to be sure of its outcome.
-    async fn batch(&mut self, job: &Job, keys: &[Key]) -> Result<(), String> {
+    async fn batch(&mut self, job: &MoveJob, keys: &[Key]) -> Result<(), String> {
         let mut bytes: u64 = keys.iter().map(|key| key.bytes).sum();
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
@@ -168,7 +168,7 @@ impl KeyMover {
         }
     }
 
-    async fn migrate(&self, job: &Job, keys: &[Key], bytes: u64, replace: bool) -> Migrated {
+    async fn migrate(&self, job: &MoveJob, keys: &[Key], bytes: u64, replace: bool) -> Migrated {
         let mb = bytes as f64 / (1 << 20) as f64;
         let timeout = self.patience.max(PER_MB.mul_f64(mb));
         let credentials = migrate::credentials(self.context.links.settings());
@@ -183,7 +183,7 @@ impl KeyMover {
     }
 
     /// A batch with a key that the target has already: each key is looked at on both sides.
-    async fn one_by_one(&mut self, job: &Job, keys: &[Key]) -> Result<(), String> {
+    async fn one_by_one(&mut self, job: &MoveJob, keys: &[Key]) -> Result<(), String> {
         for key in keys {
             let one = std::slice::from_ref(key);
             let name = String::from_utf8_lossy(&key.name).into_owned();

@@ -17,7 +17,7 @@ pub(super) struct Migration {
 
 /// How far one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum MigrationStage {
     UnderWay,
     Moved,
     /// The server has rolled it back.
@@ -27,17 +27,17 @@ pub(super) enum Stage {
 }
 
 impl Migration {
-    pub(super) fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> MigrationStage {
         match self.state.as_str() {
-            "success" => Stage::Moved,
-            "failed" => Stage::Failed,
-            "cancelled" | "canceled" => Stage::Cancelled,
-            _ => Stage::UnderWay,
+            "success" => MigrationStage::Moved,
+            "failed" => MigrationStage::Failed,
+            "cancelled" | "canceled" => MigrationStage::Cancelled,
+            _ => MigrationStage::UnderWay,
         }
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.stage() == Stage::UnderWay
+        self.stage() == MigrationStage::UnderWay
     }
 
     /// It does exactly what we want: these slots to that master.
@@ -111,7 +111,7 @@ mod tests {
         let (wanted, to): (SlotSet, NodeId) = ((0..10).chain(20..30).collect(), ours.parse().unwrap());
         assert_eq!(all.iter().map(|one| one.is_for(&wanted, to)).collect::<Vec<_>>(), [true, false, false, false, false]);
         assert_eq!(all.iter().map(|one| one.crosses(&wanted, to)).collect::<Vec<_>>(), [false, false, true, false, true]);
-        assert_eq!(all[1].stage(), Stage::Moved);
+        assert_eq!(all[1].stage(), MigrationStage::Moved);
         assert_eq!(super::all(&Reply::Nil), None);
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn node_timeout(model: &Model) -> Duration {
 
 /// Slots to go from one master to another.
 #[derive(Clone, Debug)]
-pub(super) struct Job {
+pub(super) struct MoveJob {
     pub(super) from: NodeId,
     pub(super) from_at: Address,
     pub(super) to: NodeId,
@@ -42,7 +42,7 @@ pub(super) struct Job {
 
 /// Why an engine stopped before the end of its job, and what it leaves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stop {
+pub(super) struct MoveStop {
     /// Each a sentence: step, command, node, the server's text.
     pub(super) reasons: Vec<String>,
     /// Slots of the job that are neither where they were nor where they shall be.
@@ -61,14 +61,14 @@ pub(super) struct Stop {
     pub(super) at_risk: SlotSet,
 }
 
-impl Stop {
+impl MoveStop {
     pub(super) fn because(reason: impl Into<String>) -> Self {
         Self { reasons: vec![reason.into()], ..Self::default() }
     }
 }
 
-/// Carries out one job. The slots of a job that ended well belong to the target; after a stop, those in `Stop::open` have
+/// Carries out one job. The slots of a job that ended well belong to the target; after a stop, those in `MoveStop::open` have
 /// to be settled, all others are as they were or where they shall be.
-pub(super) trait Engine {
-    async fn carry(&mut self, job: &Job) -> Result<(), Stop>;
+pub(super) trait SlotEngine {
+    async fn carry(&mut self, job: &MoveJob) -> Result<(), MoveStop>;
 }

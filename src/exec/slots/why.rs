@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::heard::LastWords;
 use crate::cluster::{Address, NodeId};
-use crate::plan::protocol::{Heard, Precondition, Verdict};
+use crate::plan::protocol::{Heard, Precondition, PreconditionState};
 
 /// Said wherever it follows from what was seen.
 pub(super) const ANOTHER: &str = "another console moves these slots";
@@ -12,7 +12,7 @@ pub(super) const ANOTHER: &str = "another console moves these slots";
 /// A precondition that did not hold.
 pub(in crate::exec) struct Why<'a> {
     pub(in crate::exec) precondition: &'a Precondition,
-    pub(in crate::exec) verdict: &'a Verdict,
+    pub(in crate::exec) verdict: &'a PreconditionState,
     pub(in crate::exec) heard: &'a LastWords,
     pub(in crate::exec) places: &'a BTreeMap<NodeId, Address>,
 }
@@ -29,7 +29,7 @@ impl Why<'_> {
     /// Somebody else's hand is in it, as far as one can see.
     pub(in crate::exec) fn is_race(&self) -> bool {
         use Precondition as P;
-        let Verdict::Fails(Some(slot)) = self.verdict else { return false };
+        let PreconditionState::Fails(Some(slot)) = self.verdict else { return false };
         match self.precondition {
             P::MigratesTo { node, .. } | P::MigratesToNobodyElse { node, .. } => {
                 self.heard.migrating(*node, *slot).flatten().is_some()
@@ -43,12 +43,12 @@ impl Why<'_> {
     pub(in crate::exec) fn sentence(&self) -> String {
         use Precondition as P;
         let heard = self.heard;
-        if let Verdict::Unheard(node) = self.verdict {
+        if let PreconditionState::Unheard(node) = self.verdict {
             let why = heard.troubles.get(node).map_or("no answer", String::as_str);
             return format!("{} was not heard ({why}), and nothing is done without its word", self.name(*node));
         }
         let slot = match self.verdict {
-            Verdict::Fails(Some(slot)) => *slot,
+            PreconditionState::Fails(Some(slot)) => *slot,
             _ => 0,
         };
         let says = match self.precondition {

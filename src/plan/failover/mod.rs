@@ -5,7 +5,7 @@ pub(crate) mod succession;
 
 use std::time::Duration;
 
-use crate::cluster::{Health, Info, Model, Node, Role, Server, Shard, Time, age};
+use crate::cluster::{Health, Info, Model, Node, NodeRole, Server, Shard, Time, age};
 
 use crate::cluster::election::{self, Candidate, DEFAULT_NODE_TIMEOUT, Votes};
 use crate::plan::failover::succession::is_up;
@@ -46,7 +46,7 @@ pub(crate) fn plan(name: &str, mode: Mode, facts: &Facts<'_>, now: Time) -> Resu
         return Err(Refusal::because(Code::NoShard.because(says)));
     };
     let replica = match named.role {
-        Role::Replica => named,
+        NodeRole::Replica => named,
         // A shard is asked to have another master; a master that is named is one already.
         _ if resolve::shard(model, name).is_some() => choose(model, shard, named, node_timeout, now)?,
         _ => return Err(is_master(model, shard, named, node_timeout, now)),
@@ -156,7 +156,8 @@ fn graceful(case: &Case<'_>) -> Vec<Reason> {
         .filter(|(speaker, _)| case.model.node(*speaker).is_some_and(|node| node.is_master() && node.slot_count > 0))
         .filter_map(|(_, view)| view.member(case.replica.id))
         .collect();
-    let agreeing = opinions.iter().filter(|member| member.role == Role::Replica && member.master == case.replica.master).count();
+    let agreeing =
+        opinions.iter().filter(|member| member.role == NodeRole::Replica && member.master == case.replica.master).count();
     if agreeing * 2 <= opinions.len() && !opinions.is_empty() {
         reasons.push(Code::NodesDisagree.because(format!(
             "only {agreeing} of {} masters know {} as a replica of {}: wait until gossip has told the others",

@@ -5,7 +5,7 @@ pub(crate) mod replace;
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Address, Health, Model, Node, NodeId, Role, Server, Trouble};
+use crate::cluster::{Address, Health, Model, Node, NodeId, NodeRole, Server, Trouble};
 
 use crate::plan::failover::succession::is_up;
 use crate::plan::fingerprint::Fingerprint;
@@ -402,7 +402,7 @@ pub(crate) fn remove(name: &str, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     ));
     let intent = Intent::Remove { node: node.address.to_string() };
     let mut plan = draw_up(intent, model, steps, format!("nobody remembers {}", node.address), node);
-    if node.role == Role::Replica {
+    if node.role == NodeRole::Replica {
         warnings.push(format!("the copy of the data on {} is dropped", node.address));
         let left = model.topology().shard_of(node.id).map_or(0, |shard| shard.replicas.iter().filter(|id| **id != node.id).count());
         if left == 0 {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::{Address, Model, Node, NodeId};
 use crate::quantity;
 
-use crate::plan::preflight::rights::{Right, Side};
+use crate::plan::preflight::rights::{Right, RightSide};
 use crate::plan::preflight::versions::{follows, named, reads, server};
 use crate::plan::{Code, Danger, Engine, Intent, Libraries, Plan, Reason, Refusal, StepKind};
 
@@ -85,15 +85,15 @@ pub fn wanted(plan: &Plan) -> BTreeMap<Address, Vec<&'static Right>> {
 }
 
 /// The servers that an operation needs rights on for what they are to it.
-fn sides(plan: &Plan) -> BTreeMap<Address, BTreeSet<Side>> {
-    let mut sides: BTreeMap<Address, BTreeSet<Side>> = BTreeMap::new();
+fn sides(plan: &Plan) -> BTreeMap<Address, BTreeSet<RightSide>> {
+    let mut sides: BTreeMap<Address, BTreeSet<RightSide>> = BTreeMap::new();
     for part in &plan.moves {
-        sides.entry(part.from_address.clone()).or_default().insert(Side::Source);
-        sides.entry(part.to_address.clone()).or_default().insert(Side::Target);
+        sides.entry(part.from_address.clone()).or_default().insert(RightSide::Source);
+        sides.entry(part.to_address.clone()).or_default().insert(RightSide::Target);
     }
     if plan.moves.is_empty() {
         for step in plan.steps.iter().filter(|step| !step.commands.is_empty()) {
-            let side = if matches!(plan.intent, Intent::Fix { .. }) { Side::Source } else { Side::Steps };
+            let side = if matches!(plan.intent, Intent::Fix { .. }) { RightSide::Source } else { RightSide::Steps };
             sides.entry(step.address.clone()).or_default().insert(side);
         }
     }

@@ -4,7 +4,7 @@ use crate::plan::{Engine, Intent, Plan};
 
 /// What the rights are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum RightPurpose {
     /// Every screen, `status`, `check`, `rooms`.
     Look,
     /// Slots key by key, and repairs.
@@ -20,7 +20,7 @@ pub enum Purpose {
 
 /// On which servers of an operation a right is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
+pub enum RightSide {
     Source,
     Target,
     /// Those that the steps go to.
@@ -34,16 +34,16 @@ pub struct Right {
     pub command: &'static str,
     /// A call of it as ACL DRYRUN takes it, with a key where it has one.
     pub call: &'static str,
-    pub purposes: &'static [Purpose],
-    pub sides: &'static [Side],
+    pub purposes: &'static [RightPurpose],
+    pub sides: &'static [RightSide],
 }
 
-use Purpose::{Failover, Foresee, Look, Membership, MoveByKeys, MoveByServer};
-use Side::{Source, Steps, Target};
+use RightPurpose::{Failover, Foresee, Look, Membership, MoveByKeys, MoveByServer};
+use RightSide::{Source, Steps, Target};
 
-const BOTH: &[Side] = &[Source, Target];
+const BOTH: &[RightSide] = &[Source, Target];
 
-const fn right(command: &'static str, call: &'static str, purposes: &'static [Purpose], sides: &'static [Side]) -> Right {
+const fn right(command: &'static str, call: &'static str, purposes: &'static [RightPurpose], sides: &'static [RightSide]) -> Right {
     Right { command, call, purposes, sides }
 }
 
@@ -105,7 +105,7 @@ pub const DRAINS: &str = "rgc-tui:heard:";
 
 /// The rules of one of the README's three lists, in one line: to look, to change something, to know beforehand.
 pub fn rules(list: usize) -> String {
-    let of = |wanted: &[Purpose]| {
+    let of = |wanted: &[RightPurpose]| {
         let mut all: Vec<String> = Vec::new();
         for right in TABLE.iter().filter(|right| right.purposes.iter().any(|purpose| wanted.contains(purpose))) {
             let looks = right.purposes.contains(&Look);
@@ -142,7 +142,7 @@ pub fn markdown() -> String {
 }
 
 /// What a plan needs.
-pub fn purpose(plan: &Plan) -> Option<Purpose> {
+pub fn purpose(plan: &Plan) -> Option<RightPurpose> {
     match (&plan.intent, plan.engine) {
         (Intent::Failover { .. }, _) => Some(Failover),
         (Intent::Fix { .. }, _) if plan.introduces() => None,
@@ -162,7 +162,7 @@ pub fn of_call(command: &str) -> Option<&'static Right> {
 }
 
 /// The rights for a purpose on one side of an operation.
-pub fn needed(purpose: Purpose, side: Side) -> impl Iterator<Item = &'static Right> {
+pub fn needed(purpose: RightPurpose, side: RightSide) -> impl Iterator<Item = &'static Right> {
     TABLE.iter().filter(move |right| right.purposes.contains(&purpose) && right.sides.contains(&side))
 }
 
@@ -180,7 +180,7 @@ mod tests {
     fn what_looking_needs_changes_nothing() {
         assert!(rules(0).starts_with("~* +ping +info +cluster|nodes") && !rules(0).contains("migrate"), "{}", rules(0));
         assert!(rules(1).starts_with("+cluster +migrate +multi"), "{}", rules(1));
-        assert_eq!(needed(Purpose::Failover, Side::Steps).count(), 1);
+        assert_eq!(needed(RightPurpose::Failover, RightSide::Steps).count(), 1);
         assert_eq!(of_call("CLUSTER FORGET abc").map(|right| right.command), Some("cluster|forget"));
         assert_eq!(of_call("CLUSTER NOSUCH").map(|right| right.command), None);
     }

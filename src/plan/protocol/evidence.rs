@@ -46,7 +46,7 @@ pub enum Direction {
 
 /// Why a slot cannot be repaired now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Obstacle {
+pub enum RepairObstacle {
     /// Its owner, or one of several, does not answer, or takes no keys.
     OwnerSilent(NodeId),
     /// Nobody owns it, and this master cannot be asked whether it holds keys of it.
@@ -70,15 +70,15 @@ impl SlotEvidence {
     }
 
     /// The next repair of this slot; None when it needs none.
-    pub fn repair(&self, direction: Direction) -> Result<Option<Repair>, Obstacle> {
+    pub fn repair(&self, direction: Direction) -> Result<Option<Repair>, RepairObstacle> {
         match self.owners.keys().copied().collect::<Vec<_>>().as_slice() {
             [] => match self.silent_owner {
-                Some(silent) => Err(Obstacle::OwnerSilent(silent)),
+                Some(silent) => Err(RepairObstacle::OwnerSilent(silent)),
                 None => self.adopt().map(Some),
             },
             owners if owners.iter().any(|owner| !self.serving.contains_key(owner)) => {
                 let silent = owners.iter().find(|owner| !self.serving.contains_key(owner));
-                silent.map_or(Ok(None), |&silent| Err(Obstacle::OwnerSilent(silent)))
+                silent.map_or(Ok(None), |&silent| Err(RepairObstacle::OwnerSilent(silent)))
             }
             [owner] => self.owned(*owner, direction),
             _ => {
@@ -89,10 +89,10 @@ impl SlotEvidence {
         }
     }
 
-    fn adopt(&self) -> Result<Repair, Obstacle> {
+    fn adopt(&self) -> Result<Repair, RepairObstacle> {
         // Keys may be on a master that cannot be asked: giving the slot away now would orphan them.
         if let Some(&silent) = self.silent.first() {
-            return Err(Obstacle::HolderSilent(silent));
+            return Err(RepairObstacle::HolderSilent(silent));
         }
         let holders = || self.holders.iter().filter(|(_, count)| **count > 0);
         let richest = holders().max_by_key(|(_, count)| **count).map(|(id, _)| *id);
@@ -101,7 +101,7 @@ impl SlotEvidence {
         // One that was reset does not know that it is theirs to all others: they have not to be told.
         let named = self.named.values().flatten().copied().find(|id| self.serving.contains_key(id));
         let idle = self.serving.iter().min_by_key(|(_, slots)| (**slots == 0, **slots)).map(|(id, _)| *id);
-        let owner = richest.or(target).or(named).or(idle).ok_or(Obstacle::NobodyServes)?;
+        let owner = richest.or(target).or(named).or(idle).ok_or(RepairObstacle::NobodyServes)?;
         let open = self.migrating.iter().chain(&self.importing).map(|(id, _)| *id);
         let mut told: Vec<NodeId> = holders().map(|(id, _)| *id).chain(open).filter(|id| *id != owner).collect();
         told.sort_unstable();
@@ -109,7 +109,7 @@ impl SlotEvidence {
         Ok(Repair::Adopt { owner, told, believes: self.named.get(&owner).is_some_and(Option::is_some) })
     }
 
-    fn owned(&self, owner: NodeId, direction: Direction) -> Result<Option<Repair>, Obstacle> {
+    fn owned(&self, owner: NodeId, direction: Direction) -> Result<Option<Repair>, RepairObstacle> {
         let strays: Vec<NodeId> =
             self.holders.iter().filter(|(id, count)| **id != owner && **count > 0).map(|(id, _)| *id).collect();
         let mut open: Vec<NodeId> = self.migrating.iter().chain(&self.importing).map(|(node, _)| *node).collect();
@@ -123,7 +123,7 @@ impl SlotEvidence {
             return Ok((!unaware.is_empty()).then_some(Repair::Tell { owner, unaware }));
         }
         if let Some(&silent) = open.iter().find(|node| !self.serving.contains_key(node)) {
-            return Err(Obstacle::OpenSilent(silent));
+            return Err(RepairObstacle::OpenSilent(silent));
         }
         let giving = self.migrating.iter().find(|(node, _)| *node == owner).map(|(_, to)| *to);
         // Without a source that says so, one that imports is told by nothing but that it is the only one.
@@ -141,7 +141,7 @@ impl SlotEvidence {
             && self.silent.contains(&to)
         {
             // What it had taken is there, or nowhere else: closing the slot would hide it, and another target miss it.
-            return Err(Obstacle::TargetSilent(to));
+            return Err(RepairObstacle::TargetSilent(to));
         }
         // The target as it is now: after a failover its replica holds what had been moved.
         let target = match giving {

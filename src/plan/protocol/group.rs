@@ -4,7 +4,7 @@ use super::Precondition::{
     EpochAbove, GivesNothing, HoldsForMaster, HoldsNoKeys, ImportsFrom, ImportsFromNobodyElse, KnowsEpoch, KnowsOwner, MigratesTo,
     MigratesToNobodyElse, NobodyElseIsAtIt, Owns, OwnsNot, TakesNothing,
 };
-use super::{Act, Precondition, Purpose, SlotCommand, SlotStep, Transfer};
+use super::{KeyTransfer, Precondition, SendPurpose, SlotAct, SlotCommand, SlotStep};
 use crate::cluster::NodeId;
 
 /// Slots that go together, and who is around.
@@ -48,7 +48,7 @@ fn give(group: &MoveGroup) -> Vec<SlotStep> {
     let importing: Vec<SlotCommand> = set(|slot, from| SlotCommand::Importing { slot, from }, source);
     let migrating = set(|slot, to| SlotCommand::Migrating { slot, to }, target);
     vec![
-        SlotStep::send(Purpose::Announce, target, importing)
+        SlotStep::send(SendPurpose::Announce, target, importing)
             .requires(
                 [
                     Owns { node: source, slots: all() },
@@ -61,7 +61,7 @@ fn give(group: &MoveGroup) -> Vec<SlotStep> {
                 .collect(),
             )
             .confirms(vec![ImportsFrom { node: target, slots: all(), from: source }]),
-        SlotStep::send(Purpose::Open, source, migrating)
+        SlotStep::send(SendPurpose::Open, source, migrating)
             .requires(vec![Owns { node: source, slots: all() }, MigratesToNobodyElse { node: source, slots: all(), to: target }])
             .confirms(vec![Owns { node: source, slots: all() }, MigratesTo { node: source, slots: all(), to: target }]),
     ]
@@ -78,7 +78,7 @@ fn apart(group: &MoveGroup) -> impl Iterator<Item = Precondition> + use<> {
 
 fn alone(group: &MoveGroup) -> SlotStep {
     let nobody = NobodyElseIsAtIt { others: group.others.clone(), slots: group.slots.clone() };
-    SlotStep { beside: true, ..SlotStep::new(Purpose::Alone, Act::Look).requires(vec![nobody]) }
+    SlotStep { beside: true, ..SlotStep::new(SendPurpose::Alone, SlotAct::Look).requires(vec![nobody]) }
 }
 
 /// The keys go over, and the target owns the slots.
@@ -94,20 +94,20 @@ fn take(group: &MoveGroup) -> Vec<SlotStep> {
         HoldsForMaster { at: target, of: source },
     ];
     let ready = ready.into_iter().chain(apart(group)).collect();
-    let moves = Act::MoveKeys { from: source, to: target, slots: all(), transfer: Transfer::Open };
-    let mut steps = vec![SlotStep::new(Purpose::Move, moves)];
+    let moves = SlotAct::MoveKeys { from: source, to: target, slots: all(), transfer: KeyTransfer::Open };
+    let mut steps = vec![SlotStep::new(SendPurpose::Move, moves)];
     match slots.as_slice() {
         [first, rest @ ..] if !quiet && !rest.is_empty() => {
-            steps.push(claim(group, Purpose::ClaimFirst, &[*first]).requires(ready));
+            steps.push(claim(group, SendPurpose::ClaimFirst, &[*first]).requires(ready));
             let rest_ready = [
                 Owns { node: source, slots: rest.to_vec() },
                 MigratesTo { node: source, slots: rest.to_vec(), to: target },
                 HoldsNoKeys { node: source, slots: rest.to_vec() },
                 ImportsFrom { node: target, slots: rest.to_vec(), from: source },
             ];
-            steps.push(claim(group, Purpose::ClaimRest, rest).requires(rest_ready.into_iter().chain(apart(group)).collect()));
+            steps.push(claim(group, SendPurpose::ClaimRest, rest).requires(rest_ready.into_iter().chain(apart(group)).collect()));
         }
-        all => steps.push(claim(group, Purpose::ClaimFirst, all).requires(ready)),
+        all => steps.push(claim(group, SendPurpose::ClaimFirst, all).requires(ready)),
     }
     steps
 }
@@ -117,7 +117,7 @@ fn take(group: &MoveGroup) -> Vec<SlotStep> {
 pub fn release(group: &MoveGroup) -> SlotStep {
     let MoveGroup { source, target, ref slots, .. } = *group;
     let released = slots.iter().map(|&slot| SlotCommand::Node { slot, owner: target }).collect();
-    SlotStep::send(Purpose::Release, source, released)
+    SlotStep::send(SendPurpose::Release, source, released)
         .requires(vec![KnowsOwner { at: source, slots: slots.clone(), owner: target }])
         .confirms(vec![OwnsNot { node: source, slots: slots.clone() }])
 }
@@ -129,10 +129,10 @@ fn heard(group: &MoveGroup) -> Vec<SlotStep> {
         |nodes: &[NodeId]| nodes.iter().map(|&at| KnowsOwner { at, slots: slots.clone(), owner: *target }).collect::<Vec<_>>();
     let mut steps = Vec::new();
     if !replicas.is_empty() {
-        steps.push(SlotStep { lag: 2, ..SlotStep::new(Purpose::Heard, Act::Look).requires(knows(replicas)) });
+        steps.push(SlotStep { lag: 2, ..SlotStep::new(SendPurpose::Heard, SlotAct::Look).requires(knows(replicas)) });
     }
     if !others.is_empty() {
-        steps.push(SlotStep { lag: usize::MAX, ..SlotStep::new(Purpose::Agreed, Act::Look).requires(knows(others)) });
+        steps.push(SlotStep { lag: usize::MAX, ..SlotStep::new(SendPurpose::Agreed, SlotAct::Look).requires(knows(others)) });
     }
     steps
 }
@@ -140,7 +140,7 @@ fn heard(group: &MoveGroup) -> Vec<SlotStep> {
 /// The target's claims. Each mark is set again in the same breath: whoever took it off since it was read would make of this a
 /// claim without a new epoch. Where they are one transaction, all but the last are without a word to anybody, and the last
 /// tells everybody of all: the bus carries one message that is the whole truth.
-fn claim(group: &MoveGroup, purpose: Purpose, slots: &[u16]) -> SlotStep {
+fn claim(group: &MoveGroup, purpose: SendPurpose, slots: &[u16]) -> SlotStep {
     let MoveGroup { source, target, quiet, .. } = *group;
     let last = slots.len().saturating_sub(1);
     let commands = slots.iter().enumerate().flat_map(|(nth, &slot)| {
@@ -148,7 +148,7 @@ fn claim(group: &MoveGroup, purpose: Purpose, slots: &[u16]) -> SlotStep {
         let mark = if silently { SlotCommand::Stable { slot } } else { SlotCommand::Importing { slot, from: source } };
         [mark, SlotCommand::Node { slot, owner: target }]
     });
-    SlotStep::new(purpose, Act::Send { to: target, commands: commands.collect(), atomic: quiet })
+    SlotStep::new(purpose, SlotAct::Send { to: target, commands: commands.collect(), atomic: quiet })
         .confirms(vec![Owns { node: target, slots: slots.to_vec() }, EpochAbove { node: target, of: source }])
 }
 
@@ -164,8 +164,8 @@ pub fn move_group_back(group: &MoveGroup) -> Vec<SlotStep> {
 pub fn turn(group: &MoveGroup) -> Vec<SlotStep> {
     let masters: Vec<NodeId> = [group.source].into_iter().chain(group.others.iter().copied()).collect();
     let knows = masters.iter().map(|&at| KnowsOwner { at, slots: group.slots.clone(), owner: group.target }).collect();
-    let drain = Act::Drain { of: vec![group.target], by: masters.clone() };
-    vec![everybody_knows(group.target, masters), SlotStep::new(Purpose::Drain, drain).requires(knows)]
+    let drain = SlotAct::Drain { of: vec![group.target], by: masters.clone() };
+    vec![everybody_knows(group.target, masters), SlotStep::new(SendPurpose::Drain, drain).requires(knows)]
 }
 
 /// Before a node gives slots, and before the last group of several. The source may have taken them a moment ago, in an
@@ -174,14 +174,14 @@ pub fn turn(group: &MoveGroup) -> Vec<SlotStep> {
 /// nobody claims the slot, for as long as it says nothing new; and whoever takes the slot then loses it to anybody.
 pub fn begin(source: NodeId, target: NodeId, masters: &[NodeId]) -> Vec<SlotStep> {
     let others = masters.iter().copied().filter(|&node| node != source);
-    let drain = Act::Drain { of: vec![source, target], by: masters.to_vec() };
-    vec![everybody_knows(source, others), SlotStep::new(Purpose::Drain, drain)]
+    let drain = SlotAct::Drain { of: vec![source, target], by: masters.to_vec() };
+    vec![everybody_knows(source, others), SlotStep::new(SendPurpose::Drain, drain)]
 }
 
 /// A node that took slots gives some only after every master knows its epoch: put before what it gives.
 fn everybody_knows(node: NodeId, others: impl IntoIterator<Item = NodeId>) -> SlotStep {
     let knows = others.into_iter().map(|at| KnowsEpoch { at, of: node });
-    SlotStep::new(Purpose::Heard, Act::Look).requires(knows.collect())
+    SlotStep::new(SendPurpose::Heard, SlotAct::Look).requires(knows.collect())
 }
 
 #[cfg(test)]
@@ -222,8 +222,8 @@ mod tests {
             "9 NODE b",
         ];
         assert_eq!(sent, expected.map(|words| format!("CLUSTER SETSLOT {words}")));
-        let purposes: Vec<Purpose> = move_group(&group).iter().map(|step| step.purpose).collect();
-        use Purpose::{Agreed, Alone, Announce, ClaimFirst, Heard, Move, Open, Release};
+        let purposes: Vec<SendPurpose> = move_group(&group).iter().map(|step| step.purpose).collect();
+        use SendPurpose::{Agreed, Alone, Announce, ClaimFirst, Heard, Move, Open, Release};
         assert_eq!(purposes, [Announce, Open, Alone, Move, ClaimFirst, Release, Heard, Agreed]);
         assert_eq!(move_group_back(&group).first().map(|step| step.purpose), Some(Heard));
     }

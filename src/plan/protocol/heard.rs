@@ -63,7 +63,7 @@ pub enum Precondition {
 
 /// How a precondition stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PreconditionState {
     Holds,
     /// It does not hold; where it is about slots, for this one.
     Fails(Option<u16>),
@@ -105,11 +105,11 @@ impl Precondition {
         matches!(self, Self::KnowsEpoch { .. } | Self::KnowsOwner { .. })
     }
 
-    pub fn verdict(&self, heard: &impl Heard) -> Verdict {
+    pub fn verdict(&self, heard: &impl Heard) -> PreconditionState {
         match self {
             Self::Owns { node, slots } => match heard.is_master(*node) {
-                None => Verdict::Unheard(*node),
-                Some(false) => Verdict::Fails(None),
+                None => PreconditionState::Unheard(*node),
+                Some(false) => PreconditionState::Fails(None),
                 Some(true) => each(*node, slots, |slot| heard.owns(*node, slot)),
             },
             Self::OwnsNot { node, slots } => each(*node, slots, |slot| heard.owns(*node, slot).map(|owns| !owns)),
@@ -136,17 +136,17 @@ impl Precondition {
             })),
             Self::HoldsNoKeys { node, slots } => each(*node, slots, |slot| heard.keys(*node, slot).map(|keys| keys == 0)),
             Self::KnowsEpoch { at, of } => match (heard.epoch(*at, *of), heard.epoch(*of, *of)) {
-                (_, None) => Verdict::Unheard(*of),
-                (None, _) => Verdict::Unheard(*at),
+                (_, None) => PreconditionState::Unheard(*of),
+                (None, _) => PreconditionState::Unheard(*at),
                 (Some(known), Some(own)) => holds(known >= own),
             },
             Self::EpochAbove { node, of } => match (heard.epoch(*node, *node), heard.epoch(*of, *of)) {
-                (_, None) => Verdict::Unheard(*of),
-                (None, _) => Verdict::Unheard(*node),
+                (_, None) => PreconditionState::Unheard(*of),
+                (None, _) => PreconditionState::Unheard(*node),
                 (Some(own), Some(other)) => holds(own > other),
             },
             Self::HoldsForMaster { at, of } => match heard.holds_for_master(*at, *of) {
-                None => Verdict::Unheard(*at),
+                None => PreconditionState::Unheard(*at),
                 Some(does) => holds(does),
             },
             Self::KnowsOwner { at, slots, owner } => {
@@ -160,26 +160,26 @@ fn is_idle(heard: &impl Heard, at: NodeId, slot: u16) -> Option<bool> {
     Some(heard.importing(at, slot)?.is_none() && heard.migrating(at, slot)?.is_none())
 }
 
-fn none(at: NodeId, found: Option<Option<u16>>) -> Verdict {
+fn none(at: NodeId, found: Option<Option<u16>>) -> PreconditionState {
     match found {
-        None => Verdict::Unheard(at),
-        Some(None) => Verdict::Holds,
-        Some(slot) => Verdict::Fails(slot),
+        None => PreconditionState::Unheard(at),
+        Some(None) => PreconditionState::Holds,
+        Some(slot) => PreconditionState::Fails(slot),
     }
 }
 
-fn holds(does: bool) -> Verdict {
-    if does { Verdict::Holds } else { Verdict::Fails(None) }
+fn holds(does: bool) -> PreconditionState {
+    if does { PreconditionState::Holds } else { PreconditionState::Fails(None) }
 }
 
-fn each(at: NodeId, slots: &[u16], is_so: impl Fn(u16) -> Option<bool>) -> Verdict {
+fn each(at: NodeId, slots: &[u16], is_so: impl Fn(u16) -> Option<bool>) -> PreconditionState {
     first_not_holding(slots.iter().map(|&slot| match is_so(slot) {
-        Some(true) => Verdict::Holds,
-        Some(false) => Verdict::Fails(Some(slot)),
-        None => Verdict::Unheard(at),
+        Some(true) => PreconditionState::Holds,
+        Some(false) => PreconditionState::Fails(Some(slot)),
+        None => PreconditionState::Unheard(at),
     }))
 }
 
-fn first_not_holding(mut verdicts: impl Iterator<Item = Verdict>) -> Verdict {
-    verdicts.find(|verdict| *verdict != Verdict::Holds).unwrap_or(Verdict::Holds)
+fn first_not_holding(mut verdicts: impl Iterator<Item = PreconditionState>) -> PreconditionState {
+    verdicts.find(|verdict| *verdict != PreconditionState::Holds).unwrap_or(PreconditionState::Holds)
 }

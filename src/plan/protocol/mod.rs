@@ -18,8 +18,8 @@ mod repair;
 mod step;
 
 pub use command::SlotCommand;
-pub use evidence::{Direction, Obstacle, SlotEvidence};
+pub use evidence::{Direction, RepairObstacle, SlotEvidence};
 pub use group::{MoveGroup, begin, move_group, move_group_back, move_next, release, turn};
-pub use heard::{Heard, Precondition, Verdict};
+pub use heard::{Heard, Precondition, PreconditionState};
 pub use repair::{Repair, Surroundings, repair_steps};
-pub use step::{Act, CHECK_LASTS, Purpose, SlotStep, Transfer, check_lasts, drain, fence};
+pub use step::{CHECK_LASTS, KeyTransfer, SendPurpose, SlotAct, SlotStep, check_lasts, drain, fence};

@@ -1,7 +1,9 @@
 //! PURE. What a repair sends, step by step.
 
 use super::Precondition::{Closed, HoldsNoKeys, KnowsOwner, Owns, OwnsNot};
-use super::{Act, MoveGroup, Precondition, Purpose, SlotCommand, SlotStep, Transfer, begin, move_group, move_group_back};
+use super::{
+    KeyTransfer, MoveGroup, Precondition, SendPurpose, SlotAct, SlotCommand, SlotStep, begin, move_group, move_group_back,
+};
 use crate::cluster::NodeId;
 
 /// How slots are put right that somebody has left half-way.
@@ -64,7 +66,7 @@ impl Surroundings {
 /// All steps of a repair, in order.
 pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
     let all = || around.slots.clone();
-    let stable = |node: NodeId| SlotStep::send(Purpose::Close, node, around.set(|slot| SlotCommand::Stable { slot }));
+    let stable = |node: NodeId| SlotStep::send(SendPurpose::Close, node, around.set(|slot| SlotCommand::Stable { slot }));
     let owned = |owner: NodeId| Owns { node: owner, slots: all() };
     match repair {
         Repair::Finish { from, to, unaware } => {
@@ -90,7 +92,7 @@ pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
             if !at.contains(owner) {
                 return steps;
             }
-            steps.push(SlotStep::new(Purpose::Fence, Act::Fence));
+            steps.push(SlotStep::new(SendPurpose::Fence, SlotAct::Fence));
             let mut idle = vec![owned(*owner)];
             for &node in &others {
                 idle.extend([OwnsNot { node, slots: all() }, HoldsNoKeys { node, slots: all() }, Closed { node, slots: all() }]);
@@ -102,7 +104,7 @@ pub fn repair_steps(repair: &Repair, around: &Surroundings) -> Vec<SlotStep> {
             let nobody = around.masters.iter().map(|&node| OwnsNot { node, slots: all() }).collect();
             let free = believes.then(|| around.set(|slot| SlotCommand::DelSlots { slot })).into_iter().flatten();
             let take = around.set(|slot| SlotCommand::AddSlots { slot });
-            let adopt = SlotStep::send(Purpose::Adopt, *owner, free.chain(take).collect());
+            let adopt = SlotStep::send(SendPurpose::Adopt, *owner, free.chain(take).collect());
             let adopt = adopt.requires(nobody).confirms(vec![owned(*owner)]);
             std::iter::once(adopt).chain(tell(*owner, &around.masters, around)).collect()
         }
@@ -117,7 +119,7 @@ fn before(from: NodeId, to: NodeId, unaware: bool, around: &Surroundings) -> Vec
         let owner = || Owns { node: from, slots: around.slots.clone() };
         let gives = vec![owner(), Precondition::MigratesTo { node: from, slots: around.slots.clone(), to }];
         let migrating = around.set(|slot| SlotCommand::Migrating { slot, to });
-        SlotStep::send(Purpose::Open, from, migrating).requires(vec![owner()]).confirms(gives)
+        SlotStep::send(SendPurpose::Open, from, migrating).requires(vec![owner()]).confirms(gives)
     });
     begin(from, to, &around.masters).into_iter().chain(reopen).chain(inform(from, to, unaware, around)).collect()
 }
@@ -130,7 +132,7 @@ fn inform(from: NodeId, to: NodeId, unaware: bool, around: &Surroundings) -> Opt
         let stable = around.set(|slot| SlotCommand::Stable { slot });
         let believe = around.set(|slot| SlotCommand::Node { slot, owner: from });
         let import = around.set(|slot| SlotCommand::Importing { slot, from });
-        SlotStep::send(Purpose::Inform, to, stable.into_iter().chain(believe).chain(import).collect())
+        SlotStep::send(SendPurpose::Inform, to, stable.into_iter().chain(believe).chain(import).collect())
             .requires(vec![Owns { node: from, slots: slots() }, OwnsNot { node: to, slots: slots() }])
             .confirms(vec![KnowsOwner { at: to, slots: slots(), owner: from }])
     })
@@ -143,7 +145,7 @@ fn tell(owner: NodeId, nodes: &[NodeId], around: &Surroundings) -> Vec<SlotStep>
     let others = || around.masters.iter().copied().filter(|&node| node != owner);
     let say = |node: NodeId| {
         let alone = others().map(|node| OwnsNot { node, slots: slots() });
-        SlotStep::send(Purpose::Tell, node, around.set(|slot| SlotCommand::Node { slot, owner }))
+        SlotStep::send(SendPurpose::Tell, node, around.set(|slot| SlotCommand::Node { slot, owner }))
             .requires(std::iter::once(Owns { node: owner, slots: slots() }).chain(alone).collect())
             .confirms(vec![KnowsOwner { at: node, slots: slots(), owner }])
     };
@@ -158,10 +160,10 @@ fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<Sl
     let slots = || around.slots.clone();
     let owned = || Owns { node: owner, slots: slots() };
     let aside = |node: NodeId| OwnsNot { node, slots: slots() };
-    let stable = |node: NodeId| SlotStep::send(Purpose::Close, node, around.set(|slot| SlotCommand::Stable { slot }));
+    let stable = |node: NodeId| SlotStep::send(SendPurpose::Close, node, around.set(|slot| SlotCommand::Stable { slot }));
     let closed = |&node: &NodeId| stable(node).requires(vec![owned(), aside(node)]).confirms(vec![Closed { node, slots: slots() }]);
     let mut steps: Vec<SlotStep> = strays.iter().map(closed).collect();
-    steps.push(SlotStep::new(Purpose::Fence, Act::Fence));
+    steps.push(SlotStep::new(SendPurpose::Fence, SlotAct::Fence));
     // A slot that is on its way out refuses what comes in.
     let still = strays.iter().flat_map(|&node| [aside(node), Closed { node, slots: slots() }]);
     steps.push(stable(owner).requires(still.chain([owned()]).collect()).confirms(vec![Closed { node: owner, slots: slots() }]));
@@ -170,14 +172,14 @@ fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<Sl
         let believe = around.set(|slot| SlotCommand::Node { slot, owner });
         let from = if around.may_import_from_itself { stray } else { owner };
         let import = around.set(|slot| SlotCommand::Importing { slot, from });
-        let transfer = Act::MoveKeys { from: stray, to: owner, slots: slots(), transfer: Transfer::Home };
+        let transfer = SlotAct::MoveKeys { from: stray, to: owner, slots: slots(), transfer: KeyTransfer::Home };
         steps.extend([
-            SlotStep::send(Purpose::Inform, stray, believe.into_iter().chain(import).collect()).requires(vec![
+            SlotStep::send(SendPurpose::Inform, stray, believe.into_iter().chain(import).collect()).requires(vec![
                 owned(),
                 aside(stray),
                 Closed { node: owner, slots: slots() },
             ]),
-            SlotStep::new(Purpose::Move, transfer).requires(vec![owned(), aside(stray)]),
+            SlotStep::new(SendPurpose::Move, transfer).requires(vec![owned(), aside(stray)]),
             stable(stray)
                 .requires(vec![owned(), HoldsNoKeys { node: stray, slots: slots() }])
                 .confirms(vec![Closed { node: stray, slots: slots() }]),
@@ -191,7 +193,7 @@ fn bring_home(strays: &[NodeId], owner: NodeId, around: &Surroundings) -> Vec<Sl
 fn settle(owner: NodeId, losers: &[NodeId], around: &Surroundings) -> Vec<SlotStep> {
     let slots = || around.slots.clone();
     let give_up = |&loser: &NodeId| {
-        SlotStep::send(Purpose::GiveUp, loser, around.set(|slot| SlotCommand::DelSlots { slot }))
+        SlotStep::send(SendPurpose::GiveUp, loser, around.set(|slot| SlotCommand::DelSlots { slot }))
             .requires(vec![Owns { node: owner, slots: slots() }, Owns { node: loser, slots: slots() }])
             .confirms(vec![OwnsNot { node: loser, slots: slots() }])
     };

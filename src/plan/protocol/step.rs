@@ -13,12 +13,12 @@ pub fn check_lasts(node_timeout: Duration) -> Duration {
     CHECK_LASTS.min(node_timeout / 4)
 }
 
-/// How long a [`Act::Fence`] waits: whoever has read the slots before it acts on that no more.
+/// How long a [`SlotAct::Fence`] waits: whoever has read the slots before it acts on that no more.
 pub fn fence(node_timeout: Duration) -> Duration {
     check_lasts(node_timeout) * 2
 }
 
-/// How long an [`Act::Drain`] waits where nodes cannot be asked what they have heard: each pings each within half the node
+/// How long an [`SlotAct::Drain`] waits where nodes cannot be asked what they have heard: each pings each within half the node
 /// timeout, and drops a link that is silent for the other half.
 pub fn drain(node_timeout: Duration) -> Duration {
     node_timeout
@@ -26,7 +26,7 @@ pub fn drain(node_timeout: Duration) -> Duration {
 
 /// What a step is for; the words of progress and of failures hang on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
+pub enum SendPurpose {
     /// The target learns whose the slots are, where it believes otherwise.
     Inform,
     /// The target imports: it takes keys, and every other console sees it.
@@ -63,7 +63,7 @@ pub enum Purpose {
 
 /// How keys are brought over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transfer {
+pub enum KeyTransfer {
     /// The slot is open on both sides: players see every key at every moment, and the source's copy counts.
     Open,
     /// To the owner, from a node that is not: until they are there, players do not see them. The owner's copy counts.
@@ -72,11 +72,11 @@ pub enum Transfer {
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Act {
+pub enum SlotAct {
     /// These commands to one node, in one go and in this order. `atomic`: as one transaction, where the server allows it.
     Send { to: NodeId, commands: Vec<SlotCommand>, atomic: bool },
     /// Lists and moves keys until the first node has none of these slots, in any database.
-    MoveKeys { from: NodeId, to: NodeId, slots: Vec<u16>, transfer: Transfer },
+    MoveKeys { from: NodeId, to: NodeId, slots: Vec<u16>, transfer: KeyTransfer },
     /// Nothing is sent; time passes until every earlier check of anybody has run out ([`fence`]).
     Fence,
     /// Nothing is told about slots; it ends when the others have heard whatever these nodes have said to them on the bus.
@@ -88,11 +88,11 @@ pub enum Act {
 /// One step of a sequence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SlotStep {
-    pub purpose: Purpose,
+    pub purpose: SendPurpose,
     /// Read anew, then acted on within [`check_lasts`]. What may come by gossip is waited for; anything else ends the
     /// sequence before this step does anything.
     pub requires: Vec<Precondition>,
-    pub act: Act,
+    pub act: SlotAct,
     /// Read after the commands, in the same pipeline where it is the same node. What may come is waited for.
     pub confirms: Vec<Precondition>,
     /// Its `requires` may be read beside the steps that follow, up to the next one that is not `beside`.
@@ -103,12 +103,12 @@ pub struct SlotStep {
 }
 
 impl SlotStep {
-    pub fn new(purpose: Purpose, act: Act) -> Self {
+    pub fn new(purpose: SendPurpose, act: SlotAct) -> Self {
         Self { purpose, requires: Vec::new(), act, confirms: Vec::new(), beside: false, lag: 0 }
     }
 
-    pub fn send(purpose: Purpose, to: NodeId, commands: Vec<SlotCommand>) -> Self {
-        Self::new(purpose, Act::Send { to, commands, atomic: false })
+    pub fn send(purpose: SendPurpose, to: NodeId, commands: Vec<SlotCommand>) -> Self {
+        Self::new(purpose, SlotAct::Send { to, commands, atomic: false })
     }
 
     pub fn requires(mut self, requires: Vec<Precondition>) -> Self {
@@ -124,8 +124,8 @@ impl SlotStep {
     /// The literal commands with the node they go to; keys stand for themselves.
     pub fn commands(&self) -> Vec<(NodeId, String)> {
         match &self.act {
-            Act::Send { to, commands, .. } => commands.iter().map(|command| (*to, command.to_string())).collect(),
-            Act::MoveKeys { .. } | Act::Fence | Act::Drain { .. } | Act::Look => Vec::new(),
+            SlotAct::Send { to, commands, .. } => commands.iter().map(|command| (*to, command.to_string())).collect(),
+            SlotAct::MoveKeys { .. } | SlotAct::Fence | SlotAct::Drain { .. } | SlotAct::Look => Vec::new(),
         }
     }
 }

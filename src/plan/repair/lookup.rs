@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Model, Node, NodeId, Role};
+use crate::cluster::{Model, Node, NodeId, NodeRole};
 
 use crate::plan::failover::succession::is_up;
 use crate::plan::protocol::{
-    Act, Direction, MoveGroup, Obstacle, Purpose, Repair, SlotEvidence, SlotStep, Surroundings, move_group, repair_steps, turn,
+    Direction, MoveGroup, Repair, RepairObstacle, SendPurpose, SlotAct, SlotEvidence, SlotStep, Surroundings, move_group,
+    repair_steps, turn,
 };
 use crate::plan::slots::moves::imports_from_itself;
 use crate::plan::{Code, Reason, claims_quietly};
@@ -141,17 +142,17 @@ pub fn way_back(gone: &[GoneOver], model: &Model) -> (Vec<SlotStep>, Vec<Vec<Slo
     };
     let groups: Vec<MoveGroup> = gone.iter().map(group).collect();
     let (waits, mut before): (Vec<SlotStep>, Vec<SlotStep>) =
-        groups.iter().flat_map(turn).partition(|step| matches!(step.act, Act::Drain { .. }));
+        groups.iter().flat_map(turn).partition(|step| matches!(step.act, SlotAct::Drain { .. }));
     before.dedup();
     let (mut of, mut by) = (BTreeSet::new(), BTreeSet::new());
     for wait in &waits {
-        if let Act::Drain { of: some, by: others } = &wait.act {
+        if let SlotAct::Drain { of: some, by: others } = &wait.act {
             of.extend(some.iter().copied());
             by.extend(others.iter().copied());
         }
     }
-    let drain = Act::Drain { of: of.into_iter().collect(), by: by.into_iter().collect() };
-    before.push(SlotStep::new(Purpose::Drain, drain).requires(waits.into_iter().flat_map(|wait| wait.requires).collect()));
+    let drain = SlotAct::Drain { of: of.into_iter().collect(), by: by.into_iter().collect() };
+    before.push(SlotStep::new(SendPurpose::Drain, drain).requires(waits.into_iter().flat_map(|wait| wait.requires).collect()));
     let back = |group: MoveGroup| move_group(&MoveGroup { source: group.target, target: group.source, ..group });
     (before, groups.into_iter().map(back).collect())
 }
@@ -159,7 +160,7 @@ pub fn way_back(gone: &[GoneOver], model: &Model) -> (Vec<SlotStep>, Vec<Vec<Slo
 /// The source's mark names a target that has failed over since.
 fn reopens(slots: &[u16], from: NodeId, to: NodeId, model: &Model) -> bool {
     let marks = model.topology().open.iter().filter(|open| open.node == from && slots.contains(&open.slot));
-    let mut elsewhere = marks.filter(|open| open.direction == crate::cluster::Direction::Migrating && open.peer != to);
+    let mut elsewhere = marks.filter(|open| open.direction == crate::cluster::OpenDirection::Migrating && open.peer != to);
     let deposed = |peer| model.node(peer).is_none_or(|node| !node.is_master() || !node.health.serves() || node.slot_count == 0);
     elsewhere.any(|open| deposed(open.peer))
 }
@@ -191,8 +192,8 @@ pub fn evidence(model: &Model, holders: &BTreeMap<u16, BTreeMap<NodeId, u64>>, s
     found.open_on_replica = masters.into_iter().collect();
     for open in model.topology().open.iter().filter(|open| open.slot == slot) {
         match open.direction {
-            crate::cluster::Direction::Migrating => found.migrating.push((open.node, open.peer)),
-            crate::cluster::Direction::Importing => found.importing.push((open.node, open.peer)),
+            crate::cluster::OpenDirection::Migrating => found.migrating.push((open.node, open.peer)),
+            crate::cluster::OpenDirection::Importing => found.importing.push((open.node, open.peer)),
         }
     }
     for &(_, to) in &found.migrating {
@@ -233,30 +234,30 @@ pub(crate) fn course(
 pub fn repair(model: &Model, slot: u16, evidence: &SlotEvidence, way: Direction) -> Result<Option<Repair>, Reason> {
     let name = |node| model.label(node);
     evidence.repair(way).map_err(|obstacle| match obstacle {
-        Obstacle::OwnerSilent(node) => Code::MasterDown.because(format!(
+        RepairObstacle::OwnerSilent(node) => Code::MasterDown.because(format!(
             "slot {slot} belongs to {}, which does not answer or serves no keys: bring it back or let its replica take over first",
             name(node)
         )),
-        Obstacle::HolderSilent(node) => {
+        RepairObstacle::HolderSilent(node) => {
             let says = format!(
                 "nobody owns slot {slot}, and {} cannot be asked whether it holds keys of it: bring it back first",
                 name(node)
             );
             Code::NodeDown.because(says)
         }
-        Obstacle::TargetSilent(node) => {
+        RepairObstacle::TargetSilent(node) => {
             let says =
                 format!("slot {slot} was on its way to {}, which does not answer, and no replica has taken over yet", name(node));
             Code::MasterDown.because(says)
         }
-        Obstacle::OpenSilent(node) => {
+        RepairObstacle::OpenSilent(node) => {
             let says = format!(
                 "slot {slot} is open on {}, which cannot be asked whether it holds keys of it: bring it back first",
                 name(node)
             );
             Code::NodeDown.because(says)
         }
-        Obstacle::NobodyServes => Code::NoOtherMaster.because(format!("nobody owns slot {slot}, and no master answers")),
+        RepairObstacle::NobodyServes => Code::NoOtherMaster.because(format!("nobody owns slot {slot}, and no master answers")),
     })
 }
 
@@ -267,7 +268,7 @@ pub fn is_heard(model: &Model, id: NodeId) -> bool {
 
 /// This node if it is a master that answers, else the master of its shard that does.
 fn successor(model: &Model, id: NodeId) -> Option<NodeId> {
-    let well = |id: NodeId| model.node(id).filter(|node| node.role == Role::Master && is_up(node) && node.health.serves());
+    let well = |id: NodeId| model.node(id).filter(|node| node.role == NodeRole::Master && is_up(node) && node.health.serves());
     if well(id).is_some() {
         return Some(id);
     }

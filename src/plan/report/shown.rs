@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cluster::{Model, NodeId, SlotSet};
 
 use crate::plan::LISTED;
-use crate::plan::protocol::{Act, SlotCommand, SlotStep};
+use crate::plan::protocol::{SlotAct, SlotCommand, SlotStep};
 
 /// What is sent to one node in one go: commands that differ in their slot alone are one line, in the order of the first.
 pub fn shown(commands: &[SlotCommand]) -> Vec<String> {
@@ -34,17 +34,17 @@ pub(crate) fn listed(steps: &[SlotStep], model: &Model, timeout: Duration) -> Ve
     let mut lines = Vec::new();
     for step in steps {
         match &step.act {
-            Act::Send { to, commands, atomic } => {
+            SlotAct::Send { to, commands, atomic } => {
                 let mark = if *atomic && commands.len() > 1 { " (MULTI)" } else { "" };
                 lines.extend(shown(commands).into_iter().map(|line| (*to, format!("{line}{mark}"))));
             }
-            Act::MoveKeys { from, to, slots, .. } => {
+            SlotAct::MoveKeys { from, to, slots, .. } => {
                 let slots: SlotSet = slots.iter().copied().collect();
                 let target = model.node(*to).map(|node| format!("{} {}", node.address.host, node.address.port)).unwrap_or_default();
                 lines.push((*from, format!("CLUSTER GETKEYSINSLOT {slots} {LISTED}")));
                 lines.push((*from, format!("MIGRATE {target} \"\" 0 {} KEYS …", timeout.as_millis())));
             }
-            Act::Fence | Act::Drain { .. } | Act::Look => {}
+            SlotAct::Fence | SlotAct::Drain { .. } | SlotAct::Look => {}
         }
     }
     lines

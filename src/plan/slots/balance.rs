@@ -20,7 +20,7 @@ pub(crate) struct Bearer {
 
 /// A slot that changes hands; the numbers are indices into the bearers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Transfer {
+pub(crate) struct SlotTransfer {
     pub(crate) slot: u16,
     pub(crate) from: usize,
     pub(crate) to: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Transfer {
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Balance {
-    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) transfers: Vec<SlotTransfer>,
     pub(crate) after: Vec<f64>,
     /// What each bearer should carry.
     pub(crate) wanted: Vec<f64>,
@@ -43,7 +43,7 @@ pub(crate) struct Balance {
 struct Ranked<T>(f64, T);
 
 /// What a slot costs.
-type Cost = Ranked<u16>;
+type SlotCost = Ranked<u16>;
 
 impl<T: PartialEq> Eq for Ranked<T> {}
 
@@ -103,7 +103,7 @@ pub(crate) fn balance(bearers: &[Bearer], threshold: f64, aim: f64) -> Balance {
 }
 
 struct Work {
-    slots: Vec<BTreeSet<Cost>>,
+    slots: Vec<BTreeSet<SlotCost>>,
     loads: Vec<f64>,
     wanted: Vec<f64>,
     room: Vec<f64>,
@@ -113,12 +113,12 @@ struct Work {
     targets: Ranking,
     /// Whom each source gave to last.
     last: Vec<Option<usize>>,
-    transfers: Vec<Transfer>,
+    transfers: Vec<SlotTransfer>,
 }
 
 impl Work {
     fn new(bearers: &[Bearer]) -> Self {
-        let slots: Vec<BTreeSet<Cost>> =
+        let slots: Vec<BTreeSet<SlotCost>> =
             bearers.iter().map(|bearer| bearer.slots.iter().map(|&(slot, cost)| Ranked(cost.max(0.0), slot)).collect()).collect();
         let loads: Vec<f64> = slots.iter().map(|slots| 0.0 + slots.iter().map(|cost| cost.0).sum::<f64>()).collect();
         let whole: f64 = loads.iter().sum();
@@ -224,12 +224,12 @@ impl Work {
 
     /// The slot to hand over: of the largest that fits the gap and the smallest that does not but still makes the pair
     /// more equal, the one that leaves less of the gap.
-    fn pick(&self, from: usize, to: usize, gap: f64, drains: bool) -> Option<Cost> {
+    fn pick(&self, from: usize, to: usize, gap: f64, drains: bool) -> Option<SlotCost> {
         let slots = self.slots.get(from)?;
         let room = Self::of(&self.room, to);
-        let useful = |cost: &Cost| drains || cost.0 > 0.0;
+        let useful = |cost: &SlotCost| drains || cost.0 > 0.0;
         let fits = slots.range(..=Ranked(gap.min(room) + f64::EPSILON, u16::MAX)).next_back().copied().filter(useful);
-        let equals = |cost: &Cost| drains || self.surplus(to) + cost.0 < self.surplus(from);
+        let equals = |cost: &SlotCost| drains || self.surplus(to) + cost.0 < self.surplus(from);
         let passes = slots.range(Ranked(gap, 0)..).find(|cost| useful(cost)).copied().filter(|cost| cost.0 <= room && equals(cost));
         match (fits, passes) {
             (Some(below), Some(above)) if above.0 - gap < gap - below.0 => Some(above),
@@ -256,7 +256,7 @@ impl Work {
         }
     }
 
-    fn hand(&mut self, cost: Cost, from: usize, to: usize) {
+    fn hand(&mut self, cost: SlotCost, from: usize, to: usize) {
         if let Some(slots) = self.slots.get_mut(from) {
             slots.remove(&cost);
         }
@@ -272,7 +272,7 @@ impl Work {
             }
             self.rank(at);
         }
-        self.transfers.push(Transfer { slot: cost.1, from, to, cost: cost.0 });
+        self.transfers.push(SlotTransfer { slot: cost.1, from, to, cost: cost.0 });
     }
 
     fn stuck(&self, threshold: f64) -> Option<(usize, u16, f64)> {
@@ -285,8 +285,8 @@ impl Work {
 }
 
 /// A slot that was handed on more than once goes straight from its first owner to its last; one that came home stays.
-fn shortest(transfers: &[Transfer]) -> Vec<Transfer> {
-    let mut last: BTreeMap<u16, Transfer> = BTreeMap::new();
+fn shortest(transfers: &[SlotTransfer]) -> Vec<SlotTransfer> {
+    let mut last: BTreeMap<u16, SlotTransfer> = BTreeMap::new();
     for transfer in transfers {
         last.entry(transfer.slot).and_modify(|known| known.to = transfer.to).or_insert(*transfer);
     }
@@ -295,18 +295,18 @@ fn shortest(transfers: &[Transfer]) -> Vec<Transfer> {
 
 /// Slots of equal cost are interchangeable: they are assigned anew so that each source has few targets and each target gets
 /// neighbours, since every node writes and reads slots as ranges.
-fn neighbours_together(transfers: &[Transfer]) -> Vec<Transfer> {
-    let mut alike: BTreeMap<u64, Vec<Transfer>> = BTreeMap::new();
+fn neighbours_together(transfers: &[SlotTransfer]) -> Vec<SlotTransfer> {
+    let mut alike: BTreeMap<u64, Vec<SlotTransfer>> = BTreeMap::new();
     for transfer in transfers {
         alike.entry(transfer.cost.to_bits()).or_default().push(*transfer);
     }
-    let deal = |mut alike: Vec<Transfer>| {
+    let deal = |mut alike: Vec<SlotTransfer>| {
         let mut targets: Vec<usize> = alike.iter().map(|transfer| transfer.to).collect();
         targets.sort_unstable();
         alike.sort_unstable_by_key(|transfer| (transfer.from, transfer.slot));
-        alike.into_iter().zip(targets).map(|(transfer, to)| Transfer { to, ..transfer })
+        alike.into_iter().zip(targets).map(|(transfer, to)| SlotTransfer { to, ..transfer })
     };
-    let mut dealt: Vec<Transfer> = alike.into_values().flat_map(deal).filter(|transfer| transfer.from != transfer.to).collect();
+    let mut dealt: Vec<SlotTransfer> = alike.into_values().flat_map(deal).filter(|transfer| transfer.from != transfer.to).collect();
     dealt.sort_by_key(|transfer| transfer.slot);
     dealt
 }

@@ -14,7 +14,7 @@ use ratatui::text::Line;
 
 use super::doc::{self, Doc};
 use super::{Ui, header, pane};
-use crate::app::View;
+use crate::app::Page;
 use crate::app::layout;
 use crate::cluster::{Node, NodeId, ShardName};
 use crate::theme::Role;
@@ -23,8 +23,8 @@ use crate::theme::Role;
 const WIDE: u16 = 100;
 
 pub(super) fn node(ui: &Ui<'_>, id: NodeId, area: Rect, buf: &mut Buffer) {
-    let Some(found) = ui.app.model.node(id) else { return gone(ui, &View::Node(id), "this node has left the cluster", area, buf) };
-    let inside = page(ui, &View::Node(id), area, buf);
+    let Some(found) = ui.app.model.node(id) else { return gone(ui, &Page::Node(id), "this node has left the cluster", area, buf) };
+    let inside = page(ui, &Page::Node(id), area, buf);
     columns(
         ui,
         inside,
@@ -39,31 +39,31 @@ pub(super) fn node(ui: &Ui<'_>, id: NodeId, area: Rect, buf: &mut Buffer) {
 
 pub(super) fn shard(ui: &Ui<'_>, name: ShardName, area: Rect, buf: &mut Buffer) {
     let Some(found) = ui.app.model.topology().shard(name) else {
-        return gone(ui, &View::Shard(name), "this shard is not there any more", area, buf);
+        return gone(ui, &Page::Shard(name), "this shard is not there any more", area, buf);
     };
-    let inside = page(ui, &View::Shard(name), area, buf);
+    let inside = page(ui, &Page::Shard(name), area, buf);
     columns(ui, inside, buf, |doc| shard::left(ui, found, doc), |doc, _| shard::right(ui, found, doc));
 }
 
 pub(super) fn slot(ui: &Ui<'_>, slot: u16, area: Rect, buf: &mut Buffer) {
-    let inside = page(ui, &View::Slot(slot), area, buf);
+    let inside = page(ui, &Page::Slot(slot), area, buf);
     columns(ui, inside, buf, |doc| slot::left(ui, slot, doc), |doc, _| slot::right(ui, slot, doc));
 }
 
 pub(super) fn room(ui: &Ui<'_>, code: &Arc<str>, area: Rect, buf: &mut Buffer) {
-    let view = View::Room(code.clone());
+    let view = Page::Room(code.clone());
     let Some(found) = ui.app.model.rooms().get(code) else { return gone(ui, &view, "this room is not there any more", area, buf) };
     let inside = page(ui, &view, area, buf);
     columns(ui, inside, buf, |doc| room::left(ui, found, doc), |doc, _| room::right(ui, found, doc));
 }
 
-fn page(ui: &Ui<'_>, view: &View, area: Rect, buf: &mut Buffer) -> Rect {
+fn page(ui: &Ui<'_>, view: &Page, area: Rect, buf: &mut Buffer) -> Rect {
     pane::frame(ui, true, &header::crumb(ui, view), Vec::new(), area, buf);
     let inside = layout::inner(area);
     Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside }
 }
 
-fn gone(ui: &Ui<'_>, view: &View, says: &str, area: Rect, buf: &mut Buffer) {
+fn gone(ui: &Ui<'_>, view: &Page, says: &str, area: Rect, buf: &mut Buffer) {
     let inside = page(ui, view, area, buf);
     pane::empty(ui, says, inside, buf);
 }

@@ -3,7 +3,7 @@
 use super::super::doc::Doc;
 use super::super::{Ui, rooms};
 use super::mention;
-use crate::cluster::{Direction, NodeId};
+use crate::cluster::{NodeId, OpenDirection};
 use crate::quantity;
 use crate::theme::Role;
 
@@ -39,8 +39,8 @@ pub(super) fn left(ui: &Ui<'_>, slot: u16, doc: &mut Doc<'_, '_>) {
     }
     for open in opened {
         let (sign, way) = match open.direction {
-            Direction::Migrating => (ui.glyphs.migrating, "is giving it away to"),
-            Direction::Importing => (ui.glyphs.importing, "is taking it over from"),
+            OpenDirection::Migrating => (ui.glyphs.migrating, "is giving it away to"),
+            OpenDirection::Importing => (ui.glyphs.importing, "is taking it over from"),
         };
         doc.point(sign, &format!("{} {way} {}", model.label(open.node), model.label(open.peer)), Role::Warning);
     }

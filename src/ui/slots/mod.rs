@@ -23,7 +23,7 @@ pub(super) fn draw(ui: &Ui<'_>, area: Rect, buf: &mut Buffer) {
     if parts.map.is_empty() {
         return;
     }
-    let facts = cells::Facts::new(ui);
+    let facts = cells::CellFacts::new(ui);
     let cursor = grid.place(ui.screen.slots.cursor);
     let focused = ui.has_focus(Pane::Slots);
     let marked = grid.marked(&ui.screen.slots);
@@ -89,7 +89,7 @@ fn labels(ui: &Ui<'_>, area: Rect, grid: layout::Grid, row: u16, buf: &mut Buffe
 }
 
 /// The line below the map: what the cursor is on, or the range, or the legend.
-fn describe(ui: &Ui<'_>, facts: &cells::Facts, marked: Option<SlotRange>, area: Rect, buf: &mut Buffer) {
+fn describe(ui: &Ui<'_>, facts: &cells::CellFacts, marked: Option<SlotRange>, area: Rect, buf: &mut Buffer) {
     let model = &ui.app.model;
     let slot = ui.screen.slots.cursor;
     let (text, muted) = (ui.style(Role::Text), ui.style(Role::Muted));
@@ -123,8 +123,8 @@ fn describe(ui: &Ui<'_>, facts: &cells::Facts, marked: Option<SlotRange>, area: 
     }
     for open in model.topology().open.iter().filter(|open| open.slot == slot) {
         let way = match open.direction {
-            crate::cluster::Direction::Migrating => "migrating to",
-            crate::cluster::Direction::Importing => "importing from",
+            crate::cluster::OpenDirection::Migrating => "migrating to",
+            crate::cluster::OpenDirection::Importing => "importing from",
         };
         let peer = model.label(open.peer);
         pen.put(format!("  {} {way} {peer}", ui.glyphs.open), ui.style(Role::Warning));
@@ -138,7 +138,7 @@ fn describe(ui: &Ui<'_>, facts: &cells::Facts, marked: Option<SlotRange>, area: 
     }
 }
 
-fn legend(ui: &Ui<'_>, facts: &cells::Facts, pen: &mut Pen<'_>) {
+fn legend(ui: &Ui<'_>, facts: &cells::CellFacts, pen: &mut Pen<'_>) {
     let muted = ui.style(Role::Muted);
     match ui.screen.slots.layer {
         Layer::Keys => {

@@ -9,9 +9,9 @@ const LATER: f64 = 0.0007;
 
 /// Server time of what was asked, in microseconds as INFO commandstats counts them. On the high side.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Cost(f64);
+pub(super) struct ScanCost(f64);
 
-impl Cost {
+impl ScanCost {
     pub(super) fn scan(keys: usize) -> Self {
         Self(4.0 + 0.8 * keys as f64)
     }
@@ -50,9 +50,9 @@ mod tests {
 
     #[test]
     fn pauses_keep_the_share() {
-        let mut cost = Cost::scan(200);
-        cost.add(Cost::measure(200));
-        cost.add(Cost::read(80));
+        let mut cost = ScanCost::scan(200);
+        cost.add(ScanCost::measure(200));
+        cost.add(ScanCost::read(80));
         let spent = 0.000_624;
         let slow = Duration::from_secs(1);
         assert!((cost.pause(slow, true).as_secs_f64() - spent * 49.0).abs() < 1e-6);

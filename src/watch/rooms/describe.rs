@@ -9,7 +9,7 @@ use crate::link::{Command, Reply};
 
 /// The type of a key, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Hash,
     Text,
     Set,
@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Other,
 }
 
-impl Kind {
+impl ValueKind {
     /// From the reply to TYPE.
     pub(super) fn read(reply: &Reply) -> Self {
         match reply.text().as_deref() {
@@ -56,26 +56,26 @@ impl Kind {
 
 /// What a state tells; players None when it does not tell them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct DescribedRoom {
     pub(super) phase: Arc<str>,
     pub(super) players: Option<u32>,
 }
 
-/// Reads the reply to [`Kind::ask_state`].
-pub(super) fn told(kind: Kind, reply: &Reply) -> Told {
+/// Reads the reply to [`ValueKind::ask_state`].
+pub(super) fn told(kind: ValueKind, reply: &Reply) -> DescribedRoom {
     match (kind, reply) {
-        (Kind::Hash, Reply::Array(fields)) => Told {
+        (ValueKind::Hash, Reply::Array(fields)) => DescribedRoom {
             phase: fields.first().and_then(Reply::bytes).map(escape::value).unwrap_or_default().into(),
             players: fields.get(1).and_then(Reply::text).and_then(|text| players_in_text(&text)),
         },
-        (Kind::Text, Reply::Bytes(bytes)) => {
+        (ValueKind::Text, Reply::Bytes(bytes)) => {
             let state: Value = serde_json::from_slice(bytes).unwrap_or(Value::Null);
-            Told {
+            DescribedRoom {
                 phase: escape::value(state.get("phase").and_then(Value::as_str).unwrap_or_default().as_bytes()).into(),
                 players: state.get("players").and_then(count),
             }
         }
-        _ => Told::default(),
+        _ => DescribedRoom::default(),
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn hash(phase: Reply, players: Reply) -> (String, Option<u32>) {
-        let told = told(Kind::Hash, &Reply::Array(vec![phase, players]));
+        let told = told(ValueKind::Hash, &Reply::Array(vec![phase, players]));
         (told.phase.to_string(), told.players)
     }
 
@@ -121,19 +121,22 @@ mod tests {
 
     #[test]
     fn json_texts_are_read_and_other_texts_passed_over() {
-        let text = |text: &str| told(Kind::Text, &bytes(text));
-        assert_eq!(text(r#"{"phase":"team_pick","players":["a","b","c"]}"#), Told { phase: "team_pick".into(), players: Some(3) });
-        assert_eq!(text(r#"{"phase":7,"players":"2"}"#), Told { phase: "".into(), players: Some(2) });
-        assert_eq!(text("not json"), Told::default());
-        assert_eq!(told(Kind::Other, &bytes("{}")), Told::default());
-        assert_eq!(told(Kind::Hash, &Reply::Nil), Told::default());
+        let text = |text: &str| told(ValueKind::Text, &bytes(text));
+        assert_eq!(
+            text(r#"{"phase":"team_pick","players":["a","b","c"]}"#),
+            DescribedRoom { phase: "team_pick".into(), players: Some(3) }
+        );
+        assert_eq!(text(r#"{"phase":7,"players":"2"}"#), DescribedRoom { phase: "".into(), players: Some(2) });
+        assert_eq!(text("not json"), DescribedRoom::default());
+        assert_eq!(told(ValueKind::Other, &bytes("{}")), DescribedRoom::default());
+        assert_eq!(told(ValueKind::Hash, &Reply::Nil), DescribedRoom::default());
     }
 
     #[test]
     fn every_kind_has_its_question_or_none() {
-        assert_eq!(Kind::read(&bytes("zset")).ask_count(b"k").unwrap().to_string(), "ZCARD k");
-        assert_eq!(Kind::read(&bytes("ReJSON-RL")), Kind::Other);
-        assert_eq!(Kind::Text.ask_state(b"k").unwrap().to_string(), "GET k");
-        assert!(Kind::Other.ask_state(b"k").is_none() && Kind::Text.ask_count(b"k").is_none());
+        assert_eq!(ValueKind::read(&bytes("zset")).ask_count(b"k").unwrap().to_string(), "ZCARD k");
+        assert_eq!(ValueKind::read(&bytes("ReJSON-RL")), ValueKind::Other);
+        assert_eq!(ValueKind::Text.ask_state(b"k").unwrap().to_string(), "GET k");
+        assert!(ValueKind::Other.ask_state(b"k").is_none() && ValueKind::Text.ask_count(b"k").is_none());
     }
 }

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use super::budget;
-use super::describe::Kind;
-use super::memory::Memory;
+use super::describe::ValueKind;
+use super::memory::ScanMemory;
 use super::template::Template;
 use crate::cluster::{SlotRange, hash_tag, key_slot};
 use crate::escape;
@@ -26,8 +26,8 @@ pub(super) struct Tag {
     stale: bool,
     /// What was told of it in this scan.
     pub(super) said: Option<(u32, u64)>,
-    pub(super) state: Option<Kind>,
-    pub(super) companion: Option<Kind>,
+    pub(super) state: Option<ValueKind>,
+    pub(super) companion: Option<ValueKind>,
 }
 
 impl Tag {
@@ -57,7 +57,7 @@ pub(super) struct Wanted {
 
 pub(super) struct ScanIndex {
     template: Template,
-    memory: Memory,
+    memory: ScanMemory,
     tags: HashMap<Box<[u8]>, Tag>,
     /// Keys told apart from repetitions; those for which there is no memory count twice when SCAN repeats them.
     seen: HashSet<u64>,
@@ -76,7 +76,7 @@ pub(super) struct ScanIndex {
 }
 
 impl ScanIndex {
-    pub(super) fn new(template: Template, memory: Memory) -> Self {
+    pub(super) fn new(template: Template, memory: ScanMemory) -> Self {
         let slots = usize::from(crate::cluster::SLOTS);
         Self {
             template,
@@ -271,17 +271,17 @@ mod tests {
     use super::*;
 
     fn index() -> ScanIndex {
-        with(&Memory::default())
+        with(&ScanMemory::default())
     }
 
-    fn with(memory: &Memory) -> ScanIndex {
+    fn with(memory: &ScanMemory) -> ScanIndex {
         ScanIndex::new(Template::read("room:{CODE}:state").unwrap(), memory.clone())
     }
 
     #[test]
     fn all_masters_share_one_memory_and_what_finds_no_place_is_said() {
         // Four tags of which two are for rooms alone, and six keys.
-        let memory = Memory::new(6, 4 * 225);
+        let memory = ScanMemory::new(6, 4 * 225);
         let (mut a, mut b) = (with(&memory), with(&memory));
         a.begin();
         run(&mut a, &["x:{N}", "x:{O}", "x:{P}", "room:{A}:state"]);

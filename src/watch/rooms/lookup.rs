@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::describe::{Kind, told};
+use super::describe::{ValueKind, told};
 use super::template::Template;
 use crate::cluster::{Address, RoomFound};
 use crate::link::{Command, Failure, Lane, Link, Links, Reply};
@@ -39,7 +39,7 @@ async fn of_one(
     let types: Vec<&[Reply]> = types.chunks(2).collect();
     let (mut questions, mut kinds) = (Vec::new(), Vec::new());
     for ([state_key, players_key], types) in keys.iter().zip(&types) {
-        let (state, players) = (types.first().map(Kind::read), types.get(1).map(Kind::read));
+        let (state, players) = (types.first().map(ValueKind::read), types.get(1).map(ValueKind::read));
         let state_question = state.and_then(|kind| kind.ask_state(state_key));
         let players_question = players.and_then(|kind| kind.ask_count(players_key));
         kinds.push((state.filter(|_| state_question.is_some()), players_question.is_some()));

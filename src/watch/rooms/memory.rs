@@ -12,20 +12,20 @@ const TAG: usize = 224;
 
 /// Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct ScanMemory {
     keys: Arc<AtomicUsize>,
     tags: Arc<AtomicUsize>,
     /// What is left to rooms when other tags have had their share.
     for_rooms: usize,
 }
 
-impl Default for Memory {
+impl Default for ScanMemory {
     fn default() -> Self {
         Self::new(KEYS, TAGS)
     }
 }
 
-impl Memory {
+impl ScanMemory {
     pub(super) fn new(keys: usize, tags: usize) -> Self {
         Self { keys: Arc::new(keys.into()), tags: Arc::new(tags.into()), for_rooms: tags / 2 }
     }

@@ -17,7 +17,7 @@ use crate::cluster::{Address, Observation, SlotRange};
 use crate::link::{Lane, Links};
 
 pub use lookup::look_up;
-pub(super) use memory::Memory;
+pub(super) use memory::ScanMemory;
 pub(super) use template::Template;
 
 /// Keeps a scan going on a node as long as it is a master.
@@ -25,7 +25,7 @@ pub(super) use template::Template;
 pub(super) struct Scans {
     links: Links,
     template: Template,
-    memory: Memory,
+    memory: ScanMemory,
     to: mpsc::Sender<Observation>,
     owned: Arc<Mutex<Option<Vec<SlotRange>>>>,
     /// The process that is being scanned.
@@ -34,7 +34,7 @@ pub(super) struct Scans {
 }
 
 impl Scans {
-    pub(super) fn new(links: Links, template: Template, memory: Memory, to: mpsc::Sender<Observation>) -> Self {
+    pub(super) fn new(links: Links, template: Template, memory: ScanMemory, to: mpsc::Sender<Observation>) -> Self {
         Self { links, template, memory, to, owned: Arc::default(), run_id: None, task: None }
     }
 
@@ -46,7 +46,7 @@ impl Scans {
         }
         *self.owned.lock().unwrap_or_else(PoisonError::into_inner) = slots;
         if self.task.is_none() {
-            let place = scan::Place {
+            let place = scan::ScanPlace {
                 link: self.links.get(node, Lane::Work),
                 clock: self.links.clock(),
                 to: self.to.clone(),

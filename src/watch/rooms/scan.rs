@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::budget::Cost;
-use super::describe::{Kind, told};
+use super::budget::ScanCost;
+use super::describe::{ValueKind, told};
 use super::index::ScanIndex;
-use super::memory::Memory;
+use super::memory::ScanMemory;
 use super::template::Template;
 use crate::cluster::{Fact, Health, Observation, Room, RoomScan, SlotRange, Time, Trouble, key_slot};
 use crate::link::{Clock, Command, Failure, Link, Reply};
@@ -28,7 +28,7 @@ const GIVE_WAY: Duration = Duration::from_millis(20);
 
 /// What the scan is told about its master.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ScanPlace {
     pub(crate) link: Link,
     pub(crate) clock: Clock,
     pub(crate) to: mpsc::Sender<Observation>,
@@ -39,7 +39,7 @@ pub(crate) struct Place {
 }
 
 /// Scans for ever.
-pub(crate) async fn scan(place: Place, template: Template, memory: Memory) {
+pub(crate) async fn scan(place: ScanPlace, template: Template, memory: ScanMemory) {
     let mut scanner = Scanner {
         no_sizes: false,
         no_touch: place.no_touch,
@@ -64,7 +64,7 @@ pub(crate) async fn scan(place: Place, template: Template, memory: Memory) {
 }
 
 struct Scanner {
-    place: Place,
+    place: ScanPlace,
     index: ScanIndex,
     number: u64,
     /// MEMORY USAGE is refused: rooms have no size, and the refusals are not repeated.
@@ -95,7 +95,7 @@ impl Scanner {
             }
             let asked = Instant::now();
             let (next, keys) = self.scan(&cursor).await?;
-            let mut cost = Cost::scan(COUNT.max(keys.len()));
+            let mut cost = ScanCost::scan(COUNT.max(keys.len()));
             let wanted = self.index.take(keys);
             cost.add(self.measure(wanted.sizes).await?);
             let (batch, read) = self.describe(wanted.rooms).await?;
@@ -122,9 +122,9 @@ impl Scanner {
         Ok((next, keys.collect()))
     }
 
-    async fn measure(&mut self, keys: Vec<Vec<u8>>) -> Result<Cost, Failure> {
+    async fn measure(&mut self, keys: Vec<Vec<u8>>) -> Result<ScanCost, Failure> {
         if self.no_sizes || keys.is_empty() {
-            return Ok(Cost::default());
+            return Ok(ScanCost::default());
         }
         let commands: Vec<Command> = keys.iter().map(|key| Command::new([b"MEMORY".as_slice(), b"USAGE", key])).collect();
         let replies = self.place.link.pipeline(&commands, PATIENCE).await?;
@@ -138,11 +138,11 @@ impl Scanner {
                 _ => {}
             }
         }
-        Ok(Cost::measure(keys.len()))
+        Ok(ScanCost::measure(keys.len()))
     }
 
     /// Reads what the rooms say of themselves now. Rooms whose key is gone are told as gone.
-    async fn describe(&mut self, codes: Vec<Arc<str>>) -> Result<(RoomScan, Cost), Failure> {
+    async fn describe(&mut self, codes: Vec<Arc<str>>) -> Result<(RoomScan, ScanCost), Failure> {
         let mut batch = RoomScan { scan: self.number, keys_seen: self.index.keys_seen(), ..RoomScan::default() };
         let mut asked = 0;
         let mut kinds = Vec::with_capacity(codes.len());
@@ -155,7 +155,7 @@ impl Scanner {
         for (code, reply) in unknown.into_iter().zip(self.ask(types, &mut asked).await?) {
             // A refusal, as while the cluster is down, says nothing of the type: it is asked again in the next scan.
             if let (Some(tag), Some(_)) = (self.index.tag_mut(code), reply.text()) {
-                tag.state = Some(Kind::read(&reply));
+                tag.state = Some(ValueKind::read(&reply));
             }
         }
         let mut questions = Vec::new();
@@ -216,7 +216,7 @@ impl Scanner {
             });
         }
         self.count_players(&mut batch.rooms, &silent, &mut asked).await?;
-        Ok((batch, Cost::read(asked)))
+        Ok((batch, ScanCost::read(asked)))
     }
 
     /// Players of rooms whose state does not tell them: how many the key beside it holds.
@@ -225,12 +225,12 @@ impl Scanner {
         let of = |rooms: &[Room], at: usize| rooms.get(at).cloned();
         let waiting: Vec<(usize, Room)> = silent.iter().filter_map(|&at| Some((at, of(rooms, at)?))).collect();
         let types = waiting.iter().map(|(_, room)| Command::new([b"TYPE".as_slice(), &key(&self.index, room)])).collect();
-        let kinds: Vec<Kind> = self.ask(types, asked).await?.iter().map(Kind::read).collect();
+        let kinds: Vec<ValueKind> = self.ask(types, asked).await?.iter().map(ValueKind::read).collect();
         let mut counts = Vec::new();
         let mut places = Vec::new();
         for ((at, room), kind) in waiting.iter().zip(kinds) {
             // A key that is not there yet may come: only what is there is remembered.
-            if let Some(tag) = self.index.tag_mut(&room.code).filter(|_| kind != Kind::Other) {
+            if let Some(tag) = self.index.tag_mut(&room.code).filter(|_| kind != ValueKind::Other) {
                 tag.companion = Some(kind);
             }
             if let Some(command) = kind.ask_count(&key(&self.index, room)) {

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::metrics::Cost;
+use crate::metrics::WatchCost;
 
 /// Linux counts a process's time in hundredths of a second, on every architecture that it shows it to programs.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Unknown where there is no /proc.
-pub(super) fn now(observations: u64) -> Cost {
+pub(super) fn now(observations: u64) -> WatchCost {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let cpu = read("/proc/self/stat").and_then(|text| cpu(&text));
     let resident_bytes = read("/proc/self/status").and_then(|text| resident(&text));
-    Cost { cpu, resident_bytes, observations }
+    WatchCost { cpu, resident_bytes, observations }
 }
 
 /// The 14th and 15th fields, user and system; the second is a name in brackets that may have blanks in it.

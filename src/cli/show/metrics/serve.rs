@@ -18,9 +18,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::follow::Follow;
 use crate::cli::args::Global;
-use crate::cli::context::exit::{Ended, Exit};
+use crate::cli::context::exit::{CommandResult, Exit};
 use crate::cli::context::out;
-use crate::cli::context::picture::{Measured, Picture};
+use crate::cli::context::picture::{LookPicture, Measured};
 use crate::cli::context::signals;
 use crate::cli::show::status;
 use crate::metrics;
@@ -34,15 +34,15 @@ const CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An answer without its wrapping.
-struct Answer {
+struct HttpAnswer {
     status: StatusCode,
     kind: &'static str,
     body: String,
 }
 
-type Question = (String, oneshot::Sender<Answer>);
+type HttpRequest = (String, oneshot::Sender<HttpAnswer>);
 
-pub(super) async fn run(at: SocketAddr, global: &Global) -> Ended {
+pub(super) async fn run(at: SocketAddr, global: &Global) -> CommandResult {
     let listener = TcpListener::bind(at).await.map_err(|error| Follow::cannot_listen(at, &error))?;
     let at = listener.local_addr().unwrap_or(at);
     let mut follow = Follow::start(global).await?;
@@ -62,8 +62,8 @@ pub(super) async fn run(at: SocketAddr, global: &Global) -> Ended {
     }
 }
 
-fn answer(follow: &mut Follow, path: &str) -> Answer {
-    let ok = |kind, body| Answer { status: StatusCode::OK, kind, body };
+fn answer(follow: &mut Follow, path: &str) -> HttpAnswer {
+    let ok = |kind, body| HttpAnswer { status: StatusCode::OK, kind, body };
     match path {
         "/metrics" => {
             follow.conclude();
@@ -72,23 +72,25 @@ fn answer(follow: &mut Follow, path: &str) -> Answer {
         }
         "/healthz" => match follow.polls() {
             Ok(()) => ok(TEXT, "ok\n".to_owned()),
-            Err(why) => Answer { status: StatusCode::SERVICE_UNAVAILABLE, kind: TEXT, body: format!("{why}\n") },
+            Err(why) => HttpAnswer { status: StatusCode::SERVICE_UNAVAILABLE, kind: TEXT, body: format!("{why}\n") },
         },
         "/status" => {
             follow.conclude();
             ok(JSON, format!("{}\n", status::json(&picture(follow))))
         }
         "/" => ok(TEXT, "/metrics /healthz /status\n".to_owned()),
-        _ => Answer { status: StatusCode::NOT_FOUND, kind: TEXT, body: "there are /metrics, /healthz and /status\n".to_owned() },
+        _ => {
+            HttpAnswer { status: StatusCode::NOT_FOUND, kind: TEXT, body: "there are /metrics, /healthz and /status\n".to_owned() }
+        }
     }
 }
 
-fn picture(follow: &Follow) -> Picture {
+fn picture(follow: &Follow) -> LookPicture {
     let reading = follow.reading();
     let owning = follow.model.nodes().filter(|node| node.is_master() && node.slot_count > 0).map(|node| &node.address);
     let rooms_complete = reading.scans && follow.model.rooms().complete(owning);
     let measured = Measured { rates: reading.watches, rooms: reading.scans, rooms_complete };
-    Picture {
+    LookPicture {
         verdict: follow.monitor.verdict,
         monitor: follow.monitor.clone(),
         topology: follow.topology,
@@ -99,7 +101,7 @@ fn picture(follow: &Follow) -> Picture {
     }
 }
 
-async fn accept(listener: TcpListener, to: mpsc::Sender<Question>) {
+async fn accept(listener: TcpListener, to: mpsc::Sender<HttpRequest>) {
     let seats = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(seat) = seats.clone().acquire_owned().await else { return };
@@ -121,7 +123,7 @@ async fn accept(listener: TcpListener, to: mpsc::Sender<Question>) {
     }
 }
 
-async fn respond(request: Request<Incoming>, to: mpsc::Sender<Question>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(request: Request<Incoming>, to: mpsc::Sender<HttpRequest>) -> Result<Response<Full<Bytes>>, Infallible> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = Response::new(Full::from("only GET and HEAD\n"));
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
@@ -130,7 +132,7 @@ async fn respond(request: Request<Incoming>, to: mpsc::Sender<Question>) -> Resu
     }
     let (reply, answer) = oneshot::channel();
     let _ = to.send((request.uri().path().to_owned(), reply)).await;
-    let ending = || Answer { status: StatusCode::SERVICE_UNAVAILABLE, kind: TEXT, body: "the program is ending\n".to_owned() };
+    let ending = || HttpAnswer { status: StatusCode::SERVICE_UNAVAILABLE, kind: TEXT, body: "the program is ending\n".to_owned() };
     let answer = answer.await.unwrap_or_else(|_ended| ending());
     let mut response = Response::new(Full::from(answer.body));
     *response.status_mut() = answer.status;

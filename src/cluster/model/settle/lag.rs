@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Model;
-use crate::cluster::{Node, NodeId, Role, Time, age};
+use crate::cluster::{Node, NodeId, NodeRole, Time, age};
 
 /// A master's place in its stream.
 struct Stream {
@@ -27,7 +27,7 @@ pub(in crate::cluster::model) fn lags(model: &mut Model) {
     };
     let streams: HashMap<NodeId, Stream> =
         model.nodes.values().filter(|node| node.is_master() && node.health.is_alive()).filter_map(stream).collect();
-    for node in model.nodes.values_mut().filter(|node| node.role == Role::Replica) {
+    for node in model.nodes.values_mut().filter(|node| node.role == NodeRole::Replica) {
         node.lag_bytes = lag(node, &streams);
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn speakers(model: &Model) -> Vec<Voice> {
 }
 
 /// What is believed of one node.
-pub(super) struct Line<'a> {
+pub(super) struct NodesLine<'a> {
     pub(super) member: &'a Member,
     /// Where the others say it is: a node may not know where it is seen from.
     pub(super) address: Option<&'a Address>,
@@ -56,18 +56,18 @@ pub(super) struct Line<'a> {
 
 /// The lines by node; and whether somebody speaks for itself with an epoch that others have left behind: its word counts
 /// until it is outdated, which only time will tell.
-pub(super) fn best<'a>(model: &Model, speakers: &'a [Voice]) -> (HashMap<NodeId, Line<'a>>, bool) {
+pub(super) fn best<'a>(model: &Model, speakers: &'a [Voice]) -> (HashMap<NodeId, NodesLine<'a>>, bool) {
     let head = speakers.iter().map(|speaker| speaker.head).max().unwrap_or(0);
     let newest = speakers.iter().map(|speaker| speaker.newest).max().unwrap_or_default();
     let informed = speakers.iter().filter(|speaker| speaker.head == head).map(|speaker| speaker.newest).max().unwrap_or_default();
     let mut undecided = false;
-    let mut lines: HashMap<NodeId, Line<'a>> = HashMap::new();
+    let mut lines: HashMap<NodeId, NodesLine<'a>> = HashMap::new();
     for speaker in speakers {
         let recent = age(newest, speaker.newest) <= MOMENT;
         for member in speaker.view.members.iter().filter(|member| !member.flags.handshake) {
             let own = speaker.speakers.binary_search(&member.id).is_ok();
             let others = speaker.speakers.len() > usize::from(own);
-            let line = lines.entry(member.id).or_insert_with(|| Line {
+            let line = lines.entry(member.id).or_insert_with(|| NodesLine {
                 member,
                 address: None,
                 suspected: false,

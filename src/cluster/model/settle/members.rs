@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Model;
-use super::lines::Line;
-use crate::cluster::{Change, ChangeKind, Health, Letters, Node, NodeId, Role, SlotSet, Time, age};
+use super::lines::NodesLine;
+use crate::cluster::{Change, ChangeKind, Health, Letters, Node, NodeId, NodeRole, SlotSet, Time, age};
 
 /// A node that nobody else knows is dropped once it has been silent for this long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
@@ -13,7 +13,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
 const HEARD_ALL_AFTER: Duration = Duration::from_millis(1500);
 
 /// `alone`: only one node speaks, and is believed whatever it names; `discovered`: who is new is news.
-pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alone: bool, discovered: bool, now: Time) {
+pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, NodesLine<'_>>, alone: bool, discovered: bool, now: Time) {
     let mut ids: Vec<NodeId> = lines.keys().copied().collect();
     ids.sort_unstable();
     for id in ids {
@@ -35,7 +35,7 @@ pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alon
         } else if !node.placed {
             model.by_address.entry(address.clone()).or_insert(id);
         }
-        if changes.iter().any(|kind| matches!(kind, ChangeKind::Role { from: Role::Master, .. })) && node.slot_count > 0 {
+        if changes.iter().any(|kind| matches!(kind, ChangeKind::Role { from: NodeRole::Master, .. })) && node.slot_count > 0 {
             node.demoted_at = Some(now);
         }
         node.counted |= counted;
@@ -46,7 +46,7 @@ pub(super) fn take_in(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alon
     adopt_seeds(model);
 }
 
-fn differences(node: &Node, line: &Line<'_>, letters: &Letters) -> Vec<ChangeKind> {
+fn differences(node: &Node, line: &NodesLine<'_>, letters: &Letters) -> Vec<ChangeKind> {
     let member = line.member;
     let mut changes = Vec::new();
     let address = line.address.unwrap_or(&member.address);
@@ -55,7 +55,7 @@ fn differences(node: &Node, line: &Line<'_>, letters: &Letters) -> Vec<ChangeKin
     }
     if node.role != member.role {
         changes.push(ChangeKind::Role { from: node.role, to: member.role });
-    } else if node.master != member.master && node.role == Role::Replica {
+    } else if node.master != member.master && node.role == NodeRole::Replica {
         // After a failover everybody follows the new master of the same shard: that is no news of its own.
         let shard = member.master.and_then(|master| letters.get(master));
         if shard.is_none() || shard != node.shard {
@@ -65,14 +65,14 @@ fn differences(node: &Node, line: &Line<'_>, letters: &Letters) -> Vec<ChangeKin
     if node.slots != member.slots {
         let (old, new): (SlotSet, SlotSet) = (node.slots.iter().collect(), member.slots.iter().collect());
         changes.push(ChangeKind::Slots { gained: new.minus(&old).ranges(), lost: old.minus(&new).ranges() });
-    } else if node.role == Role::Master && member.role == Role::Master && node.epoch != member.epoch {
+    } else if node.role == NodeRole::Master && member.role == NodeRole::Master && node.epoch != member.epoch {
         // An epoch that rises with new slots goes without saying.
         changes.push(ChangeKind::Epoch { from: node.epoch, to: member.epoch });
     }
     changes
 }
 
-fn place(node: &mut Node, line: &Line<'_>) {
+fn place(node: &mut Node, line: &NodesLine<'_>) {
     let member = line.member;
     node.placed = true;
     node.role = member.role;
@@ -108,7 +108,7 @@ fn adopt_seeds(model: &mut Model) {
 
 /// Drops nodes that no other speaker knows, once they do not speak themselves; seeds that nobody speaks for, likewise.
 /// True when one of them had a say until now.
-pub(super) fn forget(model: &mut Model, lines: &HashMap<NodeId, Line<'_>>, alone: bool, now: Time) -> bool {
+pub(super) fn forget(model: &mut Model, lines: &HashMap<NodeId, NodesLine<'_>>, alone: bool, now: Time) -> bool {
     let mut gone = Vec::new();
     let mut missed = Vec::new();
     for node in model.nodes.values() {

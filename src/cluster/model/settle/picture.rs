@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Model;
 use crate::cluster::topology::{Conflict, OpenSlot, Shard, Topology};
-use crate::cluster::{Address, Node, NodeId, Role, SLOTS, ShardName, SlotSet, Time};
+use crate::cluster::{Address, Node, NodeId, NodeRole, SLOTS, ShardName, SlotSet, Time};
 
 pub(super) fn picture(model: &Model, now: Time) -> Topology {
     let mut topology = Topology::default();
@@ -33,13 +33,13 @@ pub(super) fn picture(model: &Model, now: Time) -> Topology {
     for node in model.nodes.values().filter(|node| node.health.is_alive()) {
         let Some((role, open)) = me(node) else { continue };
         let marks = open.iter().map(|open| OpenSlot { slot: open.slot, node: node.id, direction: open.direction, peer: open.peer });
-        if role == Role::Master {
+        if role == NodeRole::Master {
             topology.open.extend(marks);
             continue;
         }
         // Valkey's replicas repeat their master's open slots; what the master does not have open is the replica's alone.
         let above = node.master.and_then(|master| model.nodes.get(&master)).filter(|master| master.health.is_alive());
-        let Some((Role::Master, of_master)) = above.and_then(me) else { continue };
+        let Some((NodeRole::Master, of_master)) = above.and_then(me) else { continue };
         let alone = |mark: &OpenSlot| !of_master.iter().any(|open| open.slot == mark.slot && open.direction == mark.direction);
         topology.open_on_replicas.extend(marks.filter(alone));
     }
@@ -100,7 +100,7 @@ fn handed_over(model: &Model, topology: &Topology) -> BTreeMap<u16, (NodeId, Tim
     for (source, slots) in given {
         let Some(source) = model.nodes.get(&source).filter(|source| source.health.is_alive()) else { continue };
         let (Some(view), Some(told)) = (&source.view, source.view_at) else { continue };
-        for member in view.members.iter().filter(|member| member.role == Role::Master && unheard(member.id, told)) {
+        for member in view.members.iter().filter(|member| member.role == NodeRole::Master && unheard(member.id, told)) {
             let taken = member.slots.iter().flat_map(|range| range.iter()).filter(|slot| slots.contains(*slot));
             handed.extend(taken.map(|slot| (slot, (member.id, told))));
         }
