@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use crate::cluster::NodeId;
 use crate::protocol::{
-    self, SlotAct, Direction, Heard, MoveGroup, Precondition, SendPurpose, Repair, SlotCommand, SlotEvidence, SlotStep, Surroundings,
-    KeyTransfer, PreconditionState,
+    self, Direction, Heard, KeyTransfer, MoveGroup, Precondition, PreconditionState, Repair, SendPurpose, SlotAct, SlotCommand,
+    SlotEvidence, SlotStep, Surroundings,
 };
 
 use super::server::{A, A1, B, C, Cluster, KEYS, NOBODY, NODES, Order, Refused, Rules, SLOTS, other_copy};

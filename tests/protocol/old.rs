@@ -2,7 +2,7 @@
 //! what went wrong with them.
 
 use crate::protocol::Precondition::{HoldsNoKeys, KnowsEpoch};
-use crate::protocol::{SlotAct, SendPurpose, SlotCommand, SlotStep, KeyTransfer};
+use crate::protocol::{KeyTransfer, SendPurpose, SlotAct, SlotCommand, SlotStep};
 
 use super::console::id;
 use super::server::{A1, SLOTS};

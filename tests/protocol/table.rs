@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::NodeId;
-use crate::protocol::{Direction, RepairObstacle, Repair, SlotEvidence};
+use crate::protocol::{Direction, Repair, RepairObstacle, SlotEvidence};
 
 use super::console::id;
 use super::server::NOBODY;
