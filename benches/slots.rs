@@ -117,13 +117,13 @@ fn race(label: &str, server: Option<&Path>, tools: &[&(&str, Tool)], rounds: usi
 fn rebalance(server: Option<&Path>, tool: &Tool) -> Run {
     let field = Field::start(server);
     field.fill(KEYS);
-    let taker = field.add_empty_master();
+    let target = field.add_empty_master();
     let writer = Writer::start(field.owners(), KEYS);
     let began = Instant::now();
     tool.rebalance(field.seed(), &["--use-empty-masters"], "--cluster-use-empty-masters");
     let took = began.elapsed();
     let felt = writer.stop();
-    let moved = field.slots_of(taker);
+    let moved = field.slots_of(target);
     assert!((4000..=4200).contains(&moved), "{moved} slots have moved");
     assert_eq!(field.keys(), u64::from(KEYS), "keys were lost or doubled");
     Run { slots_per_second: f64::from(moved) / took.as_secs_f64(), felt }

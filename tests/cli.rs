@@ -539,10 +539,10 @@ async fn a_saved_plan_is_carried_out_by_its_own_command_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipe_that_nobody_reads_leaves_no_slot_open() {
     let cluster = Cluster::start(3, 0).await;
-    let (seed, taker) = (cluster.seed(), cluster.at(1));
-    let mut moving = command(&["--node", &seed, "move-slots", "0-5000", "--to", &taker.to_string(), "--yes", "--format", "json"]);
+    let (seed, target) = (cluster.seed(), cluster.at(1));
+    let mut moving = command(&["--node", &seed, "move-slots", "0-5000", "--to", &target.to_string(), "--yes", "--format", "json"]);
     let mut child = moving.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    wait_until("the move is over", async || cluster.owner(5000).await.as_ref() == Some(&taker)).await;
+    wait_until("the move is over", async || cluster.owner(5000).await.as_ref() == Some(&target)).await;
     wait_until("nothing is open", async || {
         let mut open = 0;
         for address in cluster.addresses() {

@@ -302,7 +302,7 @@ fn setslot_without_importing_is_taken_back_and_deletes() {
 }
 
 #[test]
-fn a_master_that_gives_its_last_slot_away_follows_the_taker() {
+fn a_master_that_gives_its_last_slot_away_follows_the_target() {
     both(
         async |on| {
             on.ask("c", "CLUSTER DELSLOTSRANGE 10923 16383").await;

@@ -180,7 +180,7 @@ async fn accepted_but_without_effect_is_a_failure_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_locked_cluster_refuses_every_deed() {
+async fn a_locked_cluster_refuses_every_operation() {
     let cluster = Cluster::start(3, 1).await;
     let mut desk = Desk::locked(&cluster, Lock::Protected).await;
     let plan = desk.plan(to("A", Mode::Graceful)).await.unwrap();

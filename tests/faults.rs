@@ -69,7 +69,7 @@ async fn everybody_agrees(cluster: &Cluster, nodes: &[Address]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
+async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_repair() {
     let cluster = Cluster::start(3, 0).await;
     let desk = Desk::at(&cluster).await;
     desk.fill_rooms(3000).await;
@@ -91,7 +91,7 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
             ended = true;
             break;
         }
-        // The next console finds the journal, and mends what is open one way or the other.
+        // The next console finds the journal, and repairs what is open one way or the other.
         let mut next = Desk::in_folder(&cluster, LinkSettings::default(), None, dying.folder.clone()).await;
         // Its last record may still be on its way to the disk; no other console can be mistaken for it here.
         wait_until("the dead console has let go", async || rgc_tui::exec::under_way(dying.folder.path(), "test").is_empty()).await;
@@ -138,14 +138,14 @@ async fn a_console_that_dies_at_any_record_leaves_what_the_next_one_can_mend() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taker_without_memory_gets_nothing_and_gives_back_what_it_got() {
+async fn a_target_without_memory_gets_nothing_and_gives_back_what_it_got() {
     let cluster = Cluster::start(3, 0).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(3000).await;
     let before = desk.digest(&cluster).await;
     let plan = desk.plan(move_slots("0-99", "B")).await.unwrap();
-    let (taker, cluster) = (cluster.at(1), &cluster);
-    let report = run_and(&desk, plan, "NODE", async || cluster.ok(&taker, "CONFIG SET maxmemory 1").await).await;
+    let (target, cluster) = (cluster.at(1), &cluster);
+    let report = run_and(&desk, plan, "NODE", async || cluster.ok(&target, "CONFIG SET maxmemory 1").await).await;
     let said = reasons(&report);
     assert!(matches!(report.outcome, Outcome::Failed(_)) && said.contains("OOM"), "{said}");
     assert_eq!(report.outcome.code(), Code::TargetRefuses, "{report:?}");
@@ -206,19 +206,19 @@ async fn a_key_on_both_sides_with_different_values_stops_the_move_and_is_named()
     let slot = key_slot(b"KX9Q2");
     desk.fill((0..40).map(|n| Command::words(&format!("SET k{n}:{{KX9Q2}} {n}"))).collect()).await;
     let owner = desk.model.topology().owner(slot).unwrap();
-    let taker = cluster.addresses().into_iter().find(|at| desk.model.node_at(at).unwrap().id != owner).unwrap();
-    // A stray twin on the taker, from some accident before.
-    cluster.ok(&taker, &format!("CLUSTER SETSLOT {slot} IMPORTING {owner}")).await;
+    let target = cluster.addresses().into_iter().find(|at| desk.model.node_at(at).unwrap().id != owner).unwrap();
+    // A stray twin on the target, from some accident before.
+    cluster.ok(&target, &format!("CLUSTER SETSLOT {slot} IMPORTING {owner}")).await;
     let words = [Command::words("ASKING"), Command::words("SET k5:{KX9Q2} other")];
-    desk.links.get(&taker, Lane::Work).pipeline(&words, Duration::from_secs(2)).await.unwrap();
-    cluster.ok(&taker, &format!("CLUSTER SETSLOT {slot} STABLE")).await;
-    let plan = desk.plan(move_slots(&slot.to_string(), &taker)).await.unwrap();
+    desk.links.get(&target, Lane::Work).pipeline(&words, Duration::from_secs(2)).await.unwrap();
+    cluster.ok(&target, &format!("CLUSTER SETSLOT {slot} STABLE")).await;
+    let plan = desk.plan(move_slots(&slot.to_string(), &target)).await.unwrap();
     let report = desk.run(plan).await;
     let said = reasons(&report);
     assert!(said.contains("k5:{KX9Q2} is on both sides and not the same"), "{said}");
     assert_calm(&cluster).await;
     let home = cluster.owner(slot).await.unwrap();
-    assert_ne!(home, taker);
+    assert_ne!(home, target);
     for n in 0..40 {
         let value = cluster.ask(&home, &format!("GET k{n}:{{KX9Q2}}")).await;
         assert_eq!(value.text(), Some(n.to_string()));
@@ -226,12 +226,12 @@ async fn a_key_on_both_sides_with_different_values_stops_the_move_and_is_named()
 }
 
 /// The victim dies or freezes in the middle of a move, players write all the time; its replica takes over.
-async fn a_server_fails(taker: bool, fault: Fault) {
+async fn a_server_fails(target: bool, fault: Fault) {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(3000).await;
     let before = desk.digest(&cluster).await;
-    let victim = cluster.at(usize::from(taker));
+    let victim = cluster.at(usize::from(target));
     let plan = desk.plan(move_slots("0-1999", "B")).await.unwrap();
     // In the middle of it: some slots have moved, some are open.
     let (inside, shot) = (&cluster, victim.clone());
@@ -268,38 +268,38 @@ async fn a_server_fails(taker: bool, fault: Fault) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_taker_is_killed_in_the_middle() {
+async fn the_target_is_killed_in_the_middle() {
     a_server_fails(true, Fault::Kill).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_giver_is_killed_in_the_middle() {
+async fn the_source_is_killed_in_the_middle() {
     a_server_fails(false, Fault::Kill).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_taker_freezes_in_the_middle() {
+async fn the_target_freezes_in_the_middle() {
     a_server_fails(true, Fault::Freeze).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_giver_freezes_in_the_middle() {
+async fn the_source_freezes_in_the_middle() {
     a_server_fails(false, Fault::Freeze).await;
 }
 
 /// What is claimed and not yet told must survive a restart: some servers delete keys of slots that are neither theirs nor on
 /// their way when they read their data.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_taker_is_killed_at_its_claims_and_comes_back_with_all_keys() {
+async fn the_target_is_killed_at_its_claims_and_comes_back_with_all_keys() {
     let args = ["--appendonly", "yes", "--appendfsync", "always"].map(str::to_owned).to_vec();
     let cluster = Cluster::with(LocalSpec { replicas: 0, args, ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(1000).await;
     let before = desk.digest(&cluster).await;
     for (round, when) in ["IMPORTING", "MIGRATING", "NODE", "NODE"].into_iter().enumerate() {
-        let (giver, taker) = (cluster.at(round % 2), cluster.at((round + 1) % 2));
-        let plan = desk.plan(move_slots("0-199", &taker)).await.unwrap();
-        let (inside, victim) = (&cluster, taker.clone());
+        let (source, target) = (cluster.at(round % 2), cluster.at((round + 1) % 2));
+        let plan = desk.plan(move_slots("0-199", &target)).await.unwrap();
+        let (inside, victim) = (&cluster, target.clone());
         let report = run_and(&desk, plan, when, async || {
             inside.fault(&victim, Fault::Kill).await.unwrap();
             inside.fault(&victim, Fault::Restart).await.unwrap();
@@ -308,8 +308,8 @@ async fn the_taker_is_killed_at_its_claims_and_comes_back_with_all_keys() {
         let said = reasons(&report);
         assert!(!said.contains("left open"), "{said}");
         cluster.wait_ok(&cluster.addresses()).await;
-        if let Ok(plan) = desk.plan(move_slots("0-199", &taker)).await {
-            assert_eq!(desk.run(plan).await.outcome, Outcome::Done, "{giver}");
+        if let Ok(plan) = desk.plan(move_slots("0-199", &target)).await {
+            assert_eq!(desk.run(plan).await.outcome, Outcome::Done, "{source}");
         }
         everybody_agrees(&cluster, &cluster.addresses()).await;
         assert_calm(&cluster).await;
@@ -319,13 +319,13 @@ async fn the_taker_is_killed_at_its_claims_and_comes_back_with_all_keys() {
 
 /// Its servers do not answer a claim before a replica has it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taker_whose_replica_is_frozen_loses_nothing_on_valkey_8() {
+async fn a_target_whose_replica_is_frozen_loses_nothing_on_valkey_8() {
     let cluster = Cluster::start_on("valkey8", 3, 1).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(1000).await;
     let before = desk.digest(&cluster).await;
-    let taker = desk.model.node_at(&cluster.at(1)).unwrap().id;
-    let replica = desk.model.nodes().find(|node| node.master == Some(taker)).unwrap().address.clone();
+    let target = desk.model.node_at(&cluster.at(1)).unwrap().id;
+    let replica = desk.model.nodes().find(|node| node.master == Some(target)).unwrap().address.clone();
     let plan = desk.plan(move_slots("0-99", cluster.at(1))).await.unwrap();
     let inside = &cluster;
     let report = run_and(&desk, plan, "IMPORTING", async || inside.fault(&replica, Fault::Freeze).await.unwrap()).await;
@@ -354,13 +354,13 @@ async fn a_key_of_fifty_megabytes_moves_alone_with_a_warning() {
     desk.fill(vec![Command::words("SET big:{KX9Q2}").arg(&big), Command::words("SET small:{KX9Q2} 1")]).await;
     let slot = key_slot(b"KX9Q2");
     let owner = desk.model.topology().owner(slot).unwrap();
-    let taker = cluster.addresses().into_iter().find(|at| desk.model.node_at(at).unwrap().id != owner).unwrap();
-    let plan = desk.plan(move_slots(&slot.to_string(), &taker)).await.unwrap();
+    let target = cluster.addresses().into_iter().find(|at| desk.model.node_at(at).unwrap().id != owner).unwrap();
+    let plan = desk.plan(move_slots(&slot.to_string(), &target)).await.unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.contains("stand still for")), "{:?}", plan.warnings);
     let report = desk.run(plan).await;
     println!("{report:?}");
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
-    let size = cluster.ask(&taker, "STRLEN big:{KX9Q2}").await;
+    let size = cluster.ask(&target, "STRLEN big:{KX9Q2}").await;
     assert_eq!(size.int(), Some(50 << 20));
     assert_calm(&cluster).await;
 }

@@ -25,7 +25,7 @@ async fn run(state: &Path, seed: &str, words: &str, user: Option<&str>) -> i32 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_deed_leaves_a_line_and_lines_stay_as_they_are() {
+async fn every_operation_leaves_a_line_and_lines_stay_as_they_are() {
     let cluster = Cluster::start(3, 1).await;
     let (state, seed) = (tempfile::tempdir().unwrap(), cluster.seed());
     let file = state.path().join("rgc-tui/prod").join(LEDGER);

@@ -26,7 +26,7 @@ async fn joining() -> rgc_tui::local::LocalServer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newcomer_joins_takes_its_share_is_drained_and_removed() {
+async fn a_joining_node_joins_takes_its_share_is_drained_and_removed() {
     let cluster = Cluster::start(3, 0).await;
     let mut desk = Desk::at(&cluster).await;
     desk.fill_rooms(300).await;
@@ -228,7 +228,7 @@ async fn a_server_started_empty_at_the_dead_ones_address_takes_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_master_without_an_heir_is_not_replaced_and_who_will_not_forget_is_named() {
+async fn a_master_without_an_successor_is_not_replaced_and_who_will_not_forget_is_named() {
     let cluster = Cluster::with(LocalSpec { node_timeout: Duration::from_secs(2), ..LocalSpec::default() }).await;
     let mut desk = Desk::at(&cluster).await;
     let fresh = joining().await;
@@ -277,7 +277,7 @@ async fn a_master_without_an_heir_is_not_replaced_and_who_will_not_forget_is_nam
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_no_newcomer_is_refused_with_the_reason() {
+async fn who_is_no_joining_node_is_refused_with_the_reason() {
     let cluster = Cluster::start(3, 0).await;
     let mut desk = Desk::at(&cluster).await;
     let plain = server(&[]).await;
@@ -296,7 +296,7 @@ async fn who_is_no_newcomer_is_refused_with_the_reason() {
 
 /// A server that turns us away says why, and that is told as it is.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newcomer_that_refuses_us_is_told_by_its_reason() {
+async fn a_joining_node_that_refuses_us_is_told_by_its_reason() {
     let cluster = Cluster::start(3, 0).await;
     let mut desk = Desk::at(&cluster).await;
     let locked = server(&["--cluster-enabled", "yes", "--requirepass", "other"]).await;
@@ -350,7 +350,7 @@ async fn functions_travel_with_a_new_master_and_are_compared_before_a_move() {
 
 /// Nobody could be asked whether they have met: that is no success.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newcomer_nobody_can_be_asked_about_has_not_joined() {
+async fn a_joining_node_nobody_can_be_asked_about_has_not_joined() {
     let cluster = Cluster::start(3, 0).await;
     let fresh = joining().await;
     let at: Address = fresh.address().clone();

@@ -187,6 +187,30 @@ fn no_sentence_uses_a_word_that_operators_do_not() {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
+/// The same for names and comments, of the program and of its tests: one word for one thing.
+#[test]
+fn no_name_and_no_comment_uses_them_either() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["src", "tests", "benches", "examples"].iter().for_each(|folder| walk(&root.join(folder), &mut files));
+    let own = |file: &&PathBuf| !file.ends_with("tests/messages.rs");
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(own) {
+        let text = fs::read_to_string(file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            for word in line.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
+                // `RoomSweep` is two words.
+                let starts = word.char_indices().filter(|(at, c)| *at == 0 || c.is_uppercase()).map(|(at, _)| at);
+                let ends = starts.clone().skip(1).chain([word.len()]);
+                let parts = starts.zip(ends).map(|(from, to)| word[from..to].to_lowercase());
+                let found: Vec<String> = parts.filter(|part| BANNED.iter().any(|(banned, _)| banned == part)).collect();
+                wrong.extend(found.into_iter().map(|part| format!("{}:{}: \"{part}\"", file.display(), number + 1)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
 /// A line that was meant to go on, and did not: a run of spaces in the middle of a sentence.
 #[test]
 fn no_sentence_has_a_hole() {

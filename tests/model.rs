@@ -305,23 +305,23 @@ fn the_owner_of_slots_is_the_same_while_it_is_frozen_but_they_are_not_served() {
 }
 
 #[test]
-fn slots_given_since_their_taker_was_heard_are_the_takers_until_it_denies_them() {
+fn slots_given_since_their_target_was_heard_are_the_targets_until_it_denies_them() {
     let mut sample = Sample::new(3, 1);
-    let (giver, taker) = (sample.address(0), sample.id(1));
+    let (source, target) = (sample.address(0), sample.id(1));
     sample.now += chrono::TimeDelta::milliseconds(300);
     sample.stick(1);
     sample.move_slots(SlotRange::new(0, 99), 0, 1);
     let after = sample.observations();
-    for observation in after.iter().filter(|observation| observation.source == giver) {
+    for observation in after.iter().filter(|observation| observation.source == source) {
         sample.model.apply(observation);
     }
     sample.model.settle(sample.now);
-    assert_eq!(sample.model.topology().owner(7), Some(taker));
+    assert_eq!(sample.model.topology().owner(7), Some(target));
     assert!(sample.model.unserved().0.is_empty());
     holds(&sample.model);
     sample.model.settle(sample.now);
     assert!(sample.model.unserved().0.is_empty(), "nobody has spoken since");
-    // The taker speaks, and says that it does not have them.
+    // The target speaks, and says that it does not have them.
     sample.poll();
     assert_eq!(sample.model.unserved().0.len(), 100);
     sample.seconds(2);

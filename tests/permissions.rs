@@ -74,11 +74,11 @@ async fn the_lists_of_the_readme_are_enough() {
     let other = (0..3).map(|n| cluster.at(n)).find(|at| *at != owner).unwrap();
     // Left open by another tool.
     let slot = key_slot(b"R0007");
-    let giver = cluster.owner(slot).await.unwrap();
-    let taker = (0..3).map(|n| cluster.at(n)).find(|at| *at != giver).unwrap();
-    let (from, to) = (cluster.ask(&giver, "CLUSTER MYID").await, cluster.ask(&taker, "CLUSTER MYID").await);
-    cluster.ok(&taker, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", from.text().unwrap())).await;
-    cluster.ok(&giver, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", to.text().unwrap())).await;
+    let source = cluster.owner(slot).await.unwrap();
+    let target = (0..3).map(|n| cluster.at(n)).find(|at| *at != source).unwrap();
+    let (from, to) = (cluster.ask(&source, "CLUSTER MYID").await, cluster.ask(&target, "CLUSTER MYID").await);
+    cluster.ok(&target, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", from.text().unwrap())).await;
+    cluster.ok(&source, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", to.text().unwrap())).await;
     for words in [
         "fix --yes".to_owned(),
         format!("migrate-room R0042 --to {other} --yes"),

@@ -137,7 +137,7 @@ async fn a_frozen_master_is_replaced_and_its_thaw_is_harmless() {
 }
 
 #[tokio::test]
-async fn writes_that_never_reached_the_heir_are_counted_as_lost() {
+async fn writes_that_never_reached_the_successor_are_counted_as_lost() {
     let cluster = Cluster::start(3, 1).await;
     let mut game = Game::start(&cluster).await;
     let (victim, successor) = (cluster.at(0), cluster.at(3));

@@ -121,13 +121,13 @@ async fn half_open_slots_are_closed() {
     let mut scene = Scene::set().await;
     let before = scene.desk.digest(&scene.cluster).await;
     let (owner, other) = (scene.owner.clone(), scene.other.clone());
-    // Only the taker had been told.
+    // Only the target had been told.
     scene.set_slot(&other, &format!("IMPORTING {}", scene.id(&owner))).await;
     scene.fixed(true, &owner).await;
-    // Only the giver had been told.
+    // Only the source had been told.
     scene.set_slot(&owner, &format!("MIGRATING {}", scene.id(&other))).await;
     scene.fixed(true, &owner).await;
-    // The taker owns it, the giver still says it gives it away.
+    // The target owns it, the source still says it gives it away.
     scene.open_both().await;
     scene.migrate(40).await;
     scene.set_slot(&other, &format!("NODE {}", scene.id(&other))).await;
@@ -213,7 +213,7 @@ async fn slots_without_an_owner_are_put_right_before_open_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strays_come_home_and_twins_are_compared_first() {
+async fn strays_come_home_and_copies_are_compared_first() {
     let mut scene = Scene::set().await;
     let (owner, other) = (scene.owner.clone(), scene.other.clone());
     scene.stray("lost:{KX9Q2}", "7").await;
@@ -233,9 +233,9 @@ async fn strays_come_home_and_twins_are_compared_first() {
     assert_eq!(count, Reply::Int(1));
 }
 
-/// Whether the giver names its taker or not, the plan shows every cure that is then applied.
+/// Whether the source names its target or not, the plan shows every repair that is then applied.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_takers_the_one_that_the_giver_names_gets_the_slot_and_without_a_giver_none() {
+async fn of_two_targets_the_one_that_the_source_names_gets_the_slot_and_without_a_source_none() {
     for giving in [true, false] {
         let mut scene = Scene::set().await;
         let (owner, other) = (scene.owner.clone(), scene.other.clone());
@@ -256,16 +256,16 @@ async fn of_two_takers_the_one_that_the_giver_names_gets_the_slot_and_without_a_
         let to = if giving { &other } else { &owner };
         scene.fixed(false, to).await;
         let mut after = scene.desk.digest(&scene.cluster).await;
-        let takers = if giving { vec!["third"] } else { vec!["third", "second"] };
-        for taker in takers {
-            assert!(after.remove(format!("{taker}:{{KX9Q2}}").as_bytes()).is_some(), "what {taker} had is gone");
+        let targets = if giving { vec!["third"] } else { vec!["third", "second"] };
+        for target in targets {
+            assert!(after.remove(format!("{target}:{{KX9Q2}}").as_bytes()).is_some(), "what {target} had is gone");
         }
         assert_same(&before, &after);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_taker_that_has_nothing_gets_nothing() {
+async fn a_second_target_that_has_nothing_gets_nothing() {
     let mut scene = Scene::set().await;
     let (owner, other) = (scene.owner.clone(), scene.other.clone());
     let third = scene.cluster.addresses().into_iter().find(|at| *at != owner && *at != other).unwrap();
@@ -319,8 +319,8 @@ async fn what_came_home_unclearly_is_not_written_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended() {
-    for (taker, roll_back) in [(false, false), (true, false), (false, true), (true, true)] {
+async fn a_failover_of_the_source_or_the_target_in_the_middle_of_a_move_is_repaired() {
+    for (target, roll_back) in [(false, false), (true, false), (false, true), (true, true)] {
         let cluster = Cluster::start(3, 1).await;
         let desk = Desk::at(&cluster).await;
         let keys: Vec<Command> = (0..40).map(|n| Command::words(&format!("SET k{n}:{{KX9Q2}} {n}"))).collect();
@@ -333,7 +333,7 @@ async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended(
         let mut scene = Scene { cluster, desk, owner, other, slot };
         scene.open_both().await;
         scene.migrate(15).await;
-        let successor = scene.cluster.at(3 + if taker { (at + 1) % 3 } else { at });
+        let successor = scene.cluster.at(3 + if target { (at + 1) % 3 } else { at });
         scene.cluster.ok(&successor, "CLUSTER FAILOVER").await;
         wait_until("the successor is master and everybody knows", async || {
             for address in scene.cluster.addresses() {
@@ -345,7 +345,7 @@ async fn a_failover_of_the_giver_or_the_taker_in_the_middle_of_a_move_is_mended(
             true
         })
         .await;
-        let end = match (taker, roll_back) {
+        let end = match (target, roll_back) {
             (true, false) | (false, true) => successor,
             (false, false) => scene.other.clone(),
             (true, true) => scene.owner.clone(),

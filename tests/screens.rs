@@ -127,7 +127,7 @@ fn special_conditions_can_be_seen() {
         "wrong-name",
         "frozen-screen",
         "lonely",
-        "camps",
+        "disagreement",
         "toast",
     ] {
         snapshot(name, (120, 40));

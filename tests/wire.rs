@@ -247,7 +247,7 @@ async fn wrong_passwords_and_missing_permissions_are_told_in_the_servers_words()
 }
 
 #[tokio::test]
-async fn a_killed_master_is_seen_its_heir_followed_and_its_return() {
+async fn a_killed_master_is_seen_its_successor_followed_and_its_return() {
     let cluster = Cluster::start(3, 1).await;
     let mut watching = Watching::plain(&[cluster.at(1)]);
     let all = cluster.addresses();

@@ -185,7 +185,7 @@ impl Tool {
         (took, Duration::from_secs_f64(report.expect("a report with seconds")))
     }
 
-    /// `reshard` takes the giver's first slot: the room is in slot 0, which comes first wherever it is.
+    /// `reshard` takes the source's first slot: the room is in slot 0, which comes first wherever it is.
     pub fn reshard_first(&self, from: u16, to: u16) -> Duration {
         let node = format!("127.0.0.1:{from}");
         let (from, to) = (Field::id(from), Field::id(to));

@@ -230,7 +230,7 @@ fn press(bench: &mut Bench, script: &str) -> Vec<Effect> {
 }
 
 #[test]
-fn a_frozen_screen_keeps_its_facts_lets_the_operator_look_and_refuses_deeds() {
+fn a_frozen_screen_keeps_its_facts_lets_the_operator_look_and_refuses_operations() {
     let mut bench = Bench::new(Settings::default());
     press(&mut bench, "2 j z");
     let shown: Vec<NodeId> = bench.app.frozen.as_ref().unwrap().rows.nodes.clone();
@@ -392,7 +392,7 @@ fn a_dead_node_s_menu_leads_to_its_replacement() {
 }
 
 #[test]
-fn a_dialog_stays_while_its_deed_is_planned_in_another_way_and_does_not_do_the_old_one() {
+fn a_dialog_stays_while_its_operation_is_planned_in_another_way_and_does_not_do_the_old_one() {
     let mut bench = Bench::new(Settings::default());
     let asked = press(&mut bench, "F enter");
     let [Effect::Plan(intent)] = &asked[..] else { panic!("{asked:?}") };

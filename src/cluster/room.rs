@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_that_died_with_their_master_are_gone_after_its_heir_was_scanned() {
+    fn rooms_that_died_with_their_master_are_gone_after_its_successor_was_scanned() {
         let all = [SlotRange::new(0, SLOTS - 1)];
         let mut rooms = Rooms::default();
         let (a, b) = (Address::new("a", 1), Address::new("b", 1));

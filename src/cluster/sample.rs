@@ -380,7 +380,7 @@ impl Sample {
         self.rooms.retain(|room| !lost(room));
     }
 
-    /// Sweeps every master that answers for the rooms in its slots.
+    /// Scans every master that answers for the rooms in its slots.
     pub fn scan(&mut self) {
         self.scan += 1;
         let masters =

@@ -84,8 +84,8 @@ pub(super) async fn is_awaited(stopped: &Address, others: &[Address], password: 
         let Ok(reply) = ask(other, password, &Command::words("CLUSTER NODES"), REPLY_WITHIN).await else { continue };
         let Some(Ok(view)) = Reply::text(&reply).map(|text| parse::nodes(&text, other)) else { continue };
         let Some(node) = view.members.iter().find(|member| member.address == *stopped) else { continue };
-        let has_heir = view.members.iter().any(|member| member.master == Some(node.id) && others.contains(&member.address));
-        return has_heir && !node.slots.is_empty();
+        let has_successor = view.members.iter().any(|member| member.master == Some(node.id) && others.contains(&member.address));
+        return has_successor && !node.slots.is_empty();
     }
     false
 }

@@ -118,8 +118,8 @@ impl PlayedRoom {
             return commands;
         }
         let waiting = self.phase == 0;
-        let newcomer = NAMES.iter().find(|name| !self.players.contains(name)).copied();
-        match (rng.below(3), newcomer) {
+        let player = NAMES.iter().find(|name| !self.players.contains(name)).copied();
+        match (rng.below(3), player) {
             (0, Some(name)) if waiting && self.players.len() < 6 => {
                 self.players.push(name);
                 commands.push(Command::new(["SADD", &self.key("players"), name]));

@@ -231,7 +231,7 @@ fn a_room_that_somebody_deletes_is_replaced_and_its_moves_are_no_loss() {
     let account = fake.settled();
     assert_eq!(account.stats.lost, 0);
     assert!(fake.table.rooms.iter().all(|room| room.code != code) && fake.table.rooms.len() == 10);
-    assert!(!fake.hashes.keys().any(of_room) && !fake.bits.keys().any(of_room), "our last moves are swept up");
+    assert!(!fake.hashes.keys().any(of_room) && !fake.bits.keys().any(of_room), "our last moves are collected");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn servers_move_slots_by_themselves() {
 }
 
 #[test]
-fn a_master_that_gives_its_last_slot_away_follows_the_taker_on_valkey() {
+fn a_master_that_gives_its_last_slot_away_follows_the_target_on_valkey() {
     on_kind(
         Kind::Valkey8,
         async |on| {

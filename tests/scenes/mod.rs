@@ -142,7 +142,7 @@ pub(crate) const NAMES: &[&str] = &[
     "frozen-node",
     "election",
     "open-slots",
-    "camps",
+    "disagreement",
     "thousand",
     "nobody",
     "ascii",
@@ -279,7 +279,7 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
         "protected" | "dialog-unlock" | "unlocked" | "wrong-name" => {
             Scene::new(Sample::new(3, 1).rooms(400), size, Settings { protected: true, read_only: true, ..Settings::default() })
         }
-        "frozen-node" | "election" | "open-slots" | "camps" | "frozen-screen" => Scene::healthy(size),
+        "frozen-node" | "election" | "open-slots" | "disagreement" | "frozen-screen" => Scene::healthy(size),
         _ => return None,
     };
     match name {
@@ -324,7 +324,7 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
             scene.sample.open_slot(9000, 1, 2);
             scene.seconds(3);
         }
-        "camps" => {
+        "disagreement" => {
             scene.sample.stick(3);
             scene.sample.stick(4);
             scene.sample.move_slots(SlotRange::new(0, 999), 0, 2);
@@ -348,7 +348,7 @@ fn conditions(name: &str, size: (u16, u16)) -> Option<Scene> {
 }
 
 /// What the ledger tells of the time before this console.
-fn earlier_deeds() -> Vec<Entry> {
+fn earlier_operations() -> Vec<Entry> {
     let one = |at: &str, intent: &str, outcome: &str, reasons: &[&str]| Entry {
         at: at.into(),
         who: "ann".into(),
@@ -370,7 +370,7 @@ fn views(name: &str, size: (u16, u16)) -> Option<Scene> {
         "topology" | "nodes" | "rooms" | "views" | "help" => drop(scene.command(name)),
         "ledger" => {
             scene.command("ledger");
-            scene.event(Event::Ledger(Ok(earlier_deeds())));
+            scene.event(Event::Ledger(Ok(earlier_operations())));
         }
         "log" => {
             log::warn!("10.0.0.3:7002 refused: connection refused");

@@ -36,7 +36,7 @@ pub(super) fn stage(scene: &mut Scene, name: &str) {
     if name == "operations" {
         let plan = rebalance(scene);
         start(scene, plan);
-        scene.command("ops").event(Event::Ledger(Ok(super::earlier_deeds())));
+        scene.command("ops").event(Event::Ledger(Ok(super::earlier_operations())));
     } else {
         scene.command("ops").press("enter");
     }

@@ -84,9 +84,9 @@ pub(crate) async fn play(case: &Case, consoles: usize) -> Vec<String> {
         do_act(&sim, case, act, &mut all).await;
     }
     // The cluster gets well while the operations go on, or after them.
-    let mend_first = case.seed.is_multiple_of(2);
+    let repair_first = case.seed.is_multiple_of(2);
     for round in 0..2 {
-        if (round == 0) == mend_first {
+        if (round == 0) == repair_first {
             truth::heal(&sim, all.iter().map(|console| console.host)).await;
         } else {
             for console in &mut all {

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn deeds_on_nodes_are_spelled_as_in_the_shell_too() {
+    fn operations_on_nodes_are_spelled_as_in_the_shell_too() {
         let verb = |line: &str| {
             let words: Vec<&str> = line.split(' ').collect();
             split(&words).map(|(command, after)| (command.name, after.join(" ")))

@@ -10,7 +10,7 @@ fn typed(bench: &mut Bench, line: &str) -> Result<Vec<Effect>, String> {
 }
 
 #[test]
-fn a_deed_on_a_node_may_be_spelled_as_in_the_shell() {
+fn an_operation_on_a_node_may_be_spelled_as_in_the_shell() {
     let mut bench = Bench::new(Settings::default());
     let node = bench.sample.address(1).to_string();
     for line in ["node drain B", "drain B"] {

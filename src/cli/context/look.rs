@@ -132,7 +132,7 @@ impl Sight {
 
     /// The same for an operation, which is planned with fresh facts of its own: rooms are waited for only where there are so few
     /// keys that they are found in a moment, or where the operation is about them.
-    pub(crate) async fn before_a_deed(global: &Global, about_rooms: bool) -> Result<Self, Stop> {
+    pub(crate) async fn before_an_operation(global: &Global, about_rooms: bool) -> Result<Self, Stop> {
         let mut sight = Self::open(global, true)?;
         let began = tokio::time::Instant::now();
         sight.session.discover(&mut sight.model, WITHIN, false).await;

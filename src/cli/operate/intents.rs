@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_has_one_place() {
+    fn a_joining_node_has_one_place() {
         let line = "rgc-tui node add 10.0.0.7:7006 --replaces 10.0.0.3:7002 --replica-of 10.0.0.1:7000";
         let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
         assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);

@@ -50,7 +50,7 @@ pub(crate) async fn run(intent: Intent, bare: bool, act: &OperationOptions, glob
         return Err(other_intent(saved, &intent, act, global));
     }
     let by_rooms = matches!(intent, Intent::Rebalance { by: Objective::Rooms, .. });
-    let sight = Sight::before_a_deed(global, by_rooms).await.map_err(|stop| told(&intent, global, stop))?;
+    let sight = Sight::before_an_operation(global, by_rooms).await.map_err(|stop| told(&intent, global, stop))?;
     if let Some(stop) = sight.unreachable() {
         return Err(told(&intent, global, stop));
     }

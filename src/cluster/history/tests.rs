@@ -275,7 +275,7 @@ fn a_cluster_that_joins_is_told_from_an_empty_node() {
 }
 
 #[test]
-fn a_newcomer_counts_with_the_slots_it_first_tells_of() {
+fn a_joining_node_counts_with_the_slots_it_first_tells_of() {
     // Its name is heard of before it can be asked; pictures are taken meanwhile.
     let mut sample = watched(300);
     let late = sample.meet(&[SlotRange::new(0, 8000)])[0];

@@ -1,4 +1,4 @@
-//! IO. Whose turn it is: what moves or mends slots of one cluster, from this machine, goes one after the other.
+//! IO. Whose turn it is: what moves or repairs slots of one cluster, from this machine, goes one after the other.
 //!
 //! Each operation has a file beside the journals, locked for as long as it lives: the kernel lets go of it when the process
 //! is killed. Failovers ask for no turn, they are for emergencies; whose turn it is

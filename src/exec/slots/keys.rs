@@ -122,7 +122,7 @@ impl KeyMover {
                     self.rested = Instant::now() + self.pacer.learn(keys.len(), bytes, took);
                     return Ok(());
                 }
-                Migrated::Twins => return self.one_by_one(job, keys).await,
+                Migrated::OnBothSides => return self.one_by_one(job, keys).await,
                 // What was refused half-way may be on both sides: then there is nothing to bring home.
                 Migrated::Refused(_) if self.home => return self.one_by_one(job, keys).await,
                 Migrated::Refused(text) => {

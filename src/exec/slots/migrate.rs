@@ -16,7 +16,7 @@ pub(in crate::exec) enum Migrated {
     /// All keys are on the target, or were gone before.
     All,
     /// Some of these keys are on the target already: which, and whether the same, has to be looked at.
-    Twins,
+    OnBothSides,
     /// The target did not answer in time, or we did not hear the end: keys may be on both sides.
     Unclear(String),
     /// It never left this machine: nothing has changed, and nobody has said no.
@@ -29,7 +29,7 @@ impl fmt::Display for Migrated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::All => "OK",
-            Self::Twins => "BUSYKEY",
+            Self::OnBothSides => "BUSYKEY",
             Self::Unclear(text) | Self::NotSent(text) | Self::Refused(text) => text,
         })
     }
@@ -79,7 +79,7 @@ fn meaning(answer: Result<Reply, Failure>) -> Migrated {
         Err(Failure::Server(error)) => {
             let text = error.to_string();
             if text.contains("BUSYKEY") {
-                Migrated::Twins
+                Migrated::OnBothSides
             } else if error.code == "IOERR" {
                 Migrated::Unclear(text)
             } else {
@@ -103,7 +103,10 @@ mod tests {
     #[test]
     fn answers_are_told_apart() {
         assert_eq!(meaning(Ok(Reply::Bytes(b"NOKEY".to_vec()))), Migrated::All);
-        assert_eq!(said("ERR", "Target instance replied with error: BUSYKEY Target key name already exists."), Migrated::Twins);
+        assert_eq!(
+            said("ERR", "Target instance replied with error: BUSYKEY Target key name already exists."),
+            Migrated::OnBothSides
+        );
         assert!(matches!(said("IOERR", "error or timeout reading to target instance"), Migrated::Unclear(_)));
         assert!(matches!(said("ERR", "Target instance replied with error: OOM command not allowed"), Migrated::Refused(_)));
     }

@@ -21,7 +21,7 @@ pub(super) fn plan(named: Option<&SlotSet>, roll_back: bool, facts: &Facts<'_>) 
     let mut pairs: Vec<(NodeId, NodeId)> = Vec::new();
     for one in &strangers {
         // Who has forgotten the others meets one of them, and hears of the rest; everybody else has been told to forget it, and
-        // does not take it from hearsay for a minute.
+        // does not believe what others say of it for a minute.
         let met = if one.lost { host(model, &strangers, one.node) } else { None };
         pairs.extend(met.map(|host| (one.node, host)));
         pairs.extend(one.unknown_to.iter().map(|teller| (*teller, one.node)));

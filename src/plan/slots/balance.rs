@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_from_one_giver_takes_neighbours() {
+    fn who_takes_from_one_source_takes_neighbours() {
         let bearers = [bearer(1.0, even(9000, 0)), bearer(1.0, even(1000, 9000)), bearer(1.0, vec![]), bearer(1.0, vec![])];
         let balance = balance(&bearers, 0.02, 0.0);
         assert_eq!(balance.after, [2500.0; 4]);
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn each_giver_deals_with_few_takers() {
+    fn each_source_deals_with_few_targets() {
         let mut bearers: Vec<Bearer> = (0..8).map(|at| bearer(0.0, even(100, at * 100))).collect();
         bearers.extend((0..8).map(|at| bearer(1.0 + f64::from(at), vec![])));
         let balance = balance(&bearers, 0.02, 0.0);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gives_everything_deals_with_few_takers_whatever_slots_cost() {
+    fn who_gives_everything_deals_with_few_targets_whatever_slots_cost() {
         let costs = |at: u16| (at * 100..at * 100 + 100).map(|slot| (slot, f64::from(slot % 37 + 20))).collect();
         let mut bearers: Vec<Bearer> = (0..8).map(|at| bearer(0.0, costs(at))).collect();
         bearers.extend((0..8).map(|_| bearer(1.0, vec![])));

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn later_sweeps_measure_what_is_new_and_tell_old_sizes_meanwhile() {
+    fn later_scans_measure_what_is_new_and_tell_old_sizes_meanwhile() {
         let mut index = index();
         let all = ["room:{A}:state", "room:{A}:players", "x:{A}", "y:{N}"];
         index.begin();
