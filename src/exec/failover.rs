@@ -25,7 +25,7 @@ const RESYNC_WITHIN: Duration = Duration::from_secs(8);
 
 /// Who takes whose place.
 #[derive(Clone, Debug)]
-struct ReadBack {
+struct Promotion {
     mode: Mode,
     replica: NodeId,
     at: Address,
@@ -69,16 +69,16 @@ pub(super) async fn run(context: &mut OperationContext, plan: &Plan, model: &Mod
     verify(context, plan, model, change, sent, figures).await
 }
 
-fn change(plan: &Plan, step: &Step, model: &Model) -> Option<(ReadBack, Command)> {
+fn change(plan: &Plan, step: &Step, model: &Model) -> Option<(Promotion, Command)> {
     let StepKind::Promote { replica, master, slots } = &step.kind else { return None };
     let Intent::Failover { mode, .. } = &plan.intent else { return None };
     let command = Command::words(step.commands.first()?);
     let (at, epoch) = (step.address.clone(), model.current_epoch());
-    Some((ReadBack { mode: *mode, replica: *replica, at, master: *master, slots: slots.clone(), epoch }, command))
+    Some((Promotion { mode: *mode, replica: *replica, at, master: *master, slots: slots.clone(), epoch }, command))
 }
 
 /// Asks the replica for its role until it is master; false when the time is up.
-async fn promoted(context: &OperationContext, change: &ReadBack, limit: Duration) -> bool {
+async fn promoted(context: &OperationContext, change: &Promotion, limit: Duration) -> bool {
     let link = context.links.get(&change.at, Lane::Probe);
     let deadline = Instant::now() + limit;
     let role = Command::words("ROLE");
@@ -105,7 +105,7 @@ async fn verify(
     context: &OperationContext,
     plan: &Plan,
     model: &Model,
-    change: ReadBack,
+    change: Promotion,
     sent: Instant,
     mut figures: Vec<(Figure, f64)>,
 ) -> Report {
@@ -141,7 +141,7 @@ async fn verify(
 }
 
 /// What is wrong with a node's view, in its words.
-fn against(change: &ReadBack, speaker: NodeId, view: &View) -> Result<(), String> {
+fn against(change: &Promotion, speaker: NodeId, view: &View) -> Result<(), String> {
     let at = &change.at;
     let Some(new) = view.member(change.replica) else { return Err(format!("it does not know {at}")) };
     if new.role != NodeRole::Master {
@@ -165,7 +165,7 @@ fn against(change: &ReadBack, speaker: NodeId, view: &View) -> Result<(), String
 }
 
 /// The old master has to be known as a replica too, or it could not be voted back.
-fn settled(change: &ReadBack, view: &View) -> Result<(), String> {
+fn settled(change: &Promotion, view: &View) -> Result<(), String> {
     let Some(old) = change.master.and_then(|id| view.member(id)) else { return Ok(()) };
     if old.master == Some(change.replica) || old.flags.failed {
         return Ok(());
@@ -191,7 +191,7 @@ async fn in_sync(context: &OperationContext, address: &Address) -> Result<(), St
 }
 
 /// The replica is still a replica: what the nodes show of the reason.
-async fn explain(context: &OperationContext, change: &ReadBack, model: &Model, waited: Duration) -> Vec<String> {
+async fn explain(context: &OperationContext, change: &Promotion, model: &Model, waited: Duration) -> Vec<String> {
     let at = &change.at;
     let mut now = model.clone();
     read::refresh(&mut now, &context.links, context.clock).await;
@@ -229,7 +229,7 @@ async fn explain(context: &OperationContext, change: &ReadBack, model: &Model, w
     reasons
 }
 
-fn disagreement(change: &ReadBack, agreement: &Agreement) -> Vec<String> {
+fn disagreement(change: &Promotion, agreement: &Agreement) -> Vec<String> {
     let mut reasons = vec![format!("{} is master, but not every node says so", change.at)];
     reasons.extend(agreement.differing());
     reasons.push("nothing has to be undone; look at the views again in some seconds".into());

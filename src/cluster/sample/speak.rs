@@ -180,14 +180,14 @@ fn info(sample: &Sample, number: usize, server: &Fake) -> Info {
 }
 
 /// One server as the others know it.
-struct SpokenOf {
+struct KnownServer {
     member: Member,
     forgotten: bool,
     side: u8,
 }
 
 /// Every server's line as the others write it.
-fn lines(servers: &[Fake]) -> Vec<SpokenOf> {
+fn lines(servers: &[Fake]) -> Vec<KnownServer> {
     let id = |number: usize| servers.get(number).map(|server| server.id);
     let line = |server: &Fake| {
         let member = Member {
@@ -206,15 +206,15 @@ fn lines(servers: &[Fake]) -> Vec<SpokenOf> {
             slots: server.slots.ranges(),
             open: Vec::new(),
         };
-        SpokenOf { member, forgotten: server.forgotten, side: server.side }
+        KnownServer { member, forgotten: server.forgotten, side: server.side }
     };
     servers.iter().map(line).collect()
 }
 
 /// What one server says of all.
-fn spoken(table: &[SpokenOf], speaker: &Fake) -> View {
+fn spoken(table: &[KnownServer], speaker: &Fake) -> View {
     let known = table.iter().filter(|known| !known.forgotten || known.member.id == speaker.id);
-    let line = |known: &SpokenOf| {
+    let line = |known: &KnownServer| {
         let mut member = known.member.clone();
         if known.side != speaker.side {
             member.link_up = false;
