@@ -18,6 +18,8 @@ use crate::plan::{self, Code, Facts, Intent, Mode, Plan, Reason, StepKind};
 /// A group with a big key takes its time; a move that waits for an election does not end before it.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
 const HEARS_WITHIN: Duration = Duration::from_secs(10);
+/// Where no move is under way only gossip is waited for, and an emergency not for long.
+const SOON: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Before a failover: our own move in the same shards stops, and the candidate has heard what the masters own. Gives the plan
@@ -26,7 +28,13 @@ pub(super) async fn before(context: &OperationContext, folder: &Path, plan: &Pla
     let Intent::Failover { mode, .. } = &plan.intent else { return Ok(None) };
     let Some((replica, master)) = change(plan) else { return Ok(None) };
     let touched: BTreeSet<NodeId> = [Some(replica), master].into_iter().flatten().collect();
-    let Some(asked) = turn::ask_to_yield(folder, model, touched).await else { return Ok(None) };
+    let Some(asked) = turn::ask_to_yield(folder, model, touched).await else {
+        // A move that ended a moment ago, whoever made it: its claims may still be on their way to the candidate.
+        if let Some(why) = unheard(context, replica, model, SOON).await {
+            context.note(format!("{why}: slots that have moved a moment ago may lose keys")).await;
+        }
+        return Ok(None);
+    };
     context.note(format!("{}: it is asked to stop where nothing is open", asked.what)).await;
     let deadline = Instant::now() + STOPS_WITHIN;
     let mut held = asked.is_held().await;
@@ -37,7 +45,7 @@ pub(super) async fn before(context: &OperationContext, folder: &Path, plan: &Pla
     let mut why = held.then(|| format!("{} and has not stopped within {} s", asked.what, STOPS_WITHIN.as_secs()));
     off_thread(move || drop(asked)).await;
     if why.is_none() {
-        why = unheard(context, replica, model).await;
+        why = unheard(context, replica, model, HEARS_WITHIN).await;
     }
     let mut now = model.clone();
     read::refresh(&mut now, &context.links, context.clock).await;
@@ -65,7 +73,7 @@ fn change(plan: &Plan) -> Option<(NodeId, Option<NodeId>)> {
 }
 
 /// What the candidate has not heard of what the masters own.
-async fn unheard(context: &OperationContext, replica: NodeId, model: &Model) -> Option<String> {
+async fn unheard(context: &OperationContext, replica: NodeId, model: &Model, within: Duration) -> Option<String> {
     let mut now = model.clone();
     read::refresh(&mut now, &context.links, context.clock).await;
     let address = now.node(replica)?.address.clone();
@@ -79,7 +87,7 @@ async fn unheard(context: &OperationContext, replica: NodeId, model: &Model) -> 
         }
         Ok(())
     };
-    let heard = agree::reach(&context.links, &[(replica, address)], HEARS_WITHIN, check).await;
+    let heard = agree::reach(&context.links, &[(replica, address)], within, check).await;
     let why = || heard.differing().into_iter().chain(heard.silent()).collect::<Vec<_>>().join("; ");
     (!heard.is_reached()).then(why)
 }
